@@ -1,0 +1,74 @@
+.DEFAULT_GOAL := help
+.PHONY: help install up test check fix bench migration lock clean
+SHELL := /bin/bash
+
+PYTHON ?= $(shell command -v python3 || command -v python3.11 || echo python3)
+BIN := .venv/bin
+STAMP := .venv/.installed
+CODE := metacortex migrations tests bench
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(STAMP) ## Make .venv with the locked packages
+
+# The package itself is one line on the path and one script: nothing is built, and
+# what is edited is what runs.
+$(STAMP): requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo 'Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11' >&2; exit 1; }
+	@echo 'Installing the locked packages into .venv (half a minute, once) ...' >&2
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@if command -v uv >/dev/null; then \
+		uv pip install -q --python $(BIN)/python --require-hashes -r requirements.lock; \
+	else \
+		$(BIN)/python -m pip install -q --disable-pip-version-check \
+			--require-hashes -r requirements.lock; \
+	fi
+	@$(BIN)/python -c 'import pathlib, sysconfig; \
+		pathlib.Path(sysconfig.get_path("purelib"), "metacortex.pth").write_text("$(CURDIR)\n")'
+	@printf '#!/bin/sh\nexec "$(CURDIR)/$(BIN)/python" -m metacortex "$$@"\n' > $(BIN)/metacortex
+	@chmod +x $(BIN)/metacortex
+	@touch $@
+
+up: $(STAMP) ## Start everything: Postgres, Redis, API, worker, scheduler (ARGS="--port 8001")
+	@exec $(BIN)/metacortex up $(ARGS)
+
+test: $(STAMP) ## Run the tests; all of them unless ARGS names some
+	$(BIN)/pytest -n 2 -q $(or $(ARGS),--cov)
+
+check: $(STAMP) ## Formatting, lint, types, imports, tests, coverage: what CI runs
+	$(BIN)/black -q --check $(CODE) || $(BIN)/black --check $(CODE)
+	$(BIN)/isort --check $(CODE)
+	$(BIN)/flake8 $(CODE)
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(MAKE) --no-print-directory test
+
+fix: $(STAMP) ## Format the code
+	$(BIN)/isort $(CODE)
+	$(BIN)/black $(CODE)
+
+bench: $(STAMP) ## Measure, and write bench/RESULTS.md (ARGS="--quick")
+	$(BIN)/python -m bench $(ARGS)
+
+migration: $(STAMP) ## Begin a migration: make migration m="Add a due time to tasks"
+	@test -n '$(m)' || { echo 'Say what it does: make migration m="..."' >&2; exit 1; }
+	$(BIN)/alembic revision -m '$(m)'
+
+# Hashes of every file of a release and no address, so that any mirror will do. The
+# packages of the image are a subset, of the same versions.
+LOCK := pip compile pyproject.toml -q --universal --python-version 3.11 --upgrade \
+	--generate-hashes --no-annotate --no-header --no-emit-index-url --no-emit-find-links
+lock: ## Renew the locks from pyproject.toml
+	$(PYTHON) -m venv --clear .venv/lock
+	.venv/lock/bin/pip install -q uv
+	.venv/lock/bin/uv $(LOCK) --all-extras -o requirements.lock
+	.venv/lock/bin/uv $(LOCK) -c requirements.lock -o requirements-image.lock
+	rm -rf .venv/lock
+	@! grep -n '://' requirements.lock requirements-image.lock
+
+clean: ## Remove what can be made again; data in .metacortex stays
+	rm -rf .venv .mypy_cache .pytest_cache .hypothesis .import_linter_cache build dist
+	rm -rf .coverage .coverage.* htmlcov
+	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -1,0 +1,270 @@
+"""Projects, write side: the commands, the state they need, and the rules.
+
+Pure: no I/O, no clock, no framework (a contract in pyproject.toml). An archived
+project takes no command but `UnarchiveProject`; its tasks refuse theirs.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, assert_never
+from uuid import UUID
+
+from metacortex.events.projects import (
+    STREAM,
+    ProjectArchived,
+    ProjectCreated,
+    ProjectDeleted,
+    ProjectEdited,
+    ProjectEvent,
+    ProjectRestored,
+    ProjectReverted,
+    ProjectUnarchived,
+)
+from metacortex.events.tasks import TaskDeleted, TaskRestored
+from metacortex.kernel.decider import (
+    UNSET,
+    Change,
+    Decider,
+    Elsewhere,
+    Facts,
+    LookUp,
+    Need,
+    Stream,
+    Unset,
+    change,
+    changed,
+)
+from metacortex.kernel.errors import NotFound, Refused
+
+NAME_LIMIT = 255
+DESCRIPTION_LIMIT = 16_383  # as tasks have it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateProject:
+    """Make a project. A repeat with the same id is refused as `already_exists`."""
+
+    project_id: UUID
+    name: str
+    description: str | None = None
+    colour: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EditProject:
+    """Change a project's own fields. What equals the present value changes nothing."""
+
+    project_id: UUID
+    name: str | Unset = UNSET
+    description: str | None | Unset = UNSET
+    colour: str | None | Unset = UNSET
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArchiveProject:
+    """Put a project away. Archiving an archived project changes nothing."""
+
+    project_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnarchiveProject:
+    """Take a project out again. Repeating that changes nothing."""
+
+    project_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeleteProject:
+    """Delete a project and its tasks, softly. Repeating that changes nothing."""
+
+    project_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestoreProject:
+    """Bring back a project with what was deleted along. A repeat changes nothing."""
+
+    project_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RevertProject:
+    """Put fields of a project back; issued by an undo only."""
+
+    project_id: UUID
+    changes: Mapping[str, Change[Any]]
+
+
+ProjectCommand = (
+    CreateProject
+    | EditProject
+    | ArchiveProject
+    | UnarchiveProject
+    | DeleteProject
+    | RestoreProject
+    | RevertProject
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Project:
+    """A project as its rules see it."""
+
+    name: str
+    description: str | None
+    colour: str | None
+    archived: bool = False
+    deleted: bool = False
+
+
+def needs(command: ProjectCommand) -> Sequence[Need]:
+    """Name the streams and look-ups that the rules of a command read."""
+    own = Stream(STREAM, command.project_id)
+    match command:
+        case DeleteProject() | RestoreProject() | RevertProject():
+            return [own, LookUp("project.tasks", command.project_id)]
+        case _:
+            return [own]
+
+
+def decide(
+    command: ProjectCommand, project: Project | None, facts: Facts
+) -> Sequence[ProjectEvent | Elsewhere]:
+    """Return what happens. Raises NotFound, Refused."""
+    if isinstance(command, CreateProject):
+        return _create(command, project)
+    if project is None:
+        raise NotFound("not_found")
+    match command:
+        case EditProject():
+            _check_open(project)
+            return _edit(command, project)
+        case ArchiveProject():
+            _check_present(project)
+            return [] if project.archived else [ProjectArchived(archived=ON)]
+        case UnarchiveProject():
+            _check_present(project)
+            return [ProjectUnarchived(archived=OFF)] if project.archived else []
+        case DeleteProject():
+            return [] if project.deleted else _delete(command, facts)
+        case RestoreProject():
+            return _restore(command, facts) if project.deleted else []
+        case RevertProject():
+            return _revert(command, project, facts)
+        case _:
+            assert_never(command)
+
+
+ON = Change(False, True)
+OFF = Change(True, False)
+
+
+def _create(command: CreateProject, project: Project | None) -> Sequence[ProjectEvent]:
+    if project is not None:
+        raise Refused("already_exists")
+    return [
+        ProjectCreated(
+            name=command.name, description=command.description, colour=command.colour
+        )
+    ]
+
+
+def _edit(command: EditProject, project: Project) -> Sequence[ProjectEvent]:
+    edited = ProjectEdited(
+        name=change(project.name, command.name),
+        description=change(project.description, command.description),
+        colour=change(project.colour, command.colour),
+    )
+    return [] if edited == ProjectEdited() else [edited]
+
+
+def _delete(
+    command: DeleteProject, facts: Facts
+) -> Sequence[ProjectEvent | Elsewhere]:
+    along = [
+        Elsewhere(
+            task.id,
+            TaskDeleted(deleted=ON, deleted_with=Change(None, command.project_id)),
+        )
+        for task in facts.look_up("project.tasks", command.project_id)
+        if not task.state.deleted
+    ]
+    return [ProjectDeleted(deleted=ON), *along]
+
+
+def _restore(
+    command: RestoreProject, facts: Facts
+) -> Sequence[ProjectEvent | Elsewhere]:
+    along = [
+        Elsewhere(
+            task.id,
+            TaskRestored(deleted=OFF, deleted_with=Change(command.project_id, None)),
+        )
+        for task in facts.look_up("project.tasks", command.project_id)
+        if task.state.deleted_with == command.project_id
+    ]
+    return [ProjectRestored(deleted=OFF), *along]
+
+
+def _revert(
+    command: RevertProject, project: Project, facts: Facts
+) -> Sequence[ProjectEvent]:
+    reverted = ProjectReverted(**command.changes)
+    goes = changed(project, reverted).deleted and not project.deleted
+    live = [
+        str(task.id)
+        for task in facts.look_up("project.tasks", command.project_id)
+        if not task.state.deleted
+    ]
+    if goes and live:
+        raise Refused("undo_conflict", meta={"tasks": live[:20]})
+    return [reverted]
+
+
+def _check_present(project: Project) -> None:
+    if project.deleted:
+        raise Refused("project_deleted")
+
+
+def _check_open(project: Project) -> None:
+    _check_present(project)
+    if project.archived:
+        raise Refused("project_archived")
+
+
+def evolve(project: Project | None, event: ProjectEvent) -> Project:
+    """Return the project after the event."""
+    if isinstance(event, ProjectCreated):
+        return Project(
+            name=event.name, description=event.description, colour=event.colour
+        )
+    assert project is not None, "a project's first event is its creation"
+    return changed(project, event)
+
+
+def revert(project_id: UUID, changes: Mapping[str, Change[Any]]) -> RevertProject:
+    """Return the command that puts the fields back; undoing a birth deletes."""
+    if "created" in changes:
+        changes = {"deleted": ON}
+    return RevertProject(project_id=project_id, changes=changes)
+
+
+DECIDER = Decider(
+    stream_type=STREAM,
+    state=Project,
+    commands={
+        "project.create": CreateProject,
+        "project.edit": EditProject,
+        "project.archive": ArchiveProject,
+        "project.unarchive": UnarchiveProject,
+        "project.delete": DeleteProject,
+        "project.restore": RestoreProject,
+        "project.revert": RevertProject,
+    },
+    stream_id=lambda command: command.project_id,
+    needs=needs,
+    decide=decide,
+    evolve=evolve,
+    revert=revert,
+)

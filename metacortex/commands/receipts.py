@@ -1,0 +1,137 @@
+"""Receipts: what became of every command, kept for ever.
+
+Stored in the transaction of the command's events, so that a repeat of the command is
+recognised exactly when the command took effect (docs/decisions/0005-receipts.md).
+"""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from pydantic import TypeAdapter
+from sqlalchemy import BigInteger, Index, Integer, LargeBinary, Text, text
+from sqlalchemy.dialects.postgresql import JSON, TIMESTAMP
+from sqlalchemy.orm import Mapped, mapped_column
+
+from metacortex.events.record import canonical
+from metacortex.kernel.database import ReadConnection, Table
+
+SCHEMA = "commands"
+
+Outcome = Literal["applied", "unchanged", "refused"]
+
+
+class ReceiptTable(Table):
+    """One row per command id of a workspace."""
+
+    __tablename__ = "receipts"
+    __table_args__ = (
+        Index("ix_receipts_recorded", "workspace_id", "recorded_at"),
+        {"schema": SCHEMA},
+    )
+
+    workspace_id: Mapped[UUID] = mapped_column(primary_key=True)
+    command_id: Mapped[UUID] = mapped_column(primary_key=True)
+    type: Mapped[str] = mapped_column(Text)
+    fingerprint: Mapped[bytes] = mapped_column(LargeBinary)
+    actor_type: Mapped[str] = mapped_column(Text)
+    actor_id: Mapped[str] = mapped_column(Text)
+    outcome: Mapped[str] = mapped_column(Text)
+    error: Mapped[Any | None] = mapped_column(JSON)
+    stream_type: Mapped[str | None] = mapped_column(Text)
+    stream_id: Mapped[UUID | None]
+    version: Mapped[int | None] = mapped_column(Integer)
+    first_sequence: Mapped[int | None] = mapped_column(BigInteger)
+    last_sequence: Mapped[int | None] = mapped_column(BigInteger)
+    recorded_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True))
+    correlation_id: Mapped[str] = mapped_column(Text)
+    request_id: Mapped[str | None] = mapped_column(Text)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """What became of a command; the sequences are null where no event was appended."""
+
+    workspace_id: UUID
+    command_id: UUID
+    type: str
+    fingerprint: bytes
+    actor_type: str
+    actor_id: str
+    outcome: Outcome
+    error: dict[str, Any] | None
+    stream_type: str | None
+    stream_id: UUID | None
+    version: int | None
+    first_sequence: int | None
+    last_sequence: int | None
+    recorded_at: datetime
+    correlation_id: str
+    request_id: str | None
+
+
+COLUMNS = tuple(ReceiptTable.__table__.columns.keys())
+_NAMES = ", ".join(COLUMNS)
+_SET = ", ".join(f"{name} = excluded.{name}" for name in COLUMNS[2:])
+
+SAVE = (
+    f"INSERT INTO commands.receipts AS r ({_NAMES}) SELECT {_NAMES} FROM"
+    " json_populate_recordset(NULL::commands.receipts, CAST(:receipts AS json))"
+    f" ON CONFLICT (workspace_id, command_id) DO UPDATE SET {_SET}"
+    " WHERE r.outcome = 'refused'"
+)
+"""A refused command is decided anew when it comes again; others never change."""
+
+FIND = (
+    "SELECT json_agg(json_build_object('workspace_id', r.workspace_id,"
+    + ",".join(
+        f"'{name}', "
+        + (f"encode(r.{name}, 'hex')" if name == "fingerprint" else f"r.{name}")
+        for name in COLUMNS[1:]
+    )
+    + "))::text FROM unnest(CAST(:receipt_workspaces AS uuid[]),"
+    " CAST(:receipt_ids AS uuid[])) AS k(w, c)"
+    " JOIN commands.receipts r ON r.workspace_id = k.w AND r.command_id = k.c"
+)
+
+_ADAPTER = TypeAdapter(Receipt)
+_MANY = TypeAdapter(list[dict[str, Any]])
+
+_ONE = text(
+    f"SELECT {_NAMES} FROM commands.receipts"
+    " WHERE workspace_id = :workspace AND command_id = :command"
+)
+
+
+def parse(found: str | None) -> list[Receipt]:
+    """Return the receipts that `FIND` gave as JSON."""
+    if found is None:
+        return []
+    rows = _MANY.validate_json(found)
+    for row in rows:
+        row["fingerprint"] = bytes.fromhex(row["fingerprint"])
+    return [_ADAPTER.validate_python(row) for row in rows]
+
+
+def fingerprint(*parts: Any) -> bytes:
+    """Return what two requests have in common exactly when they ask the same."""
+    return hashlib.sha256(canonical(parts)).digest()
+
+
+async def find(
+    connection: ReadConnection, workspace_id: UUID, command_id: UUID
+) -> Receipt | None:
+    """Return the receipt of a command, None if there is none."""
+    values = {"workspace": workspace_id, "command": command_id}
+    row = (await connection.execute(_ONE, values)).mappings().one_or_none()
+    if row is None:
+        return None
+    found = {name: _plain(value) for name, value in row.items()}
+    return _ADAPTER.validate_python(found)
+
+
+def _plain(value: Any) -> Any:
+    """Turn the driver's own kind of UUID, which orjson does not write, into ours."""
+    return UUID(bytes=value.bytes) if isinstance(value, UUID) else value

@@ -1,0 +1,252 @@
+"""The one repository of the write side: whatever a batch needs, in one statement.
+
+It reads heads (locked), receipts and states in one statement and writes log, heads,
+states and receipts in another; the bus owns the transaction. A statement sees one
+snapshot, taken before it waited for the locks: `Loaded.stale` says when another
+transaction wrote in between, and the bus then reads again under the lock it holds.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+from uuid import UUID
+
+import orjson
+from pydantic import TypeAdapter
+from sqlalchemy import TextClause, text
+
+from metacortex.commands import receipts
+from metacortex.commands.receipts import Receipt
+from metacortex.commands.tables import LOOK_UPS, STATES
+from metacortex.events import log
+from metacortex.events.merkle import split
+from metacortex.kernel.database import WriteConnection
+from metacortex.kernel.decider import LookUp, Need, Stream
+
+
+@dataclass(slots=True)
+class Head:
+    """A workspace's head while the bus holds its lock."""
+
+    workspace_id: UUID
+    sequence: int
+    turn: int
+    recorded_at: datetime
+    frontier: list[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A stream's state with what every state row has."""
+
+    id: UUID
+    version: int
+    created_at: datetime
+    updated_at: datetime
+    state: Any
+
+
+@dataclass(slots=True)
+class Loaded:
+    """What one statement read, by workspace."""
+
+    heads: dict[UUID, Head]
+    receipts: list[Receipt]
+    states: list[tuple[UUID, str, Stored]]
+    stale: bool
+
+
+_ADAPTERS: Mapping[str, TypeAdapter[Any]] = {
+    type: TypeAdapter(table.state) for type, table in STATES.items()
+}
+_META = TypeAdapter(tuple[UUID, UUID, int, datetime, datetime])
+_HEADS = TypeAdapter(list[tuple[UUID, int, int, datetime, str]])
+
+_HEAD_CTE = (
+    "locked AS (SELECT workspace_id, sequence, turn, recorded_at, frontier"
+    " FROM events.heads WHERE workspace_id = ANY (CAST(:workspaces AS uuid[]))"
+    " ORDER BY workspace_id FOR UPDATE)"
+)
+_HEAD_LIST = (
+    "SELECT json_agg(json_build_array(workspace_id, sequence, turn, recorded_at,"
+    " encode(frontier, 'hex')))::text FROM locked"
+)
+_SEEN = (
+    "SELECT sum(turn)::bigint FROM events.heads"
+    " WHERE workspace_id = ANY (CAST(:workspaces AS uuid[]))"
+)
+
+
+@lru_cache(maxsize=512)
+def _reading(names: frozenset[str]) -> TextClause:
+    """Return the statement for these kinds of needs: stream types and look-ups."""
+    ctes, sources = [_HEAD_CTE], defaultdict[str, list[str]](list)
+    for name in sorted(names):
+        tag = name.replace(".", "_")
+        keys = f"unnest(CAST(:{tag}_w AS uuid[]), CAST(:{tag}_k AS text[]))"
+        ctes.append(f"{tag}_keys(w, k) AS (SELECT * FROM {keys})")
+        if name in STATES:
+            sources[name].append(f"SELECT w, k::uuid FROM {tag}_keys")
+            continue
+        look_up = LOOK_UPS[name]
+        sql = look_up.sql.replace("keys", f"{tag}_keys").replace("self", tag)
+        ctes.append(f"{tag} AS ({sql})")
+        wanted = "workspace_id, project_id" if name == "task.project" else (
+            "workspace_id, id"
+        )
+        sources[look_up.finds].append(f"SELECT {wanted} FROM {tag}")
+    columns = [f"({_HEAD_LIST})", f"({_SEEN})", f"({receipts.FIND})"]
+    for type in sorted(sources):
+        wanted = " UNION ".join(sources[type])
+        columns.append(
+            f"(SELECT json_agg(s)::text FROM {STATES[type].name} s"
+            f" WHERE (s.workspace_id, s.id) IN ({wanted}))"
+        )
+    return text(f"WITH RECURSIVE {', '.join(ctes)} SELECT {', '.join(columns)}")
+
+
+async def load(
+    connection: WriteConnection,
+    workspaces: Sequence[UUID],
+    commands: Iterable[tuple[UUID, UUID]],
+    needs: Iterable[tuple[UUID, Need]],
+) -> Loaded:
+    """Lock the heads and read all that the needs name, in one round trip."""
+    wanted = defaultdict[str, dict[tuple[UUID, str], None]](dict)
+    for workspace, need in needs:
+        if isinstance(need, Stream):
+            wanted[need.type][workspace, str(need.id)] = None
+        else:
+            wanted[need.name][workspace, str(need.key)] = None
+    pairs = list(commands)
+    values: dict[str, Any] = {
+        "workspaces": list(workspaces),
+        "receipt_workspaces": [workspace for workspace, _ in pairs],
+        "receipt_ids": [command for _, command in pairs],
+    }
+    for name, keys in wanted.items():
+        tag = name.replace(".", "_")
+        values[f"{tag}_w"] = [workspace for workspace, _ in keys]
+        values[f"{tag}_k"] = [key for _, key in keys]
+    row = (await connection.execute(_reading(frozenset(wanted)), values)).one()
+    types = {name if name in STATES else LOOK_UPS[name].finds for name in wanted}
+    return _loaded(row, sorted(types))
+
+
+def _loaded(row: Sequence[Any], types: Sequence[str]) -> Loaded:
+    heads = {
+        id: Head(id, sequence, turn, at, split(bytes.fromhex(frontier)))
+        for id, sequence, turn, at, frontier in _HEADS.validate_json(row[0] or "[]")
+    }
+    states = [
+        stored for type, found in zip(types, row[3:]) for stored in _parse(type, found)
+    ]
+    stale = sum(head.turn for head in heads.values()) != (row[1] or 0)
+    return Loaded(heads, receipts.parse(row[2]), states, stale)
+
+
+def _parse(type: str, found: str | None) -> list[tuple[UUID, str, Stored]]:
+    adapter = _ADAPTERS[type]
+    parsed = []
+    for item in orjson.loads(found) if found else ():
+        workspace, id, version, created_at, updated_at = _META.validate_python(
+            (
+                item["workspace_id"],
+                item["id"],
+                item["version"],
+                item["created_at"],
+                item["updated_at"],
+            )
+        )
+        state = adapter.validate_python(item)
+        parsed.append((workspace, type, Stored(id, version, created_at, updated_at, state)))
+    return parsed
+
+
+@lru_cache(maxsize=64)
+def _upsert(type: str) -> str:
+    table = STATES[type]
+    meta = ("workspace_id", "id", "version", "created_at", "updated_at")
+    columns = (*meta, *(item.name for item in fields(table.state)))
+    names = ", ".join(columns)
+    sets = ", ".join(
+        f"{name} = excluded.{name}"
+        for name in columns
+        if name not in ("workspace_id", "id", "created_at")
+    )
+    return (
+        f"INSERT INTO {table.name} ({names}) SELECT {names} FROM"
+        f" json_populate_recordset(NULL::{table.name}, CAST(:{type} AS json))"
+        f" ON CONFLICT (workspace_id, id) DO UPDATE SET {sets}"
+    )
+
+
+@lru_cache(maxsize=64)
+def _writing(types: tuple[str, ...], log_too: bool) -> TextClause:
+    parts = [f"receipt AS ({receipts.SAVE})"]
+    if log_too:
+        parts.append(f"appended AS ({log.APPEND})")
+    parts += [f"{type}_saved AS ({_upsert(type)})" for type in types]
+    return text(f"WITH {', '.join(parts)} {log.ADVANCE}")
+
+
+async def save(
+    connection: WriteConnection,
+    heads: Iterable[Head],
+    events: Sequence[Mapping[str, Any]],
+    states: Mapping[str, Sequence[tuple[UUID, Stored]]],
+    found: Iterable[Receipt],
+) -> None:
+    """Write log, heads, states and receipts in one round trip."""
+    types = tuple(sorted(type for type, rows in states.items() if rows))
+    values = {
+        "heads": _json([_head_row(head) for head in heads]),
+        "receipts": _json([_receipt_row(receipt) for receipt in found]),
+    }
+    if events:
+        values["log"] = _json(events)
+    for type in types:
+        values[type] = _json([_state_row(w, stored) for w, stored in states[type]])
+    await connection.execute(_writing(types, bool(events)), values)
+
+
+def _json(rows: Any) -> str:
+    return orjson.dumps(rows).decode()
+
+
+def _head_row(head: Head) -> dict[str, Any]:
+    return {
+        "workspace_id": head.workspace_id,
+        "sequence": head.sequence,
+        "turn": head.turn,
+        "recorded_at": head.recorded_at,
+        "frontier": "\\x" + b"".join(head.frontier).hex(),
+    }
+
+
+def _receipt_row(receipt: Receipt) -> dict[str, Any]:
+    row = {name: getattr(receipt, name) for name in receipts.COLUMNS}
+    row["fingerprint"] = "\\x" + receipt.fingerprint.hex()
+    return row
+
+
+def _state_row(workspace_id: UUID, stored: Stored) -> dict[str, Any]:
+    state = stored.state
+    row = {name: getattr(state, name) for name in state.__slots__}
+    row["workspace_id"] = workspace_id
+    row["id"] = stored.id
+    row["version"] = stored.version
+    row["created_at"] = stored.created_at
+    row["updated_at"] = stored.updated_at
+    return row
+
+
+def resolve(
+    states: Mapping[str, Mapping[UUID, Any]], look_up: LookUp
+) -> tuple[str, Sequence[UUID]]:
+    """Answer a look-up from what is loaded: the stream type and the ids it finds."""
+    table = LOOK_UPS[look_up.name]
+    return table.finds, list(table.resolve(states, look_up.key))

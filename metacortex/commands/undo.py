@@ -1,0 +1,117 @@
+"""Undo: the compensating events of a command, worked out from its own events.
+
+What a command changed is put back field by field, if each field still has the value
+that the command gave it; otherwise the undo is refused and the later changes are named.
+Nothing is rewritten (docs/decisions/0008-undo.md).
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+from uuid import UUID
+
+from metacortex.events.record import Recorded
+from metacortex.kernel.decider import Change, changes_of
+from metacortex.kernel.errors import Refused, UndoConflict
+
+UNDO = "command.undo"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Undo:
+    """Take a command back. A repeat is refused: the values are no longer its own."""
+
+    command_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Touched:
+    """What a command did to one stream, first value to last, field by field."""
+
+    stream_type: str
+    stream_id: UUID
+    version: int
+    created: bool
+    changes: Mapping[str, Change[Any]]
+
+
+def touched(events: Iterable[Recorded[Any]]) -> Sequence[Touched]:
+    """Return what the events of one command did, stream by stream, in their order.
+
+    Raises Refused where nothing was changed that could be put back.
+    """
+    streams: dict[UUID, list[Recorded[Any]]] = {}
+    for event in events:
+        streams.setdefault(event.record.stream_id, []).append(event)
+    found = [_touched(of_stream) for of_stream in streams.values()]
+    undoable = [stream for stream in found if stream.created or stream.changes]
+    if not undoable:
+        raise Refused("not_undoable")
+    return undoable
+
+
+def _touched(events: Sequence[Recorded[Any]]) -> Touched:
+    changes: dict[str, Change[Any]] = {}
+    for event in events:
+        for name, change in changes_of(event.event).items():
+            first = changes[name].old if name in changes else change.old
+            changes[name] = Change(first, change.new)
+    last = events[-1].record
+    return Touched(
+        stream_type=last.stream_type,
+        stream_id=last.stream_id,
+        version=last.version,
+        created=events[0].record.version == 1,
+        changes={name: it for name, it in changes.items() if it.old != it.new},
+    )
+
+
+def back(stream: Touched, state: Any, version: int) -> Mapping[str, Change[Any]]:
+    """Return the changes that put a stream back. Raises UndoConflict."""
+    moved = [
+        name for name, it in stream.changes.items() if getattr(state, name) != it.new
+    ]
+    if stream.created and version != stream.version:
+        moved = ["created"]
+    if moved:
+        raise UndoConflict("undo_conflict", meta=_where(stream, moved))
+    return swapped(stream)
+
+
+def swapped(stream: Touched) -> Mapping[str, Change[Any]]:
+    """Return the changes that lead back; a birth is marked as `created`."""
+    if stream.created:
+        return {"created": Change(False, True)}
+    return {name: Change(it.new, it.old) for name, it in stream.changes.items()}
+
+
+def _where(stream: Touched, names: Sequence[str]) -> dict[str, Any]:
+    return {
+        "stream": {"type": stream.stream_type, "id": str(stream.stream_id)},
+        "after_version": stream.version,
+        "fields": list(names),
+    }
+
+
+def later(
+    events: Iterable[Recorded[Any]], names: Sequence[str]
+) -> list[dict[str, Any]]:
+    """Return the events that changed any of the fields, as a conflict names them."""
+    return [
+        {
+            "event_id": str(event.record.event_id),
+            "type": event.record.type,
+            "version": event.record.version,
+            "sequence": event.record.sequence,
+            "command_id": str(event.record.command_id),
+        }
+        for event in events
+        if "created" in names or _touches(event.event, names)
+    ]
+
+
+def _touches(event: Any, names: Sequence[str]) -> bool:
+    return any(
+        item.name in names and getattr(event, item.name) is not None
+        for item in fields(event)
+    )

@@ -1,0 +1,1 @@
+"""What happened: the facts of each module, and the log that holds them."""

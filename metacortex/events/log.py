@@ -1,0 +1,180 @@
+"""The log and the heads: append in batches, read by workspace and by stream.
+
+One head row per workspace: its lock orders the workspace's writes, so that sequences
+are gapless and their order is the commit order (docs/decisions/0001-workspace-log.md).
+Whoever appends holds that lock and owns the transaction; nothing here commits.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    BigInteger,
+    Integer,
+    LargeBinary,
+    Row,
+    SmallInteger,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSON, TIMESTAMP
+from sqlalchemy.orm import Mapped, mapped_column
+
+from metacortex.events.record import EventRecord
+from metacortex.kernel.database import ReadConnection, Table
+
+SCHEMA = "events"
+
+
+class HeadTable(Table):
+    """How far a workspace's log has come; `turn` counts its write transactions."""
+
+    __tablename__ = "heads"
+    __table_args__ = ({"schema": SCHEMA},)
+
+    workspace_id: Mapped[UUID] = mapped_column(primary_key=True)
+    sequence: Mapped[int] = mapped_column(BigInteger)
+    turn: Mapped[int] = mapped_column(BigInteger)
+    recorded_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True))
+    frontier: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class LogTable(Table):
+    """The event records, append-only by triggers and by grants."""
+
+    __tablename__ = "log"
+    __table_args__ = (
+        UniqueConstraint(
+            "workspace_id", "stream_id", "version", name="uq_log_stream_version"
+        ),
+        {"schema": SCHEMA},
+    )
+
+    workspace_id: Mapped[UUID] = mapped_column(primary_key=True)
+    sequence: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    event_id: Mapped[UUID]
+    stream_type: Mapped[str] = mapped_column(Text)
+    stream_id: Mapped[UUID]
+    version: Mapped[int] = mapped_column(Integer)
+    type: Mapped[str] = mapped_column(Text)
+    schema_version: Mapped[int] = mapped_column(SmallInteger)
+    recorded_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True))
+    actor_type: Mapped[str] = mapped_column(Text)
+    actor_id: Mapped[str] = mapped_column(Text)
+    command_id: Mapped[UUID]
+    command_type: Mapped[str] = mapped_column(Text)
+    correlation_id: Mapped[str] = mapped_column(Text)
+    causation_id: Mapped[str | None] = mapped_column(Text)
+    data: Mapped[Any | None] = mapped_column(JSON)
+    context: Mapped[Any | None] = mapped_column(JSON)
+    salt: Mapped[bytes | None] = mapped_column(LargeBinary)
+    payload_hash: Mapped[bytes] = mapped_column(LargeBinary)
+    leaf_hash: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+COLUMNS = tuple(LogTable.__table__.columns.keys())
+
+_NAMES = ", ".join(COLUMNS)
+
+APPEND = (
+    f"INSERT INTO events.log ({_NAMES}) SELECT {_NAMES} FROM"
+    " json_populate_recordset(NULL::events.log, CAST(:log AS json))"
+)
+"""One multi-row insert; `:log` is a JSON array of rows, so that bytes stay as sent."""
+
+ADVANCE = (
+    "UPDATE events.heads h SET sequence = n.sequence, turn = n.turn,"
+    " recorded_at = n.recorded_at, frontier = n.frontier"
+    " FROM json_populate_recordset(NULL::events.heads, CAST(:heads AS json)) n"
+    " WHERE h.workspace_id = n.workspace_id"
+)
+
+ENSURE = text(
+    "INSERT INTO events.heads (workspace_id, sequence, turn, recorded_at, frontier)"
+    " SELECT w, 0, 0, 'epoch', '' FROM unnest(CAST(:workspaces AS uuid[])) w"
+    " ORDER BY w ON CONFLICT DO NOTHING"
+)
+"""Give new workspaces an empty head, before any transaction locks one."""
+
+_SELECT = "SELECT " + ", ".join(
+    f"{name}::text AS {name}" if name in ("data", "context") else name
+    for name in COLUMNS
+)
+
+_STREAM = text(
+    f"{_SELECT} FROM events.log WHERE workspace_id = :workspace"
+    " AND stream_id = :stream AND version > :after AND version <= :version"
+    " AND recorded_at <= :until ORDER BY version"
+)
+
+_RANGE = text(
+    f"{_SELECT} FROM events.log WHERE workspace_id = :workspace"
+    " AND sequence BETWEEN :first AND :last ORDER BY sequence"
+)
+
+_AFTER = text(
+    f"{_SELECT} FROM unnest(CAST(:workspaces AS uuid[]), CAST(:after AS bigint[]))"
+    " AS k(w, s) CROSS JOIN LATERAL (SELECT * FROM events.log l"
+    " WHERE l.workspace_id = k.w AND l.sequence > k.s"
+    " ORDER BY l.sequence LIMIT :each) l"
+)
+
+ANY_VERSION = 2**31 - 1  # the column's largest
+ANY_TIME = datetime(9998, 12, 31, tzinfo=UTC)
+
+
+_UUIDS = ("workspace_id", "event_id", "stream_id", "command_id")
+
+
+def _record(row: Row[Any]) -> EventRecord:
+    values = dict(zip(COLUMNS, row, strict=True))
+    values["data"] = values["data"].encode()
+    values["context"] = values["context"].encode()
+    for name in _UUIDS:  # the driver's own class is one that orjson does not write
+        values[name] = UUID(bytes=values[name].bytes)
+    return EventRecord(**values)
+
+
+async def read_stream(
+    connection: ReadConnection,
+    workspace_id: UUID,
+    stream_id: UUID,
+    *,
+    after: int = 0,
+    version: int = ANY_VERSION,
+    until: datetime | None = None,
+) -> list[EventRecord]:
+    """Return a stream's records between versions, up to an instant, in order."""
+    values = {
+        "workspace": workspace_id,
+        "stream": stream_id,
+        "after": after,
+        "version": version,
+        "until": until or ANY_TIME,
+    }
+    return [_record(row) for row in await connection.execute(_STREAM, values)]
+
+
+async def read_range(
+    connection: ReadConnection, workspace_id: UUID, first: int, last: int
+) -> list[EventRecord]:
+    """Return a workspace's records from `first` to `last`, both included, in order."""
+    values = {"workspace": workspace_id, "first": first, "last": last}
+    return [_record(row) for row in await connection.execute(_RANGE, values)]
+
+
+async def read_after(
+    connection: ReadConnection,
+    after: Sequence[tuple[UUID, int]],
+    each: int,
+) -> list[EventRecord]:
+    """Return up to `each` next records of every workspace, in order within each."""
+    values = {
+        "workspaces": [workspace for workspace, _ in after],
+        "after": [sequence for _, sequence in after],
+        "each": each,
+    }
+    return [_record(row) for row in await connection.execute(_AFTER, values)]

@@ -1,0 +1,212 @@
+"""Tasks: what can happen to one. Facts only; names on disk stand at the end."""
+
+import datetime as dt
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+from metacortex.kernel.decider import Change
+
+STREAM = "task"
+
+Status = Literal["pending", "in_progress", "blocked", "completed", "cancelled"]
+Priority = Literal["low", "medium", "high", "urgent"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Due:
+    """When a task is due: a day, or a wall time; no zone means wherever one is."""
+
+    date: dt.date
+    time: dt.time | None = None
+    time_zone: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskCreated:
+    """A task was made."""
+
+    title: str
+    description: str | None
+    priority: Priority
+    due: Due | None
+    project_id: UUID | None
+    parent_id: UUID | None
+    tags: tuple[UUID, ...]
+    assignee_id: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskEdited:
+    """Some of a task's own fields changed."""
+
+    title: Change[str] | None = None
+    description: Change[str | None] | None = None
+    priority: Change[Priority] | None = None
+    due: Change[Due | None] | None = None
+    tags: Change[tuple[UUID, ...]] | None = None
+    assignee_id: Change[str | None] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskStarted:
+    """Work on a task began."""
+
+    status: Change[Status]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskBlocked:
+    """Something stands in a task's way, or the reason changed."""
+
+    status: Change[Status] | None = None
+    blocked_reason: Change[str | None] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskUnblocked:
+    """Nothing stands in the task's way any more."""
+
+    status: Change[Status]
+    blocked_reason: Change[str | None] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskCompleted:
+    """A task is done."""
+
+    status: Change[Status]
+    completed_at: Change[datetime | None]
+    blocked_reason: Change[str | None] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskReopened:
+    """A completed or cancelled task is to be done after all."""
+
+    status: Change[Status]
+    completed_at: Change[datetime | None] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskCancelled:
+    """A task will not be done."""
+
+    status: Change[Status]
+    blocked_reason: Change[str | None] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskMoved:
+    """A task stands elsewhere: another project, another parent."""
+
+    project_id: Change[UUID | None] | None = None
+    parent_id: Change[UUID | None] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskRetagged:
+    """A tag of the task was deleted or merged."""
+
+    tags: Change[tuple[UUID, ...]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskArchived:
+    """A task was put away."""
+
+    archived: Change[bool]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskUnarchived:
+    """A task was taken out again."""
+
+    archived: Change[bool]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskDeleted:
+    """A task was deleted, softly; `deleted_with` is the task or project it went with.
+
+    Restoring that one brings back whatever went with it.
+    """
+
+    deleted: Change[bool]
+    deleted_with: Change[UUID | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskRestored:
+    """A deleted task came back."""
+
+    deleted: Change[bool]
+    deleted_with: Change[UUID | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskCommented:
+    """Somebody said something about a task."""
+
+    comment_id: UUID
+    body: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskReverted:
+    """An undo put fields of a task back."""
+
+    title: Change[str] | None = None
+    description: Change[str | None] | None = None
+    status: Change[Status] | None = None
+    priority: Change[Priority] | None = None
+    due: Change[Due | None] | None = None
+    project_id: Change[UUID | None] | None = None
+    parent_id: Change[UUID | None] | None = None
+    tags: Change[tuple[UUID, ...]] | None = None
+    assignee_id: Change[str | None] | None = None
+    blocked_reason: Change[str | None] | None = None
+    completed_at: Change[datetime | None] | None = None
+    archived: Change[bool] | None = None
+    deleted: Change[bool] | None = None
+    deleted_with: Change[UUID | None] | None = None
+
+
+TaskEvent = (
+    TaskCreated
+    | TaskEdited
+    | TaskStarted
+    | TaskBlocked
+    | TaskUnblocked
+    | TaskCompleted
+    | TaskReopened
+    | TaskCancelled
+    | TaskMoved
+    | TaskRetagged
+    | TaskArchived
+    | TaskUnarchived
+    | TaskDeleted
+    | TaskRestored
+    | TaskCommented
+    | TaskReverted
+)
+
+EVENTS: dict[str, type[TaskEvent]] = {
+    "task.created": TaskCreated,
+    "task.edited": TaskEdited,
+    "task.started": TaskStarted,
+    "task.blocked": TaskBlocked,
+    "task.unblocked": TaskUnblocked,
+    "task.completed": TaskCompleted,
+    "task.reopened": TaskReopened,
+    "task.cancelled": TaskCancelled,
+    "task.moved": TaskMoved,
+    "task.retagged": TaskRetagged,
+    "task.archived": TaskArchived,
+    "task.unarchived": TaskUnarchived,
+    "task.deleted": TaskDeleted,
+    "task.restored": TaskRestored,
+    "task.commented": TaskCommented,
+    "task.reverted": TaskReverted,
+}

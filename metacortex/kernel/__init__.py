@@ -1,0 +1,1 @@
+"""What everything stands on: it imports nothing of ours and knows no module."""

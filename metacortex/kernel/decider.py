@@ -1,0 +1,126 @@
+"""The decider: what a module of the write side is made of.
+
+`decide(command, state, facts) -> events` and `evolve(state, event) -> state` are plain
+functions over frozen dataclasses (Chassaing, "Functional event sourcing decider",
+2021). Time, ids and whatever a rule must know of other streams arrive in `Facts`;
+`needs` says beforehand what that is (docs/decisions/0003-deciders.md).
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from datetime import datetime
+from enum import Enum
+from typing import Any, Generic, TypeVar, cast
+from uuid import UUID
+
+T = TypeVar("T")
+S = TypeVar("S")
+
+
+class Unset(Enum):
+    """Tells "not given" from null in a command that edits."""
+
+    UNSET = "unset"
+
+
+UNSET = Unset.UNSET
+
+
+def _on_disk(name: str) -> str:
+    return {"old": "from", "new": "to"}.get(name, name)
+
+
+@dataclass(frozen=True, slots=True)
+class Change(Generic[T]):
+    """A field's value before and after; on disk `{"from": …, "to": …}`."""
+
+    old: T
+    new: T
+
+    # read by the codec; a plain mapping, so that this file needs no library
+    __pydantic_config__ = {"alias_generator": _on_disk}
+
+
+def change(old: T, new: T | Unset) -> Change[T] | None:
+    """Return the change, or None where nothing was given or nothing differs."""
+    return None if new is UNSET or new == old else Change(old, cast(T, new))
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """The stream that a rule needs to see."""
+
+    type: str
+    id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class LookUp:
+    """A named question about other streams of the workspace; `key` is its subject."""
+
+    name: str
+    key: UUID | str
+
+
+Need = Stream | LookUp
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A stream that a look-up found, with its state."""
+
+    id: UUID
+    state: Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What a rule may know besides its own state: plain data, loaded by the bus."""
+
+    now: datetime
+    actor_id: str
+    streams: Mapping[Stream, Any] = field(default_factory=dict)
+    found: Mapping[LookUp, tuple[Found, ...]] = field(default_factory=dict)
+
+    def stream(self, type: str, id: UUID) -> Any:
+        """Return the state of a needed stream, None if it does not exist."""
+        return self.streams[Stream(type, id)]
+
+    def look_up(self, name: str, key: UUID | str) -> tuple[Found, ...]:
+        """Return what a needed look-up found, in its own order."""
+        return self.found[LookUp(name, key)]
+
+
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """An event that a decision appends to another stream than its command's."""
+
+    stream_id: UUID
+    event: Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decider:
+    """A module's write side; `commands` and `events` map names on disk to classes."""
+
+    stream_type: str
+    state: type[Any]
+    commands: Mapping[str, type[Any]]
+    stream_id: Callable[[Any], UUID]
+    needs: Callable[[Any], Sequence[Need]]
+    decide: Callable[[Any, Any, Facts], Sequence[Any]]
+    evolve: Callable[[Any, Any], Any]
+    revert: Callable[[UUID, Mapping[str, Change[Any]]], Any]
+    """The internal command that puts fields back; `created` marks a stream's birth."""
+
+
+def changes_of(event: Any) -> dict[str, Change[Any]]:
+    """Return the field changes that an event carries, by field name."""
+    values = ((item.name, getattr(event, item.name)) for item in fields(event))
+    return {name: value for name, value in values if isinstance(value, Change)}
+
+
+def changed(state: S, event: Any) -> S:
+    """Return the state with every change of the event applied."""
+    news = {name: value.new for name, value in changes_of(event).items()}
+    return replace(cast(Any, state), **news) if news else state

@@ -1,0 +1,170 @@
+"""Every error the service means to raise, as one tree.
+
+    MetaCortexError
+    ├── Malformed            the request cannot be read or has unknown parts
+    ├── Unauthenticated      who is asking is not proved
+    ├── Forbidden            proved, but the role does not allow it
+    ├── NotFound             unknown, or in another workspace (the two look the same)
+    ├── Refused              a rule says no
+    │   ├── InFlight         the same command is being executed right now
+    │   └── UndoConflict     later changes stand in the way
+    ├── VersionConflict      the resource moved since the caller read it
+    ├── VersionRequired      the command needs the version that the caller saw
+    ├── Invalid              a value is not acceptable
+    ├── TooLarge             the body passes the limit
+    ├── Unsupported          the body's media type or the method is not ours
+    └── Unavailable          try again later
+        ├── Lagging          the read model has not reached the asked sequence
+        └── Overloaded       the queue in front of the lane is full
+
+A class carries the meaning, the code is stable and listed in `CODES`; HTTP numbers
+live in `api/errors.py` alone (docs/decisions/0010-errors.md).
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+
+class MetaCortexError(Exception):
+    """An anticipated error; `source` points into the request, `meta` is public."""
+
+    def __init__(
+        self,
+        code: str,
+        detail: str = "",
+        *,
+        source: Mapping[str, str] | None = None,
+        meta: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.code = code
+        self.title = CODES[code][1]
+        self.detail = detail or self.title
+        self.source = source
+        self.meta = dict(meta or {})
+        super().__init__(f"{code}: {self.detail}")
+
+
+class Malformed(MetaCortexError):
+    """The request cannot be read, or names something that does not exist."""
+
+
+class Unauthenticated(MetaCortexError):
+    """Who is asking is not proved."""
+
+
+class Forbidden(MetaCortexError):
+    """The caller is known, and may not do this."""
+
+
+class NotFound(MetaCortexError):
+    """There is no such thing in the caller's workspace."""
+
+
+class Refused(MetaCortexError):
+    """A rule of the domain says no."""
+
+
+class InFlight(Refused):
+    """The same command id is being executed at this moment."""
+
+
+class UndoConflict(Refused):
+    """Later changes touched what the undo would put back."""
+
+
+class VersionConflict(MetaCortexError):
+    """The resource is not at the version that the caller named."""
+
+
+class VersionRequired(MetaCortexError):
+    """The command needs the version that the caller saw."""
+
+
+class Invalid(MetaCortexError):
+    """A value is not acceptable; `errors` carries several of these at once."""
+
+
+class TooLarge(MetaCortexError):
+    """The body passes the limit."""
+
+
+class Unsupported(MetaCortexError):
+    """The media type is not ours."""
+
+
+class WrongMethod(MetaCortexError):
+    """The path exists, the method does not."""
+
+
+class Unavailable(MetaCortexError):
+    """Nothing is wrong with the request; it may be sent again later."""
+
+
+class Lagging(Unavailable):
+    """The read model has not reached the sequence that was asked for."""
+
+
+class Overloaded(Unavailable):
+    """More is waiting than the service may hold."""
+
+
+class Several(MetaCortexError):
+    """More than one error of one request, in the order of the request."""
+
+    def __init__(self, errors: Sequence[MetaCortexError]) -> None:
+        self.errors = tuple(errors)
+        super().__init__(errors[0].code, errors[0].detail)
+
+
+CODES: dict[str, tuple[type[MetaCortexError], str]] = {
+    "malformed_json": (Malformed, "The body is not valid JSON"),
+    "unknown_parameter": (Malformed, "The query parameter is not known here"),
+    "invalid_parameter": (Malformed, "The query parameter has an invalid value"),
+    "invalid_header": (Malformed, "The header has an invalid value"),
+    "bad_cursor": (Malformed, "The cursor is not one of ours"),
+    "cursor_mismatch": (Malformed, "The cursor belongs to another query"),
+    "bad_request": (Malformed, "The request cannot be read"),
+    "token_missing": (Unauthenticated, "A bearer token is required"),
+    "token_invalid": (Unauthenticated, "The token is not valid"),
+    "token_expired": (Unauthenticated, "The token has expired"),
+    "role_required": (Forbidden, "Your role does not allow this"),
+    "not_found": (NotFound, "There is nothing here"),
+    "route_not_found": (NotFound, "There is no such path"),
+    "method_not_allowed": (WrongMethod, "The path does not take this method"),
+    "already_exists": (Refused, "A resource with this id exists already"),
+    "invalid_transition": (Refused, "The state does not allow this command"),
+    "cycle_detected": (Refused, "A task cannot stand below itself"),
+    "depth_exceeded": (Refused, "Subtasks are nested too deeply"),
+    "open_subtasks": (Refused, "Some subtasks are still open"),
+    "name_taken": (Refused, "The name is in use already"),
+    "project_archived": (Refused, "The project is archived"),
+    "project_deleted": (Refused, "The project is deleted"),
+    "task_archived": (Refused, "The task is archived"),
+    "task_deleted": (Refused, "The task is deleted"),
+    "parent_deleted": (Refused, "The parent task is deleted"),
+    "tag_deleted": (Refused, "The tag is deleted"),
+    "merge_into_itself": (Refused, "A tag cannot be merged into itself"),
+    "too_many_tags": (Refused, "The task has too many tags"),
+    "unknown_reference": (Invalid, "What this names does not exist here"),
+    "member_unknown": (Invalid, "Nobody of this name is a member of the workspace"),
+    "command_in_flight": (InFlight, "The same command is being executed"),
+    "undo_conflict": (UndoConflict, "Later changes stand in the way"),
+    "not_undoable": (Refused, "This command cannot be undone"),
+    "version_conflict": (VersionConflict, "The resource changed since you read it"),
+    "version_required": (VersionRequired, "The If-Match header is required"),
+    "invalid_field": (Invalid, "A field has an invalid value"),
+    "unknown_field": (Invalid, "The field is not known here"),
+    "missing_field": (Invalid, "A required field is missing"),
+    "idempotency_key_reused": (
+        Invalid,
+        "The idempotency key was used for another request",
+    ),
+    "body_too_large": (TooLarge, "The body passes the limit"),
+    "unsupported_media_type": (Unsupported, "The body must be application/json"),
+    "read_model_lagging": (Lagging, "The read model has not reached this sequence"),
+    "overloaded": (Overloaded, "Too many commands are waiting"),
+    "shutting_down": (Unavailable, "The service is shutting down"),
+    "database_unavailable": (Unavailable, "The database does not answer"),
+    "keys_unavailable": (Unavailable, "The keys of the token issuer are not known"),
+    "internal_error": (MetaCortexError, "Something went wrong on our side"),
+}

@@ -1,0 +1,23 @@
+"""Identifiers: version 7 where we invent one, version 5 where it must be derivable."""
+
+from uuid import UUID, uuid5
+
+from uuid_utils.compat import uuid7
+
+NAMESPACE = UUID("6d657461-636f-5274-8578-2f6576656e74")
+"""Ours alone; changing it would change every derived id."""
+
+
+def new_id() -> UUID:
+    """Return a fresh UUID version 7 (RFC 9562), ordered within this process."""
+    return uuid7()
+
+
+def derived(parent: UUID, name: object) -> UUID:
+    """Return the one UUID version 5 of `name` below `parent`."""
+    return uuid5(parent, str(name))
+
+
+def event_id(command_id: UUID, ordinal: int) -> UUID:
+    """Return the id of the event number `ordinal` (from 0) of a command."""
+    return uuid5(command_id, str(ordinal))

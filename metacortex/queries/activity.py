@@ -1,0 +1,229 @@
+"""The task log: one row per event of any resource, with what changed from → to.
+
+What histories, the change feed, server-sent events and the audit list are read from; it
+moves with the read tables, so that all of them show the same sequence.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import orjson
+from sqlalchemy import BigInteger, Index, Text, text
+from sqlalchemy.dialects.postgresql import JSON
+from sqlalchemy.orm import Mapped, mapped_column
+
+from metacortex.events.record import Recorded
+from metacortex.kernel.clock import rfc3339
+from metacortex.kernel.database import ReadConnection, Table
+from metacortex.queries.page import Filters, ListQuery, Sort
+from metacortex.queries.tables import INSTANT, SCHEMA
+
+
+class ActivityTable(Table):
+    """The log as people read it."""
+
+    __tablename__ = "activity"
+    __table_args__ = (
+        Index("ix_activity_stream", "workspace_id", "stream_id", "sequence"),
+        Index("ix_activity_event", "workspace_id", "event_id"),
+        {"schema": SCHEMA},
+    )
+
+    workspace_id: Mapped[UUID] = mapped_column(primary_key=True)
+    sequence: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    event_id: Mapped[UUID]
+    stream_type: Mapped[str] = mapped_column(Text)
+    stream_id: Mapped[UUID]
+    type: Mapped[str] = mapped_column(Text)
+    actor_id: Mapped[str] = mapped_column(Text)
+    command_id: Mapped[UUID]
+    correlation_id: Mapped[str] = mapped_column(Text)
+    request_id: Mapped[str | None] = mapped_column(Text)
+    recorded_at: Mapped[datetime] = mapped_column(INSTANT)
+    document: Mapped[Any] = mapped_column(JSON)
+
+
+TABLE = "queries.activity"
+
+
+def project(event: Recorded[Any], summary: str) -> Mapping[str, Any]:
+    """Return the row of an event; a birth has values without a `from`."""
+    record = event.record
+    data: Mapping[str, Any] = orjson.loads(record.data)
+    context: Mapping[str, Any] = orjson.loads(record.context)
+    document = {
+        "event_id": record.event_id,
+        "sequence": record.sequence,
+        "version": record.version,
+        "type": record.type,
+        "recorded_at": rfc3339(record.recorded_at),
+        "actor": {"type": record.actor_type, "id": record.actor_id},
+        "command": {"type": record.command_type, "id": record.command_id},
+        "stream": {"type": record.stream_type, "id": record.stream_id},
+        "correlation_id": record.correlation_id,
+        "causation_id": record.causation_id,
+        "request_id": context["request_id"],
+        "summary": summary,
+        "changes": changes(data, record.version == 1),
+        "details": details(data, record.version == 1),
+    }
+    return {
+        "workspace_id": record.workspace_id,
+        "sequence": record.sequence,
+        "event_id": record.event_id,
+        "stream_type": record.stream_type,
+        "stream_id": record.stream_id,
+        "type": record.type,
+        "actor_id": record.actor_id,
+        "command_id": record.command_id,
+        "correlation_id": record.correlation_id,
+        "request_id": context["request_id"],
+        "recorded_at": record.recorded_at,
+        "document": document,
+    }
+
+
+def _is_change(value: Any) -> bool:
+    return isinstance(value, dict) and value.keys() == {"from", "to"}
+
+
+def changes(data: Mapping[str, Any], birth: bool) -> Mapping[str, Any]:
+    """Return the field changes of an event's data; absent and null differ."""
+    if birth:
+        return {name: {"to": value} for name, value in data.items()}
+    return {name: value for name, value in data.items() if _is_change(value)}
+
+
+def details(data: Mapping[str, Any], birth: bool) -> Mapping[str, Any]:
+    """Return what else an event says: a comment's text, for one."""
+    if birth:
+        return {}
+    return {name: value for name, value in data.items() if not _is_change(value)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListActivity(ListQuery):
+    """Events of a workspace, newest first, as people read them."""
+
+    stream_id: UUID | None = None
+    stream_type: Sequence[str] = ()
+    type: Sequence[str] = ()
+    actor_id: Sequence[str] = ()
+    command_id: UUID | None = None
+    correlation_id: str | None = None
+    request_id: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+    table = TABLE
+    key = "sequence"
+    key_type = "bigint"
+    sorts = {"sequence": Sort("sequence", "bigint")}
+    default_sort = ("-sequence",)
+
+    def filters(self) -> Filters:
+        """Return the conditions of this list."""
+        found = Filters()
+        for name in ("stream_id", "command_id", "correlation_id", "request_id"):
+            if (value := getattr(self, name)) is not None:
+                found.equal(name, value)
+        found.among("stream_type", "text", self.stream_type)
+        found.among("type", "text", self.type)
+        found.among("actor_id", "text", self.actor_id)
+        if self.since:
+            found.add("recorded_at >= :since", since=self.since)
+        if self.until:
+            found.add("recorded_at <= :until", until=self.until)
+        return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListRecords(ListActivity):
+    """The same list for auditors: each event with its leaf and its hashes."""
+
+    document = (
+        "(SELECT left(p.document::text, -1)"
+        " || ',\"schema_version\":' || l.schema_version"
+        " || ',\"data\":' || coalesce(l.data::text, 'null')"
+        " || ',\"context\":' || coalesce(l.context::text, 'null')"
+        " || ',\"salt\":' || coalesce('\"' || encode(l.salt, 'hex') || '\"', 'null')"
+        " || ',\"payload_hash\":\"' || encode(l.payload_hash, 'hex')"
+        " || '\",\"leaf_hash\":\"' || encode(l.leaf_hash, 'hex') || '\"}'"
+        " FROM events.log l WHERE l.workspace_id = p.workspace_id"
+        " AND l.sequence = p.sequence)"
+    )
+    event_id: UUID | None = None
+
+    def filters(self) -> Filters:
+        """Return the conditions of this list."""
+        found = ListActivity.filters(self)
+        if self.event_id is not None:
+            found.equal("event_id", self.event_id)
+        return found
+
+
+_CHANGES = text(
+    """WITH moved AS (SELECT sequence, stream_type, stream_id
+    FROM queries.activity WHERE workspace_id = :workspace AND sequence > :since
+    ORDER BY sequence LIMIT :limit), latest AS (SELECT stream_type, stream_id,
+    max(sequence) AS sequence FROM moved GROUP BY 1, 2)
+    SELECT (SELECT sequence FROM queries.checkpoints
+    WHERE workspace_id = :workspace), (SELECT max(sequence) FROM moved),
+    (SELECT string_agg('{"type":"' || stream_type || '","id":"' || stream_id
+    || '","sequence":' || sequence || ',"data":' || coalesce(
+    (SELECT document::text FROM queries.tasks r
+    WHERE r.workspace_id = :workspace AND r.id = stream_id),
+    (SELECT document::text FROM queries.projects r
+    WHERE r.workspace_id = :workspace AND r.id = stream_id),
+    (SELECT document::text FROM queries.tags r
+    WHERE r.workspace_id = :workspace AND r.id = stream_id), 'null') || '}', ','
+    ORDER BY sequence) FROM latest)"""
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """Resources that changed, each as it is now; ask again from `next_since`."""
+
+    sequence: int
+    next_since: int
+    documents: bytes
+
+    @property
+    def more(self) -> bool:
+        """Whether another request finds something already."""
+        return self.next_since < self.sequence
+
+
+async def changes_since(
+    connection: ReadConnection, workspace_id: UUID, since: int, limit: int
+) -> Changes:
+    """Return what changed in the next `limit` events after a sequence."""
+    values = {"workspace": workspace_id, "since": since, "limit": limit}
+    sequence, last, documents = (await connection.execute(_CHANGES, values)).one()
+    shown = sequence or 0
+    reached = last if last is not None else max(since, shown)
+    return Changes(shown, reached, (documents or "").encode())
+
+
+_THIN = text(
+    """SELECT sequence, type, json_build_object('event_id', event_id, 'stream',
+    json_build_object('type', stream_type, 'id', stream_id), 'version',
+    (document ->> 'version')::int, 'sequence', sequence, 'actor_id', actor_id,
+    'changed_fields', (SELECT coalesce(json_agg(k), '[]') FROM
+    json_object_keys(document -> 'changes') k))::text
+    FROM queries.activity WHERE workspace_id = :workspace AND sequence > :after
+    ORDER BY sequence LIMIT :limit"""
+)
+
+
+async def thin_after(
+    connection: ReadConnection, workspace_id: UUID, after: int, limit: int
+) -> list[tuple[int, str, str]]:
+    """Return sequence, type and a short JSON of the next events, for streams."""
+    values = {"workspace": workspace_id, "after": after, "limit": limit}
+    rows = await connection.execute(_THIN, values)
+    return [(row[0], row[1], row[2]) for row in rows]

@@ -1,0 +1,150 @@
+"""The door to the read side: pages, single resources, and resources as they were.
+
+Every answer says which sequence it shows. A page depends on nothing but its query and
+that sequence, so pages are kept and sent again while the checkpoint stands still.
+"""
+
+from collections import OrderedDict
+from collections.abc import Hashable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import TextClause, text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from metacortex.events import log
+from metacortex.kernel.database import ReadConnection, autocommit
+from metacortex.kernel.errors import Lagging, NotFound
+from metacortex.queries import activity, fold, page, tasks
+from metacortex.queries.activity import Changes
+from metacortex.queries.page import ListQuery, Page
+from metacortex.queries.registry import PROJECTIONS
+from metacortex.queries.watermarks import Watermarks
+
+KEPT_BYTES = 32 * 1024 * 1024  # of pages; a tenth of what a process may take
+
+
+@dataclass(frozen=True, slots=True)
+class Freshness:
+    """The sequence that an answer must show, and what to do if it does not."""
+
+    sequence: int = 0
+    wait_s: float = 2.0
+    lenient: bool = False
+
+
+class Queries:
+    """Answers queries of one process over one engine (a replica's, for instance)."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = autocommit(engine)
+        self.watermarks = Watermarks(engine)
+        self._kept: OrderedDict[Hashable, Page] = OrderedDict()
+        self._kept_bytes = 0
+
+    async def shown(self, workspace_id: UUID, fresh: Freshness) -> int:
+        """Return the sequence shown, after waiting for the one asked. Raises Lagging."""
+        if fresh.sequence == 0:
+            return await self.watermarks.sequence(workspace_id)
+        shown = await self.watermarks.wait(workspace_id, fresh.sequence, fresh.wait_s)
+        if shown < fresh.sequence and not fresh.lenient:
+            meta = {"asked": fresh.sequence, "shown": shown}
+            raise Lagging("read_model_lagging", meta=meta)
+        return shown
+
+    async def page(self, query: ListQuery, key: Hashable, shown: int) -> Page:
+        """Return a page; `key` names the query, `shown` is the checkpoint just seen.
+
+        Raises Malformed for a cursor of another query.
+        """
+        kept = self._kept.get(key)
+        if kept is not None and kept.sequence == shown and query.timeless:
+            self._kept.move_to_end(key)
+            return kept
+        async with self._engine.connect() as connection:
+            found = await page.fetch(ReadConnection(connection), query)
+        if query.timeless:
+            self._keep(key, found)
+        return found
+
+    def _keep(self, key: Hashable, found: Page) -> None:
+        before = self._kept.pop(key, None)
+        self._kept_bytes -= len(before.documents) if before else 0
+        self._kept[key] = found
+        self._kept_bytes += len(found.documents)
+        while self._kept_bytes > KEPT_BYTES:
+            _, oldest = self._kept.popitem(last=False)
+            self._kept_bytes -= len(oldest.documents)
+
+    async def one(
+        self, stream_type: str, workspace_id: UUID, id: UUID
+    ) -> tuple[int, bytes]:
+        """Return the sequence shown, and a resource. Raises NotFound."""
+        statement = _one(PROJECTIONS[stream_type].table)
+        values = {"workspace": workspace_id, "id": id}
+        async with self._engine.connect() as connection:
+            sequence, found = (await connection.execute(statement, values)).one()
+        if found is None:
+            raise NotFound("not_found")
+        return sequence, found.encode()
+
+    async def past(
+        self,
+        stream_type: str,
+        workspace_id: UUID,
+        id: UUID,
+        *,
+        version: int | None = None,
+        as_of: datetime | None = None,
+    ) -> tuple[int, bytes]:
+        """Return a resource as it was, with the sequence of its last event by then.
+
+        Folded from the log itself, so it never lags. Raises NotFound.
+        """
+        async with self._engine.connect() as connection:
+            records = await log.read_stream(
+                ReadConnection(connection),
+                workspace_id,
+                id,
+                version=version or log.ANY_VERSION,
+                until=as_of,
+            )
+        records = [record for record in records if record.stream_type == stream_type]
+        if not records or (version is not None and records[-1].version != version):
+            raise NotFound("not_found")
+        row: Any = fold.fold(records)
+        return records[-1].sequence, fold.document(stream_type, row)
+
+    async def task_stats(
+        self, workspace_id: UUID, now: datetime, time_zone: str
+    ) -> tuple[int, bytes]:
+        """Return the sequence shown, and counts of tasks."""
+        async with self._engine.connect() as connection:
+            reader = ReadConnection(connection)
+            return await tasks.stats(reader, workspace_id, now, time_zone)
+
+    async def changes(self, workspace_id: UUID, since: int, limit: int) -> Changes:
+        """Return the resources that changed after a sequence."""
+        async with self._engine.connect() as connection:
+            reader = ReadConnection(connection)
+            return await activity.changes_since(reader, workspace_id, since, limit)
+
+    async def thin(
+        self, workspace_id: UUID, after: int, limit: int
+    ) -> list[tuple[int, str, str]]:
+        """Return the next events in short, for a stream of them."""
+        async with self._engine.connect() as connection:
+            reader = ReadConnection(connection)
+            return await activity.thin_after(reader, workspace_id, after, limit)
+
+
+@lru_cache
+def _one(table: str) -> TextClause:
+    return text(
+        "SELECT coalesce((SELECT sequence FROM queries.checkpoints"
+        f" WHERE workspace_id = :workspace), 0), (SELECT document::text FROM {table}"
+        " WHERE workspace_id = :workspace AND id = :id)"
+    )

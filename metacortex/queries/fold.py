@@ -1,0 +1,83 @@
+"""Folding events into rows, purely; the projector and the past both use it."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+import orjson
+from pydantic import TypeAdapter
+
+from metacortex.events import codec
+from metacortex.events.record import EventRecord
+from metacortex.queries import activity
+from metacortex.queries.registry import PROJECTIONS
+
+Key = tuple[UUID, str, UUID]
+"""Workspace, stream type, stream id: one row of one read table."""
+
+_ADAPTERS: Mapping[str, TypeAdapter[Any]] = {
+    type: TypeAdapter(projection.row) for type, projection in PROJECTIONS.items()
+}
+
+
+def parse(stream_type: str, document: str | bytes) -> Any:
+    """Return the row that a document was written from."""
+    return _ADAPTERS[stream_type].validate_json(document)
+
+
+def document(stream_type: str, row: Any) -> bytes:
+    """Return a row as the JSON that answers send."""
+    return _ADAPTERS[stream_type].dump_json(row)
+
+
+def key(record: EventRecord) -> Key:
+    """Return which row an event changes."""
+    return record.workspace_id, record.stream_type, record.stream_id
+
+
+@dataclass(slots=True)
+class Fold:
+    """Rows before and after some events, and the lines of the task log."""
+
+    rows: dict[Key, Any]
+    changed: dict[Key, None] = field(default_factory=dict)
+    log: list[Mapping[str, Any]] = field(default_factory=list)
+
+    def apply(self, record: EventRecord) -> None:
+        """Apply one event. Raises whatever a poisoned event makes `project` raise."""
+        projection = PROJECTIONS[record.stream_type]
+        event = codec.read(record)
+        line = activity.project(event, projection.summary(event.event))
+        row = projection.project(self.rows.get(key(record)), event)
+        self.rows[key(record)] = row
+        self.changed[key(record)] = None
+        self.log.append(line)
+
+    def table_rows(self, stream_type: str) -> list[dict[str, Any]]:
+        """Return the changed rows of a read table, as columns."""
+        projection = PROJECTIONS[stream_type]
+        return [
+            _columns(workspace_id, type, self.rows[workspace_id, type, id])
+            for workspace_id, type, id in self.changed
+            if type == projection.stream_type
+        ]
+
+
+def _columns(workspace_id: UUID, stream_type: str, row: Any) -> dict[str, Any]:
+    return {
+        **PROJECTIONS[stream_type].columns(row),
+        "workspace_id": workspace_id,
+        "id": row.id,
+        "created_at": row.created_at,
+        "updated_at": row.updated_at,
+        "document": orjson.Fragment(document(stream_type, row)),
+    }
+
+
+def fold(records: Iterable[EventRecord]) -> Any:
+    """Return the row that a stream's records amount to, None for none."""
+    row: Any = None
+    for record in records:
+        row = PROJECTIONS[record.stream_type].project(row, codec.read(record))
+    return row

@@ -1,0 +1,223 @@
+"""Pages: filters, sorts, exact totals and cursors, in one statement.
+
+One statement is one snapshot, so the sequence, the total and the rows of an answer
+belong together. Documents are joined by Postgres and passed through as bytes.
+"""
+
+import base64
+import binascii
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, ClassVar
+from uuid import UUID
+
+import orjson
+from sqlalchemy import TextClause, text
+
+from metacortex.kernel.database import ReadConnection
+from metacortex.kernel.errors import Malformed
+
+PER_PAGE = 50
+PER_PAGE_LIMIT = 200  # beyond it, a page costs more than two requests
+PAGE_LIMIT = 1_000_000  # an offset beyond 200 million rows helps nobody
+
+
+class Filters:
+    """Conditions that are joined by AND, with the values they compare with."""
+
+    def __init__(self) -> None:
+        self.conditions: list[str] = []
+        self.values: dict[str, Any] = {}
+
+    def add(self, condition: str, **values: Any) -> "Filters":
+        """Add a condition; its names must be bound by `values`."""
+        self.conditions.append(condition)
+        self.values.update(values)
+        return self
+
+    def equal(self, column: str, value: Any) -> "Filters":
+        """Add: the column has the value."""
+        return self.add(f"{column} = :{column}", **{column: value})
+
+    def among(self, column: str, type: str, values: Sequence[Any]) -> "Filters":
+        """Add: the column has one of the values; `none` stands for null."""
+        if not values:
+            return self
+        given = [value for value in values if value != "none"]
+        some = f"{column} = ANY (CAST(:{column} AS {type}[]))"
+        if len(given) < len(values):
+            some = f"({some} OR {column} IS NULL)"
+        return self.add(some, **{column: given})
+
+
+@dataclass(frozen=True, slots=True)
+class Sort:
+    """What a sort key compares; `missing` is the greatest value, where null occurs."""
+
+    expression: str
+    type: str
+    missing: str | None = None
+
+    def ordered(self, descending: bool) -> str:
+        """Return the expression without nulls: what is missing always comes last."""
+        if self.missing is None:
+            return self.expression
+        extreme = f"-{self.missing}" if descending else self.missing
+        return f"coalesce({self.expression}, '{extreme}')"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListQuery(ABC):
+    """A page of a read table; subclasses say which, filtered and sorted how."""
+
+    workspace_id: UUID
+    page: int | None = None
+    per_page: int = PER_PAGE
+    cursor: str | None = None
+    sort: Sequence[str] = ()
+
+    table: ClassVar[str]
+    document: ClassVar[str] = "p.document::text"
+    key: ClassVar[str] = "id"
+    key_type: ClassVar[str] = "uuid"
+    sorts: ClassVar[Mapping[str, Sort]]
+    default_sort: ClassVar[tuple[str, ...]]
+
+    @property
+    def timeless(self) -> bool:
+        """Whether the answer depends on the sequence alone, not on the clock."""
+        return True
+
+    def sorted_by(self) -> Sequence[str]:
+        """Return the sort keys in force, `-` before the descending ones."""
+        return self.sort or self.default_sort
+
+    @abstractmethod
+    def filters(self) -> Filters:
+        """Return the conditions of the list."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page as Postgres built it: `documents` is the inside of a JSON array."""
+
+    sequence: int
+    total: int
+    documents: bytes
+    next_cursor: str | None
+
+
+async def fetch(connection: ReadConnection, query: ListQuery) -> Page:
+    """Return a page. Raises Malformed for a cursor that is not of this query."""
+    filters = query.filters()
+    filters.conditions.insert(0, "workspace_id = :workspace")
+    keys = _keys(query)
+    mark = _fingerprint(query, filters)
+    after = _after(query.cursor, mark, keys)
+    statement = _statement(
+        query.table,
+        query.document,
+        " AND ".join(filters.conditions),
+        tuple(keys),
+        after is not None,
+    )
+    values = {
+        **filters.values,
+        **{f"k{index}": value for index, value in enumerate(after or ())},
+        "workspace": query.workspace_id,
+        "limit": query.per_page + 1,
+        "offset": 0 if query.page is None else (query.page - 1) * query.per_page,
+        "per_page": query.per_page,
+    }
+    row = (await connection.execute(statement, values)).one()
+    sequence, total, documents, last, fetched = row
+    more = fetched > query.per_page
+    return Page(
+        sequence=sequence or 0,
+        total=total,
+        documents=(documents or "").encode(),
+        next_cursor=_cursor(mark, last) if more else None,
+    )
+
+
+_Key = tuple[str, str, bool]
+
+
+def _keys(query: ListQuery) -> list[_Key]:
+    """Return expression, type and direction of each sort key, the id last."""
+    keys = []
+    for name in query.sorted_by():
+        sort = query.sorts[name.removeprefix("-")]
+        descending = name.startswith("-")
+        keys.append((sort.ordered(descending), sort.type, descending))
+    descending = keys[-1][2] if keys else True
+    return [*keys, (query.key, query.key_type, descending)]
+
+
+def _fingerprint(query: ListQuery, filters: Filters) -> str:
+    """Return what queries share whose cursors may be exchanged."""
+    volatile = ("now", "now_local")
+    values = {k: v for k, v in filters.values.items() if k not in volatile}
+    parts = repr((query.table, filters.conditions, values, query.sorted_by(), query.per_page))
+    return hashlib.sha256(parts.encode()).hexdigest()[:16]
+
+
+def _cursor(mark: str, last: str) -> str:
+    raw = orjson.dumps([mark, *orjson.loads(last)])
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+def _after(
+    cursor: str | None, mark: str, keys: Sequence[_Key]
+) -> Sequence[str] | None:
+    if cursor is None:
+        return None
+    source = {"parameter": "cursor"}
+    try:
+        padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
+        found = orjson.loads(base64.b64decode(padded, b"-_", validate=True))
+    except (ValueError, binascii.Error) as error:
+        raise Malformed("bad_cursor", source=source) from error
+    if not isinstance(found, list) or not all(isinstance(it, str) for it in found):
+        raise Malformed("bad_cursor", source=source)
+    if found[:1] != [mark]:
+        raise Malformed("cursor_mismatch", source=source)
+    if len(found) != len(keys) + 1:
+        raise Malformed("bad_cursor", source=source)
+    return found[1:]
+
+
+@lru_cache(maxsize=1024)
+def _statement(
+    table: str, document: str, where: str, keys: tuple[_Key, ...], after: bool
+) -> TextClause:
+    order = ", ".join(f"{sql} {'DESC' if down else 'ASC'}" for sql, _, down in keys)
+    chosen = ", ".join(f"({sql})::text AS k{n}" for n, (sql, _, _) in enumerate(keys))
+    names = ", ".join(f"k{n}" for n in range(len(keys)))
+    beyond = f" AND ({_beyond(keys)})" if after else ""
+    return text(
+        f"""WITH page AS (SELECT {document} AS document, {chosen},
+        row_number() OVER (ORDER BY {order}) AS n FROM {table} p
+        WHERE {where}{beyond} ORDER BY {order} LIMIT :limit OFFSET :offset)
+        SELECT (SELECT sequence FROM queries.checkpoints
+        WHERE workspace_id = :workspace),
+        (SELECT count(*) FROM {table} p WHERE {where}),
+        (SELECT string_agg(document, ',' ORDER BY n) FROM (SELECT document, n
+        FROM page ORDER BY n LIMIT :per_page) shown),
+        (SELECT json_build_array({names})::text FROM page
+        ORDER BY n OFFSET :per_page - 1 LIMIT 1),
+        (SELECT count(*) FROM page)"""
+    )
+
+
+def _beyond(keys: Sequence[_Key], index: int = 0) -> str:
+    """Return the condition of standing after `:k0, :k1, …` in a mixed order."""
+    sql, type, down = keys[index]
+    bound = f"CAST(CAST(:k{index} AS text) AS {type})"
+    step = f"{sql} {'<' if down else '>'} {bound}"
+    if index + 1 == len(keys):
+        return step
+    return f"{step} OR ({sql} = {bound} AND ({_beyond(keys, index + 1)}))"

@@ -1,0 +1,336 @@
+"""The checkpointed projector: exactly-once effects, however often it is called.
+
+A turn locks the checkpoints of the workspaces it can get, reads their next events in
+one query, folds them with the pure `project`, writes each table with one statement and
+moves the checkpoints in the same transaction. Afterwards, holding no lock, it compares
+heads and checkpoints once more: whoever skipped a locked workspace relies on that look
+(docs/decisions/0006-projector.md). Only the projector commits on the read side.
+"""
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+from uuid import UUID
+
+import orjson
+import structlog
+from sqlalchemy import TextClause, text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from metacortex.events import log
+from metacortex.events.record import EventRecord
+from metacortex.kernel.database import (
+    ReadConnection,
+    WriteConnection,
+    autocommit,
+    is_transient,
+    is_unreachable,
+)
+from metacortex.queries import fold
+from metacortex.queries.activity import ActivityTable
+from metacortex.queries.fold import Fold
+from metacortex.queries.registry import PROJECTIONS
+from metacortex.queries.tables import ReadTable
+
+logger = structlog.get_logger(__name__)
+
+REBUILD_CHUNK = 5_000  # events held in memory at a time while a workspace is rebuilt
+ERROR_LIMIT = 2_000  # characters of an error that a checkpoint keeps
+
+_CREATE = text(
+    "INSERT INTO queries.checkpoints (workspace_id, sequence)"
+    " SELECT w, 0 FROM unnest(CAST(:workspaces AS uuid[])) w"
+    " WHERE NOT EXISTS (SELECT 1 FROM queries.checkpoints WHERE workspace_id = w)"
+    " ORDER BY w ON CONFLICT DO NOTHING"
+)
+_LOCK = text(
+    "SELECT workspace_id, sequence FROM queries.checkpoints"
+    " WHERE workspace_id = ANY (CAST(:workspaces AS uuid[])) AND parked_at IS NULL"
+    " ORDER BY workspace_id FOR UPDATE SKIP LOCKED"
+)
+_LOCK_ONE = text(
+    "SELECT sequence FROM queries.checkpoints WHERE workspace_id = :workspace"
+    " FOR UPDATE"
+)
+_MOVE = text(
+    "UPDATE queries.checkpoints c SET sequence = n.s FROM"
+    " unnest(CAST(:workspaces AS uuid[]), CAST(:sequences AS bigint[])) AS n(w, s)"
+    " WHERE c.workspace_id = n.w"
+)
+_PARK = text(
+    "UPDATE queries.checkpoints SET parked_at = now(), error = :error"
+    " WHERE workspace_id = :workspace"
+)
+_UNPARK = text(
+    "UPDATE queries.checkpoints SET sequence = 0, parked_at = NULL, error = NULL"
+    " WHERE workspace_id = :workspace"
+)
+_BEHIND = text(
+    "SELECT h.workspace_id FROM events.heads h LEFT JOIN queries.checkpoints c"
+    " USING (workspace_id) WHERE h.sequence > coalesce(c.sequence, 0)"
+    " AND c.parked_at IS NULL AND (CAST(:workspaces AS uuid[]) IS NULL"
+    " OR h.workspace_id = ANY (CAST(:workspaces AS uuid[])))"
+    " ORDER BY h.workspace_id LIMIT :limit"
+)
+
+BEHIND_LIMIT = 1_000  # workspaces a sweep names at once; the next sweep names more
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What a turn did: events applied, and workspaces that have more."""
+
+    events: int
+    behind: Sequence[UUID]
+
+
+class Projector:
+    """Moves read tables on; any number of these may run at once."""
+
+    def __init__(
+        self, engine: AsyncEngine, *, batch: int = 2000, turn_s: float = 0.25
+    ) -> None:
+        self._engine = engine
+        self._reading = autocommit(engine)
+        self._batch = batch
+        self._turn_s = turn_s
+
+    async def turn(self, workspaces: Iterable[UUID]) -> Turn:
+        """Catch up for at most the turn's length, so that others get theirs."""
+        behind = sorted(set(workspaces))
+        until = time.monotonic() + self._turn_s
+        events = 0
+        while behind:
+            done = await self._step(behind)
+            events += done
+            behind = await self.behind(behind)
+            if time.monotonic() >= until or not done:
+                break
+        return Turn(events, behind)
+
+    async def behind(
+        self, workspaces: Sequence[UUID] | None = None, limit: int = BEHIND_LIMIT
+    ) -> list[UUID]:
+        """Return workspaces whose head is beyond their checkpoint, parked ones not."""
+        values = {
+            "workspaces": None if workspaces is None else list(workspaces),
+            "limit": limit,
+        }
+        async with self._reading.connect() as connection:
+            return list((await connection.execute(_BEHIND, values)).scalars())
+
+    async def _step(self, workspaces: Sequence[UUID]) -> int:
+        """Apply one batch of each workspace; find the guilty one if that fails."""
+        try:
+            return await self._apply(workspaces, self._batch)
+        except Exception as error:
+            if is_unreachable(error) or is_transient(error):
+                raise
+            if len(workspaces) > 1:
+                return sum([await self._step([one]) for one in workspaces])
+            return await self._one_by_one(workspaces[0])
+
+    async def _one_by_one(self, workspace_id: UUID) -> int:
+        """Apply single events up to the one that cannot be, and park there."""
+        applied = 0
+        while True:
+            try:
+                done = await self._apply([workspace_id], 1)
+            except Exception as error:
+                if is_unreachable(error) or is_transient(error):
+                    raise
+                await self._park(workspace_id, error)
+                return applied
+            applied += done
+            if not done:
+                return applied
+
+    async def _apply(self, workspaces: Sequence[UUID], batch: int) -> int:
+        async with self._engine.begin() as opened:
+            connection = WriteConnection(ReadConnection(opened))
+            await connection.execute(_CREATE, {"workspaces": list(workspaces)})
+            locked = await connection.execute(_LOCK, {"workspaces": list(workspaces)})
+            after = [(row[0], row[1]) for row in locked]
+            if not after:
+                return 0
+            each = max(1, batch // len(after))
+            records = await log.read_after(connection, after, each)
+            await self._write(connection, records)
+            return len(records)
+
+    async def _write(
+        self, connection: WriteConnection, records: Sequence[EventRecord]
+    ) -> None:
+        if not records:
+            return
+        folded = await _folded(connection, records)
+        await _save(connection, folded)
+        reached = {record.workspace_id: record.sequence for record in records}
+        values = {"workspaces": list(reached), "sequences": list(reached.values())}
+        await connection.execute(_MOVE, values)
+
+    async def _park(self, workspace_id: UUID, error: Exception) -> None:
+        """Stop a workspace at an event that cannot be applied; others go on."""
+        logger.error("workspace_parked", workspace_id=str(workspace_id), exc_info=error)
+        values = {"workspace": workspace_id, "error": repr(error)[:ERROR_LIMIT]}
+        async with self._engine.begin() as connection:
+            await connection.execute(_PARK, values)
+
+    async def rebuild(self, workspace_id: UUID) -> int:
+        """Fold a workspace again from its first event; readers see all or nothing.
+
+        Also what brings a parked workspace back. Returns the number of events.
+        """
+        total = 0
+        async with self._engine.begin() as opened:
+            connection = WriteConnection(ReadConnection(opened))
+            await connection.execute(_CREATE, {"workspaces": [workspace_id]})
+            await connection.execute(_LOCK_ONE, {"workspace": workspace_id})
+            for table in _tables():
+                await connection.execute(_delete(table), {"workspace": workspace_id})
+            await connection.execute(_UNPARK, {"workspace": workspace_id})
+            while records := await log.read_after(
+                connection, [(workspace_id, total)], REBUILD_CHUNK
+            ):
+                await self._write(connection, records)
+                total += len(records)
+        return total
+
+    async def verify(self, workspace_id: UUID) -> list[str]:
+        """Compare the read tables with a fresh fold; return what differs, in words."""
+        async with self._engine.begin() as opened:
+            connection = WriteConnection(ReadConnection(opened))
+            row = await connection.execute(_LOCK_ONE, {"workspace": workspace_id})
+            shown = row.scalar_one_or_none() or 0
+            folded = Fold({})
+            for record in await log.read_range(connection, workspace_id, 1, shown):
+                folded.apply(record)
+            return await _differences(connection, workspace_id, folded)
+
+
+async def _folded(connection: ReadConnection, records: Sequence[EventRecord]) -> Fold:
+    folded = Fold(await _rows(connection, records))
+    for record in records:
+        folded.apply(record)
+    return folded
+
+
+async def _rows(
+    connection: ReadConnection, records: Iterable[EventRecord]
+) -> dict[fold.Key, Any]:
+    """Return the present rows of the streams that the records are of."""
+    keys = {fold.key(record): None for record in records if record.version > 1}
+    rows: dict[fold.Key, Any] = {}
+    for type in {type for _, type, _ in keys}:
+        wanted = [(workspace, id) for workspace, kind, id in keys if kind == type]
+        values = {
+            "workspaces": [workspace for workspace, _ in wanted],
+            "ids": [id for _, id in wanted],
+        }
+        found = await connection.execute(_present(PROJECTIONS[type].table), values)
+        for workspace, id, document in found:
+            rows[workspace, type, id] = fold.parse(type, document)
+    return rows
+
+
+@lru_cache
+def _present(table: str) -> TextClause:
+    return text(
+        f"SELECT t.workspace_id, t.id, t.document::text FROM {table} t"
+        " JOIN unnest(CAST(:workspaces AS uuid[]), CAST(:ids AS uuid[])) AS k(w, i)"
+        " ON t.workspace_id = k.w AND t.id = k.i"
+    )
+
+
+async def _save(connection: WriteConnection, folded: Fold) -> None:
+    for type in PROJECTIONS:
+        if rows := folded.table_rows(type):
+            await connection.execute(_upsert(type), {"rows": _json(rows)})
+    await connection.execute(_INSERT_ACTIVITY, {"rows": _json(folded.log)})
+
+
+def _json(rows: Any) -> str:
+    return orjson.dumps(rows).decode()
+
+
+@lru_cache
+def _upsert(type: str) -> TextClause:
+    table = PROJECTIONS[type].table
+    columns = _written_columns(table)
+    names = ", ".join(columns)
+    sets = ", ".join(
+        f"{name} = excluded.{name}"
+        for name in columns
+        if name not in ("workspace_id", "id")
+    )
+    return text(
+        f"INSERT INTO {table} ({names}) SELECT {names} FROM"
+        f" json_populate_recordset(NULL::{table}, CAST(:rows AS json))"
+        f" ON CONFLICT (workspace_id, id) DO UPDATE SET {sets}"
+    )
+
+
+def _written_columns(table: str) -> list[str]:
+    columns = ReadTable.metadata.tables[table].columns
+    return [column.name for column in columns if column.computed is None]
+
+
+_ACTIVITY_NAMES = ", ".join(ActivityTable.__table__.columns.keys())
+_INSERT_ACTIVITY = text(
+    f"INSERT INTO queries.activity ({_ACTIVITY_NAMES}) SELECT {_ACTIVITY_NAMES} FROM"
+    " json_populate_recordset(NULL::queries.activity, CAST(:rows AS json))"
+)
+
+
+def _tables() -> list[str]:
+    return [*(projection.table for projection in PROJECTIONS.values()), _ACTIVITY]
+
+
+_ACTIVITY = "queries.activity"
+
+
+@lru_cache
+def _delete(table: str) -> TextClause:
+    return text(f"DELETE FROM {table} WHERE workspace_id = :workspace")
+
+
+@lru_cache
+def _documents(table: str, key: str) -> TextClause:
+    return text(
+        f"SELECT {key}::text, document::text FROM {table}"
+        " WHERE workspace_id = :workspace"
+    )
+
+
+async def _differences(
+    connection: ReadConnection, workspace_id: UUID, folded: Fold
+) -> list[str]:
+    expected: dict[str, dict[str, bytes]] = {table: {} for table in _tables()}
+    for (_, type, id), row in folded.rows.items():
+        expected[PROJECTIONS[type].table][str(id)] = fold.document(type, row)
+    for line in folded.log:
+        expected[_ACTIVITY][str(line["sequence"])] = orjson.dumps(line["document"])
+    found: list[str] = []
+    for table, rows in expected.items():
+        name = "sequence" if table == _ACTIVITY else "id"
+        values = {"workspace": workspace_id}
+        stored = await connection.execute(_documents(table, name), values)
+        found += _compare(table, rows, {row[0]: row[1].encode() for row in stored})
+    return found
+
+
+def _compare(
+    table: str, expected: Mapping[str, bytes], stored: Mapping[str, bytes]
+) -> list[str]:
+    missing = [f"{table} {key}: missing" for key in expected.keys() - stored.keys()]
+    extra = [f"{table} {key}: not in the log" for key in stored.keys() - expected.keys()]
+    wrong = [
+        f"{table} {key}: differs"
+        for key in expected.keys() & stored.keys()
+        if expected[key] != stored[key]
+    ]
+    return sorted(missing + extra + wrong)
+
+

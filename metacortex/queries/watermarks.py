@@ -1,0 +1,78 @@
+"""How far each workspace's read tables have come, asked by many at once.
+
+Requests that wait for a sequence share one look at the checkpoints; a look that began
+after a request came in is fresh for it, whatever replica answers.
+"""
+
+import asyncio
+import time
+from collections import defaultdict
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from metacortex.kernel.database import autocommit
+
+FIRST_LOOK_S = 0.004  # a projection takes about as long
+SLOWEST_LOOK_S = 0.05  # a waiting client notices no more than this
+
+_LOOK = text(
+    "SELECT workspace_id, sequence FROM queries.checkpoints"
+    " WHERE workspace_id = ANY (CAST(:workspaces AS uuid[]))"
+)
+
+
+class Watermarks:
+    """Answers for one process; needs a running event loop."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = autocommit(engine)
+        self._asked: dict[UUID, list[asyncio.Future[int]]] = defaultdict(list)
+        self._task: asyncio.Task[None] | None = None
+
+    async def sequence(self, workspace_id: UUID) -> int:
+        """Return the sequence that the read tables show now, 0 for nothing yet."""
+        future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self._asked[workspace_id].append(future)
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._look())
+        return await future
+
+    async def wait(self, workspace_id: UUID, sequence: int, wait_s: float) -> int:
+        """Wait until the tables show a sequence or time is up; return what they show."""
+        until, pause = time.monotonic() + wait_s, FIRST_LOOK_S
+        while True:
+            shown = await self.sequence(workspace_id)
+            left = until - time.monotonic()
+            if shown >= sequence or left <= 0:
+                return shown
+            await asyncio.sleep(min(pause, left))
+            pause = min(pause * 1.5, SLOWEST_LOOK_S)
+
+    async def _look(self) -> None:
+        while self._asked:
+            asked, self._asked = self._asked, defaultdict(list)
+            try:
+                found = await self._read(list(asked))
+            except Exception as error:
+                self._fail(asked, error)
+                continue
+            for workspace_id, futures in asked.items():
+                for future in futures:
+                    if not future.done():
+                        future.set_result(found.get(workspace_id, 0))
+
+    async def _read(self, workspaces: list[UUID]) -> dict[UUID, int]:
+        async with self._engine.connect() as connection:
+            rows = await connection.execute(_LOOK, {"workspaces": workspaces})
+            return {row[0]: row[1] for row in rows}
+
+    def _fail(
+        self, asked: dict[UUID, list[asyncio.Future[int]]], error: Exception
+    ) -> None:
+        """Hand the error to whoever asked; each of them answers for it."""
+        for futures in asked.values():
+            for future in futures:
+                if not future.done():
+                    future.set_exception(error)

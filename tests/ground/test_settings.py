@@ -1,0 +1,155 @@
+"""The settings: where each comes from, and what production refuses."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from metacortex.settings import Settings, load_settings
+
+SAFE = {
+    "database_url": "postgresql://metacortex_app:Yh3kPq8sT1@db/metacortex",
+    "token_issuer": "https://clerk.example.com",
+    "token_jwks_url": "https://clerk.example.com/.well-known/jwks.json",
+    "token_authorized_parties": ["https://app.example.com"],
+    "cors_origins": ["https://app.example.com"],
+}
+
+
+@pytest.fixture(autouse=True)
+def bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for field in Settings.model_fields.values():
+        if isinstance(field.validation_alias, str):
+            monkeypatch.delenv(field.validation_alias, raising=False)
+    for name in Settings.model_fields:
+        monkeypatch.delenv(f"METACORTEX_{name.upper()}", raising=False)
+    monkeypatch.setenv("METACORTEX_DATA_DIR", str(tmp_path))
+
+
+def services(folder: Path, **values: str) -> None:
+    text = "".join(f"{name}='{value}'\n" for name, value in values.items())
+    (folder / "services.env").write_text(text)
+
+
+def test_overrides_beat_the_environment_beats_the_file_beats_the_default(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    services(tmp_path, METACORTEX_PORT="1", METACORTEX_LANE_COUNT="5", REDIS_URL="x")
+    monkeypatch.setenv("METACORTEX_PORT", "2")
+    monkeypatch.setenv("METACORTEX_LANE_COUNT", "6")
+    settings = load_settings(port=3)
+    assert settings.port == 3
+    assert settings.lane_count == 6
+    assert settings.redis_url == "x"
+    assert settings.worker_threads == 4
+
+
+def test_the_file_is_ignored_when_another_database_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    services(tmp_path, ENVIRONMENT="development", DATABASE_URL="postgresql://a/a")
+    assert load_settings().environment == "development"
+    monkeypatch.setenv("DATABASE_URL", "postgresql://b/b")
+    assert load_settings().environment == "production"
+
+
+def test_the_file_counts_when_the_same_database_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    services(tmp_path, ENVIRONMENT="development", DATABASE_URL="postgresql://a/a")
+    monkeypatch.setenv("DATABASE_URL", "postgresql://a/a")
+    assert load_settings().environment == "development"
+
+
+@pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+asyncpg"])
+def test_every_postgres_url_is_for_asyncpg(scheme: str) -> None:
+    settings = load_settings(database_url=f"{scheme}://u:p%40@h/d?sslmode=require")
+    assert settings.database_url == "postgresql+asyncpg://u:p%40@h/d?ssl=require"
+
+
+@pytest.mark.parametrize("url", ["mysql://u:hidden@h/d", "hidden", "postgresql://h:p/"])
+def test_a_bad_url_is_refused_without_repeating_it(url: str) -> None:
+    with pytest.raises(ValidationError) as refusal:
+        load_settings(database_url=url)
+    assert "hidden" not in str(refusal.value)
+
+
+def test_passwords_are_not_shown() -> None:
+    assert "Yh3kPq8sT1" not in repr(load_settings(**SAFE))
+
+
+def test_every_role_falls_back_to_the_one_database() -> None:
+    settings = load_settings(database_url="postgresql://u@h/d")
+    assert {
+        settings.read_url,
+        settings.owner_url,
+        settings.projector_url,
+        settings.auditor_url,
+    } == {settings.database_url}
+
+
+def test_lists_have_commas_and_empty_means_unset(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("METACORTEX_CORS_ORIGINS", "https://a, https://b")
+    monkeypatch.setenv("METACORTEX_TOKEN_ISSUER", "")
+    assert load_settings().cors_origins == ("https://a", "https://b")
+    assert load_settings().token_issuer is None
+
+
+def test_docs_are_served_everywhere_but_in_production_unless_said() -> None:
+    assert not load_settings().serves_docs
+    assert load_settings(environment="test").serves_docs
+    assert load_settings(docs_enabled=True).serves_docs
+
+
+def test_the_default_wait_is_within_the_limit() -> None:
+    with pytest.raises(ValidationError, match="wait_default_s"):
+        load_settings(wait_default_s=11)
+
+
+def test_every_setting_is_described() -> None:
+    for name, field in Settings.model_fields.items():
+        assert field.description, name
+        assert field.description.endswith("."), name
+
+
+def test_a_safe_production_has_no_problems() -> None:
+    assert load_settings(**SAFE).problems() == []
+
+
+@pytest.mark.parametrize(
+    ("change", "remedy"),
+    [
+        ({"token_issuer": None}, "METACORTEX_TOKEN_ISSUER"),
+        ({"token_issuer": "http://clerk.example.com"}, "METACORTEX_TOKEN_ISSUER"),
+        ({"token_issuer": "https://localhost:9"}, "METACORTEX_TOKEN_ISSUER"),
+        ({"token_issuer": "https://x-1.clerk.accounts.dev"}, "METACORTEX_TOKEN_ISSUER"),
+        ({"token_jwks_url": None}, "METACORTEX_TOKEN_JWKS_URL"),
+        ({"token_jwks_url": "http://c.example.com"}, "METACORTEX_TOKEN_JWKS_URL"),
+        ({"token_authorized_parties": []}, "METACORTEX_TOKEN_AUTHORIZED_PARTIES"),
+        ({"cors_origins": ["*"]}, "METACORTEX_CORS_ORIGINS"),
+        ({"cors_origins": ["http://app.example.com"]}, "METACORTEX_CORS_ORIGINS"),
+        ({"database_url": "postgresql://metacortex_app@db/x"}, "DATABASE_URL"),
+        ({"database_url": "postgresql://me:metacortex@db/x"}, "DATABASE_URL"),
+        ({"database_url": "postgresql://me:me@db/x"}, "DATABASE_URL"),
+        ({"database_owner_url": "postgresql://o:postgres@db/x"}, "DATABASE_OWNER_URL"),
+    ],
+)
+def test_production_names_each_problem_and_its_remedy(
+    change: dict[str, Any], remedy: str
+) -> None:
+    [problem] = load_settings(**{**SAFE, **change}).problems()
+    assert remedy in problem
+    assert load_settings(**{**SAFE, **change}, environment="test").problems() == []
+
+
+def test_a_public_key_needs_no_jwks_url() -> None:
+    keyed = {**SAFE, "token_jwks_url": None, "token_public_key": "a PEM"}
+    assert load_settings(**keyed).problems() == []
+
+
+def test_a_socket_needs_no_password() -> None:
+    socket = {**SAFE, "database_url": "postgresql://u@/d?host=/var/run/postgresql"}
+    assert load_settings(**socket).problems() == []
