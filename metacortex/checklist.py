@@ -9,19 +9,20 @@ so that reading an edited list again names the same things by the same ids.
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from uuid import UUID, uuid5
 
 from metacortex import markdown
+from metacortex.markdown import Kind, Line
 
 MAX_TITLE = 255  # characters, of tasks and projects alike
 MAX_DESCRIPTION = 16_383  # characters
 MAX_DEPTH = 32  # levels of tasks, the first being 1; what stands deeper is drawn up
 CHILD_COLUMNS = 2  # the narrowest indentation by which people mean "below"
+UNTITLED = "Untitled"
 
 _CHECK_BOX = re.compile(r"\[([ xX])\]\s+(\S.*)")
-_HEADING = re.compile(r"(#{1,6})(?:\s+(.*?))??(?:\s+#+)?\s*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ class Checklist:
 
 
 def read(text: str, *, namespace: UUID, default_project: str = "Imported") -> Checklist:
-    """Read any text, however broken; takes time linear in its length.
+    """Read any text, however broken, in time linear in its length.
 
     Ids are unique within the namespace: give each source that is kept apart its own.
     `default_project` names the project of items that stand under no heading.
@@ -67,38 +68,41 @@ def read(text: str, *, namespace: UUID, default_project: str = "Imported") -> Ch
     for line in markdown.lines(text):
         reader.take(line)
     sections = [section for section in reader.sections if section.drafts]
-    names = _names(sections, default_project)
-    return Checklist(tuple(_projects(sections, names, namespace, default_project)))
+    return Checklist(tuple(_projects(sections, namespace, default_project)))
 
 
 @dataclass(slots=True)
 class _Draft:
-    """An item while its lines are still coming."""
+    """An item while its lines are still coming; `within` are bullets around it."""
 
     text: markdown.Text
     completed: bool
     line: int
-    within: list[str]
+    within: tuple[str, ...]
     notes: list[str] = field(default_factory=list)
     children: list["_Draft"] = field(default_factory=list)
 
 
 @dataclass(slots=True)
 class _Section:
-    """What stands between one heading and the next; `path` is empty before the first."""
+    """What stands below one heading; `path` is empty before the first."""
 
     path: tuple[str, ...]
     drafts: list[_Draft] = field(default_factory=list)
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Open:
-    """A list item that may still get children; `draft` is None without a check box."""
+    """A list item whose lines may go on: the nearest check box, and what leads there."""
 
     column: int
     content: int
-    title: str
     draft: _Draft | None
+    parents: tuple[_Draft, ...]
+    bullets: tuple[str, ...]
+
+
+_OUTSIDE = _Open(0, 0, None, (), ())
 
 
 class _Reader:
@@ -107,82 +111,156 @@ class _Reader:
         self._links = links
         self._headings: list[tuple[int, str]] = []
         self._open: list[_Open] = []
-        self._blank = False
+        self._after_blank = False
 
-    def take(self, line: markdown.Line) -> None:
-        """Take the next line, which belongs to the list item that is open, if any."""
-        if line.kind is markdown.Kind.BLANK:
-            self._blank = True
-            return
-        if line.kind is markdown.Kind.HEADING:
-            self._head(line.level, line.text)
-        elif line.kind is markdown.Kind.RULE:
-            self._open.clear()
-        elif line.kind is markdown.Kind.BULLET:
-            self._list(line)
-        else:
-            self._note(line)
-        self._blank = False
+    def take(self, line: Line) -> None:
+        """Take the next line of the text."""
+        match line.kind:
+            case Kind.HEADING:
+                self._head(line.level, line.text)
+            case Kind.RULE:
+                self._open.clear()
+            case Kind.BULLET:
+                self._bullet(line)
+            case Kind.TEXT | Kind.CODE:
+                self._note(line)
+        self._after_blank = line.kind is Kind.BLANK
 
     def _head(self, level: int, text: str) -> None:
-        name = markdown.plain(text, self._links).title or "Untitled"
-        self._headings = [one for one in self._headings if one[0] < level]
+        name = markdown.plain(text, self._links).title or UNTITLED
+        self._headings = [above for above in self._headings if above[0] < level]
         self._headings.append((level, name))
         self._open.clear()
         self.sections.append(_Section(tuple(name for _, name in self._headings)))
 
-    def _list(self, line: markdown.Line) -> None:
-        while self._open and line.column < self._open[-1].column + CHILD_COLUMNS:
-            self._open.pop()
-        box = _CHECK_BOX.fullmatch(line.text)
-        owner = self._owner()
-        heading = _HEADING.fullmatch(line.text)
-        if owner is None and heading is not None:
-            self._head(len(heading[1]), heading[2] or "")
-        elif box is not None:
-            self._open_item(line, box[1] != " ", box[2])
-        else:
-            self._open_bullet(line, owner)
+    def _bullet(self, line: Line) -> None:
+        """A check box is an item, a heading a section, anything else a note."""
+        self._leave(line.column)
+        if self._inner.draft is None and (heading := markdown.heading(line.text)):
+            self._head(*heading)
+        elif box := _CHECK_BOX.fullmatch(line.text):
+            self._item(line, box[1] != " ", box[2])
+        elif line.text:
+            self._add(f"{line.marker} {line.text}")
+            title = markdown.plain(line.text, self._links).title
+            self._enter(line, self._inner.draft, (*self._inner.bullets, title))
 
-    def _open_item(self, line: markdown.Line, completed: bool, text: str) -> None:
-        plain = markdown.plain(text, self._links)
-        draft = _Draft(plain, completed, line.number, self._bullets())
-        ancestors = [one.draft for one in self._open if one.draft is not None]
-        parents = ancestors[: MAX_DEPTH - 1]
-        siblings = parents[-1].children if parents else self.sections[-1].drafts
+    def _item(self, line: Line, completed: bool, text: str) -> None:
+        plain, around = markdown.plain(text, self._links), self._inner
+        draft = _Draft(plain, completed, line.number, around.bullets)
+        section = self.sections[-1]
+        siblings = around.parents[-1].children if around.parents else section.drafts
         siblings.append(draft)
-        self._open.append(_Open(line.column, line.content, plain.title, draft))
+        self._enter(line, draft, ())
 
-    def _open_bullet(self, line: markdown.Line, owner: _Draft | None) -> None:
-        if owner is not None:
-            self._add(owner, "  " * len(self._bullets()) + f"{line.marker} {line.text}")
-        title = markdown.plain(line.text, self._links).title
-        self._open.append(_Open(line.column, line.content, title, None))
+    def _note(self, line: Line) -> None:
+        """Text is its item's when it is indented below it, or follows without a gap."""
+        if line.kind is Kind.TEXT and self._after_blank:
+            self._leave(line.column)
+        inset = line.column - self._inner.content if line.kind is Kind.CODE else 0
+        self._add(" " * inset + line.text)
 
-    def _note(self, line: markdown.Line) -> None:
-        """Text goes to the item it is indented under, or that it directly follows."""
-        if self._blank and not line.fenced:
-            while self._open and line.column < self._open[-1].column + CHILD_COLUMNS:
-                self._open.pop()
-        owner = self._owner()
-        if owner is None or line.kind is markdown.Kind.HIDDEN:
+    def _add(self, text: str) -> None:
+        draft = self._inner.draft
+        if draft is None:
             return
-        inset = max(0, line.column - self._open[-1].content) if line.fenced else 0
-        self._add(owner, "  " * len(self._bullets()) + " " * inset + line.text)
+        if self._after_blank and draft.notes:
+            draft.notes.append("")
+        draft.notes.append("  " * min(len(self._inner.bullets), MAX_DEPTH) + text)
 
-    def _add(self, owner: _Draft, text: str) -> None:
-        if self._blank and owner.notes:
-            owner.notes.append("")
-        owner.notes.append(text.rstrip())
+    def _enter(
+        self, line: Line, draft: _Draft | None, bullets: tuple[str, ...]
+    ) -> None:
+        parents = self._inner.parents
+        if draft is not None and not bullets and len(parents) < MAX_DEPTH - 1:
+            parents = (*parents, draft)
+        content = line.column + len(line.marker) + 1
+        self._open.append(_Open(line.column, content, draft, parents, bullets))
 
-    def _owner(self) -> _Draft | None:
-        return next((one.draft for one in reversed(self._open) if one.draft), None)
+    def _leave(self, column: int) -> None:
+        while self._open and column < self._inner.column + CHILD_COLUMNS:
+            self._open.pop()
 
-    def _bullets(self) -> list[str]:
-        """Return the bullets without a box below the nearest item, outermost first."""
-        titles: list[str] = []
-        for one in reversed(self._open):
-            if one.draft is not None:
-                break
-            titles.append(one.title)
-        return titles[::-1]
+    @property
+    def _inner(self) -> _Open:
+        return self._open[-1] if self._open else _OUTSIDE
+
+
+# From drafts to what the caller gets
+
+
+def _projects(
+    sections: list[_Section], namespace: UUID, default: str
+) -> Iterator[Project]:
+    seen: Counter[tuple[str, ...]] = Counter()
+    for section, name in zip(sections, _names(sections, default), strict=True):
+        path = section.path or ("", default)  # no heading is empty
+        seen[path] += 1
+        id = _id(namespace, "project", *path, seen[path])
+        yield Project(id, name, tuple(_items(section.drafts, id)))
+
+
+def _items(drafts: list[_Draft], parent: UUID) -> Iterator[Item]:
+    seen: Counter[str] = Counter()
+    for draft in drafts:
+        title = draft.text.title
+        seen[title] += 1
+        id = _id(parent, "item", title, seen[title])
+        yield Item(
+            id=id,
+            title=_cut(title, MAX_TITLE),
+            description=_description(draft),
+            completed=draft.completed,
+            line=draft.line,
+            children=tuple(_items(draft.children, id)),
+        )
+
+
+def _id(namespace: UUID, *path: str | int) -> UUID:
+    return uuid5(namespace, json.dumps(path))
+
+
+def _description(draft: _Draft) -> str | None:
+    """Where it stood, what the title had to leave out, and what stood below it."""
+    around = f"In: {' › '.join(draft.within)}" if draft.within else ""
+    left_out = "\n".join(_bulleted(draft.text.links))
+    if len(draft.text.title) > MAX_TITLE:
+        left_out = draft.text.source  # with its links
+    parts = (around, left_out, "\n".join(draft.notes))
+    return _cut("\n\n".join(filter(None, parts)), MAX_DESCRIPTION) or None
+
+
+def _bulleted(links: tuple[str, ...]) -> tuple[str, ...]:
+    return links if len(links) < 2 else tuple(f"- {link}" for link in links)
+
+
+def _names(sections: list[_Section], default: str) -> Iterator[str]:
+    """Yield names that differ: first by the heading above, then by a number."""
+    paths = [section.path or (default,) for section in sections]
+    often = Counter(path[-1] for path in paths)
+    taken: set[str] = set()
+    numbers: Counter[str] = Counter()
+    for path in paths:
+        wanted = " / ".join(path[-2:]) if often[path[-1]] > 1 else path[-1]
+        name = base = _cut(wanted, MAX_TITLE)
+        while name in taken:
+            numbers[base] += 1
+            suffix = f" ({numbers[base] + 1})"
+            name = _cut(base, MAX_TITLE - len(suffix)) + suffix
+        taken.add(name)
+        yield name
+
+
+def _cut(text: str, limit: int) -> str:
+    """Return at most `limit` characters, ending at a word and with an ellipsis."""
+    if len(text) <= limit:
+        return text
+    head = text[: limit - 1]
+    words = head.rpartition(" ")[0]
+    return (words if len(words) > limit // 2 else head).rstrip() + "…"
+
+
+def _flat(items: tuple[Item, ...]) -> Iterator[Item]:
+    for item in items:
+        yield item
+        yield from _flat(item.children)

@@ -154,6 +154,7 @@ CODES: dict[str, tuple[type[MetaCortexError], str]] = {
     "version_required": (VersionRequired, "The If-Match header is required"),
     "invalid_field": (Invalid, "A field has an invalid value"),
     "unknown_field": (Invalid, "The field is not known here"),
+    "unknown_command": (Invalid, "There is no such command"),
     "missing_field": (Invalid, "A required field is missing"),
     "idempotency_key_reused": (
         Invalid,

@@ -48,7 +48,6 @@ class ProjectRow:
     colour: str | None
     archived: bool = False
     deleted: bool = False
-    created_by: str
     created_at: datetime
     updated_at: datetime
 

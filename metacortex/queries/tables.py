@@ -66,5 +66,4 @@ def born(record: EventRecord) -> dict[str, Any]:
         "version": record.version,
         "created_at": record.recorded_at,
         "updated_at": record.recorded_at,
-        "created_by": record.actor_id,
     }

@@ -45,7 +45,6 @@ class TagRow:
     colour: str | None
     deleted: bool = False
     merged_into: UUID | None = None
-    created_by: str
     created_at: datetime
     updated_at: datetime
 

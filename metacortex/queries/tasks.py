@@ -106,7 +106,6 @@ class TaskRow:
     archived: bool = False
     deleted: bool = False
     deleted_with: UUID | None = None
-    created_by: str
     created_at: datetime
     updated_at: datetime
 

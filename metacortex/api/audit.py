@@ -1,0 +1,60 @@
+"""What auditors ask: the event records themselves."""
+
+from typing import Annotated
+
+from pydantic import Field
+from starlette.requests import Request
+from starlette.responses import Response
+
+from metacortex.api import envelope, reading
+from metacortex.api.auth import Caller, Role
+from metacortex.api.bodies import Id, Instant, Parameters
+from metacortex.api.machine import allow, machine_of
+from metacortex.api.routes import list_query, pages, refuse_parameters
+from metacortex.kernel.errors import NotFound
+from metacortex.queries.activity import ListRecords
+from metacortex.queries.page import PAGE_LIMIT, PER_PAGE, PER_PAGE_LIMIT, ListQuery
+
+AUDITORS = (Role.OWNER, Role.AUDITOR)
+
+Text = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[^\x00]+$")]
+
+
+class RecordFilters(Parameters):
+    """Which events; a repeated parameter means any of its values."""
+
+    type: tuple[Text, ...] = ()
+    actor_id: tuple[Text, ...] = ()
+    stream_type: tuple[Text, ...] = ()
+    stream_id: Id | None = None
+    command_id: Id | None = None
+    correlation_id: Text | None = None
+    request_id: Text | None = None
+    from_: Annotated[Instant | None, Field(alias="from")] = None
+    to: Instant | None = None
+    page: Annotated[int, Field(ge=1, le=PAGE_LIMIT)] | None = None
+    per_page: Annotated[int, Field(ge=1, le=PER_PAGE_LIMIT)] = PER_PAGE
+    cursor: Annotated[str, Field(min_length=1, max_length=2_000)] | None = None
+
+
+def _query(caller: Caller, query: str, request: Request) -> ListQuery:
+    given = reading.parameters(RecordFilters, query).model_dump()
+    given["since"], given["until"] = given.pop("from_"), given.pop("to")
+    return list_query(ListRecords, caller.workspace_id, given)
+
+
+events = pages(_query, AUDITORS)
+
+
+async def event(request: Request) -> Response:
+    """Return one event record by its id."""
+    machine = machine_of(request)
+    caller = allow(machine.caller(request), AUDITORS)
+    refuse_parameters(request)
+    id = reading.path_id(request)
+    query = ListRecords(workspace_id=caller.workspace_id, event_id=id)
+    seen = await machine.queries.watermarks.sequence(caller.workspace_id)
+    page = await machine.queries.page(query, (caller.workspace_id, "event", id), seen)
+    if not page.total:
+        raise NotFound("not_found")
+    return envelope.answer(request, page.documents, {"sequence": page.sequence})

@@ -1,0 +1,269 @@
+"""Commands by name: batches, receipts and undo."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+import orjson
+from pydantic import Field
+from starlette.requests import Request
+from starlette.responses import Response
+
+from metacortex.api import envelope, reading
+from metacortex.api.auth import Caller, Role
+from metacortex.api.bodies import Body, Id, Parameters
+from metacortex.api.errors import describe, status_of
+from metacortex.api.machine import allow, machine_of
+from metacortex.api.modules import COMMANDS as SPECS
+from metacortex.api.modules import PLURALS
+from metacortex.api.routes import (
+    USERS,
+    answered,
+    command_meta,
+    order,
+    parse,
+    refuse_parameters,
+    resource,
+)
+from metacortex.commands import receipts
+from metacortex.commands.message import Answer
+from metacortex.commands.message import Request as Order
+from metacortex.commands.message import Result, Unit
+from metacortex.commands.receipts import Receipt
+from metacortex.commands.undo import UNDO, Undo
+from metacortex.kernel.clock import rfc3339
+from metacortex.kernel.database import ReadConnection, autocommit
+from metacortex.kernel.errors import (
+    Invalid,
+    MetaCortexError,
+    NotFound,
+
+    Several,
+)
+
+BATCH_LIMIT = 100  # commands of one request, as Todoist has it
+VERSION_LIMIT = 2**31 - 1
+
+
+class BatchItem(Body):
+    """One command of a batch; its id is its idempotency key."""
+
+    id: Annotated[str, Field(min_length=1, max_length=255, strict=True)]
+    type: Annotated[str, Field(strict=True)]
+    target: Id | None = None
+    expected_version: (
+        Annotated[int, Field(strict=True, ge=0, le=VERSION_LIMIT)] | None
+    ) = None
+    args: dict[str, Any] = {}
+
+
+class BatchBody(Body):
+    """Commands in order; `all` or none of them, or each on its own."""
+
+    atomicity: Literal["all", "per_item"] = "all"
+    commands: Annotated[
+        tuple[BatchItem, ...], Field(min_length=1, max_length=BATCH_LIMIT)
+    ]
+
+    examples = {
+        "atomicity": "all",
+        "commands": [
+            {
+                "id": "0199d2c4-6f3e-7c11-9a55-0d9f3b1f6a02",
+                "type": "task.create",
+                "args": {"title": "Pack"},
+            }
+        ],
+    }
+
+
+class BatchParameters(Parameters):
+    """Whether to keep what is decided."""
+
+    dry_run: bool = False
+
+
+async def batch(request: Request) -> Response:
+    """Run a batch of commands in one transaction."""
+    machine = machine_of(request)
+    caller = await machine.member(request)
+    raw = await reading.read_json(request, machine.body_limit)
+    given = reading.parameters(BatchParameters, request.url.query)
+    body = reading.validated(BatchBody, raw)
+    orders = [
+        _order(request, caller, item, index) for index, item in enumerate(body.commands)
+    ]
+    _check_distinct(orders)
+    atomic = body.atomicity == "all"
+    bad = [one for one in orders if isinstance(one, MetaCortexError)]
+    if bad and atomic:
+        raise Several([one for error in bad for one in envelope.several(error)])
+    good = [one for one in orders if isinstance(one, Order)]
+    results: list[Result] = []
+    if good:
+        unit = Unit(requests=good, atomic=atomic, dry=given.dry_run)
+        results = await machine.lane.submit(unit)
+    if atomic:
+        return _all(request, body, results, given.dry_run)
+    found = iter(results)
+    merged = [next(found) if isinstance(one, Order) else one for one in orders]
+    return _per_item(request, body, merged, given.dry_run)
+
+
+def _order(
+    request: Request, caller: Caller, item: BatchItem, index: int
+) -> Order | MetaCortexError:
+    """Return the command of an item, or what is wrong with it."""
+    prefix = f"/commands/{index}"
+    try:
+        spec = SPECS.get(item.type)
+        if spec is None:
+            source = {"pointer": f"{prefix}/type"}
+            raise Invalid("unknown_command", source=source)
+        if (item.target is None) != (spec.path == ""):
+            source = {"pointer": f"{prefix}/target"}
+            code = "missing_field" if item.target is None else "unknown_field"
+            raise Invalid(code, source=source)
+        id = reading.as_command_id(item.id, caller)
+        parsed = parse(
+            spec,
+            caller,
+            id,
+            item.target,
+            item.args,
+            item.expected_version,
+            f"{prefix}/args",
+        )
+        return order(request, caller, parsed)
+    except MetaCortexError as error:
+        return error
+
+
+def _check_distinct(orders: list[Order | MetaCortexError]) -> None:
+    seen: set[Any] = set()
+    for index, one in enumerate(orders):
+        if isinstance(one, Order):
+            if one.context.command_id in seen:
+                source = {"pointer": f"/commands/{index}/id"}
+                raise Invalid("invalid_field", "The id stands twice", source=source)
+            seen.add(one.context.command_id)
+
+
+def _all(
+    request: Request, body: BatchBody, results: list[Result], dry: bool
+) -> Response:
+    if isinstance(results[-1], MetaCortexError):
+        raise _pointed(results[-1], f"/commands/{len(results) - 1}")
+    return _results(request, body, results, dry, 200)
+
+
+def _pointed(error: MetaCortexError, prefix: str) -> MetaCortexError:
+    """Return the error with its source inside the batch."""
+    pointer = prefix
+    if error.source and "pointer" in error.source:
+        pointer = f"{prefix}/args{error.source['pointer']}"
+    return type(error)(
+        error.code, error.detail, source={"pointer": pointer}, meta=error.meta
+    )
+
+
+def _per_item(
+    request: Request, body: BatchBody, results: list[Result], dry: bool
+) -> Response:
+    return _results(request, body, results, dry, 207)
+
+
+def _results(
+    request: Request, body: BatchBody, results: list[Result], dry: bool, status: int
+) -> Response:
+    items = [
+        _item(item.id, index, result)
+        for index, (item, result) in enumerate(zip(body.commands, results))
+    ]
+    data = orjson.dumps({"results": items})
+    sequences = [it.sequence for it in results if isinstance(it, Answer)]
+    meta: dict[str, Any] = {"dry_run": dry}
+    headers = {}
+    if sequences and not dry:
+        meta["sequence"] = max(sequences)
+        headers["Metacortex-Sequence"] = str(meta["sequence"])
+    return envelope.answer(request, data, meta, status=status, headers=headers)
+
+
+def _item(id: str, index: int, result: Result) -> dict[str, Any]:
+    if isinstance(result, MetaCortexError):
+        errors = [
+            describe(_pointed(one, f"/commands/{index}") if _inner(one) else one)
+            for one in envelope.several(result)
+        ]
+        return {
+            "id": id,
+            "status": status_of(result),
+            "data": None,
+            "meta": {},
+            "errors": errors,
+        }
+    return {
+        "id": id,
+        "status": 200,
+        "data": orjson.Fragment(resource(result)),
+        "meta": command_meta(result),
+        "errors": [],
+    }
+
+
+def _inner(error: MetaCortexError) -> bool:
+    pointer = (error.source or {}).get("pointer", "")
+    return not pointer.startswith("/commands/")
+
+
+async def undo(request: Request) -> Response:
+    """Take a command back."""
+    machine = machine_of(request)
+    caller = await machine.member(request)
+    await reading.read_json(request, machine.body_limit)
+    refuse_parameters(request)
+    target = reading.path_id(request)
+    id = reading.command_id(request, caller)
+    answer = await machine.lane.send(
+        Order(
+            command=Undo(command_id=target),
+            context=reading.context(request, caller, id),
+            fingerprint=receipts.fingerprint(caller.user_id, UNDO, target),
+        )
+    )
+    return answered(request, answer, 200, PLURALS[answer.receipt.stream_type or ""])
+
+
+async def receipt(request: Request) -> Response:
+    """Return what became of a command."""
+    machine = machine_of(request)
+    caller = allow(machine.caller(request), (*USERS, Role.AUDITOR))
+    refuse_parameters(request)
+    id = reading.path_id(request)
+    async with autocommit(machine.writes).connect() as connection:
+        found = await receipts.find(
+            ReadConnection(connection), caller.workspace_id, id
+        )
+    if found is None:
+        raise NotFound("not_found")
+    return envelope.answer(request, orjson.dumps(_shown(found)))
+
+
+def _shown(found: Receipt) -> Mapping[str, Any]:
+    stream = {"type": found.stream_type, "id": found.stream_id}
+    return {
+        "command_id": found.command_id,
+        "type": found.type,
+        "outcome": found.outcome,
+        "actor": {"type": found.actor_type, "id": found.actor_id},
+        "stream": stream if found.stream_id else None,
+        "version": found.version,
+        "first_sequence": found.first_sequence,
+        "last_sequence": found.last_sequence,
+        "recorded_at": rfc3339(found.recorded_at),
+        "correlation_id": found.correlation_id,
+        "request_id": found.request_id,
+        "error": found.error,
+    }
+
+

@@ -1,0 +1,130 @@
+"""What request bodies are made of: strict fields, and how they become a command."""
+
+import datetime as dt
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Annotated, Any, ClassVar
+from uuid import UUID
+from zoneinfo import available_timezones
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+)
+
+from metacortex.events.tasks import Due
+
+
+def _clean(value: str) -> str:
+    if "\x00" in value:
+        raise ValueError("The character U+0000 cannot be stored")
+    if any("\ud800" <= char <= "\udfff" for char in value):
+        raise ValueError("A lone surrogate cannot be stored")
+    return value
+
+
+Clean = AfterValidator(_clean)
+
+
+def _like(pattern: str, what: str) -> BeforeValidator:
+    """Return a check of the exact form, before anything lax is tried."""
+    compiled = re.compile(pattern)
+
+    def check(value: Any) -> Any:
+        if not isinstance(value, str) or not compiled.fullmatch(value):
+            raise ValueError(f"Input should be {what}")
+        return value
+
+    return BeforeValidator(check)
+
+
+_DAY = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
+_CLOCK = r"[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?"
+_HEX = r"[0-9a-fA-F]"
+
+Colour = Annotated[
+    str, StringConstraints(pattern=r"^#[0-9a-fA-F]{6}$", strict=True)
+]
+Id = Annotated[
+    UUID,
+    _like(f"{_HEX}{{8}}-({_HEX}{{4}}-){{3}}{_HEX}{{12}}", "a UUID with hyphens"),
+]
+Day = Annotated[dt.date, _like(_DAY, "a date such as 2026-11-23")]
+Instant = Annotated[
+    AwareDatetime,
+    _like(
+        f"{_DAY}[Tt]{_CLOCK}([Zz]|[+-][0-9]{{2}}:[0-9]{{2}})",
+        "an instant such as 2026-11-23T09:00:00Z (RFC 3339)",
+    ),
+]
+Name = Annotated[
+    str, Clean, StringConstraints(strip_whitespace=True, min_length=1, strict=True)
+]
+UserId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,128}$", strict=True)]
+
+
+@lru_cache(maxsize=1)
+def zones() -> frozenset[str]:
+    """Return the names of the IANA time zones that are known here."""
+    return frozenset(available_timezones())
+
+
+def _zone(value: str) -> str:
+    if value not in zones():
+        raise ValueError("Not the name of an IANA time zone")
+    return value
+
+
+Zone = Annotated[
+    str,
+    AfterValidator(_zone),
+    Field(json_schema_extra=lambda schema: schema.update(enum=sorted(zones()))),
+]
+
+
+WallTime = Annotated[
+    str,
+    StringConstraints(
+        pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?$", strict=True
+    ),
+]
+
+
+class Parameters(BaseModel):
+    """Base of query parameters: unknown ones are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Body(BaseModel):
+    """Base of request bodies: unknown fields are refused, absent and null differ."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    examples: ClassVar[Mapping[str, Any]] = {}
+
+    def arguments(self) -> dict[str, Any]:
+        """Return the command's arguments; fields that were not sent are not given."""
+        return {name: getattr(self, name) for name in self.model_fields_set}
+
+
+class Nothing(Body):
+    """The body of a command that takes no arguments: none, or an empty object."""
+
+
+class DueBody(Body):
+    """A day, or a wall time on it; without a time zone it floats with the reader."""
+
+    date: Day
+    time: WallTime | None = None
+    time_zone: Zone | None = None
+
+    def due(self) -> Due:
+        """Return it as events hold it."""
+        time = None if self.time is None else dt.time.fromisoformat(self.time)
+        return Due(date=self.date, time=time, time_zone=self.time_zone)

@@ -1,0 +1,67 @@
+"""The envelope around every JSON answer: `{data, meta, errors}`, built from bytes."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+
+from metacortex.api.errors import describe, status_of
+from metacortex.kernel.errors import MetaCortexError, Several
+
+JSON = "application/json"
+
+
+def request_id(request: Request) -> str:
+    """Return the id under which this request is answered and logged."""
+    found: str = request.scope["metacortex"]["request_id"]
+    return found
+
+
+def answer(
+    request: Request,
+    data: bytes,
+    meta: Mapping[str, Any] | None = None,
+    *,
+    status: int = 200,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """Return an answer around data that is JSON already."""
+    about = orjson.dumps({"request_id": request_id(request), **(meta or {})})
+    body = b'{"data":' + data + b',"meta":' + about + b',"errors":[]}'
+    return Response(body, status, dict(headers or {}), JSON)
+
+
+def listing(
+    request: Request,
+    documents: bytes,
+    meta: Mapping[str, Any],
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """Return an answer whose data is an array; `documents` is its inside."""
+    return answer(request, b"[" + documents + b"]", meta, headers=headers)
+
+
+def several(error: MetaCortexError) -> Iterable[MetaCortexError]:
+    """Return the errors that an error stands for."""
+    return error.errors if isinstance(error, Several) else (error,)
+
+
+def failure(
+    request_id: str, error: MetaCortexError, headers: Mapping[str, str] | None = None
+) -> Response:
+    """Return the answer to a request that failed."""
+    found = [describe(one) for one in several(error)]
+    body = {"data": None, "meta": {"request_id": request_id}, "errors": found}
+    sent = {**_hints(error), **(headers or {})}
+    return Response(orjson.dumps(body), status_of(error), sent, JSON)
+
+
+def _hints(error: MetaCortexError) -> dict[str, str]:
+    status = status_of(error)
+    if status == 503:
+        return {"Retry-After": str(error.meta.get("retry_after_s", 1))}
+    if status == 401:
+        return {"WWW-Authenticate": f'Bearer error="{error.code}"'}
+    return {}

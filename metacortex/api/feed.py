@@ -1,0 +1,112 @@
+"""What changed: the change feed, and the stream of server-sent events."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import Field
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from metacortex.api import envelope, reading
+from metacortex.api.bodies import Parameters, Zone
+from metacortex.api.machine import Machine, allow, machine_of
+from metacortex.api.routes import USERS, refuse_parameters, stale
+from metacortex.kernel import clock
+
+HEARTBEAT_S = 15.0  # proxies close connections that are silent for a minute
+LIFETIME_S = 600.0  # a stream ends then, so that tokens and deploys are not forgotten
+CHUNK = 500  # events read at a time
+CHANGES = 200
+CHANGES_LIMIT = 1_000
+
+
+class ChangeParameters(Parameters):
+    """From where on, and how many events at a time."""
+
+    since: Annotated[int, Field(ge=0, le=reading.SEQUENCE_LIMIT)] = 0
+    limit: Annotated[int, Field(ge=1, le=CHANGES_LIMIT)] = CHANGES
+
+
+async def changes(request: Request) -> Response:
+    """Return the resources that changed after a sequence, each as it is now."""
+    machine = machine_of(request)
+    caller = allow(machine.caller(request), USERS)
+    given = reading.parameters(ChangeParameters, request.url.query)
+    fresh = reading.freshness(request, machine.waits)
+    if fresh.sequence:
+        await machine.queries.shown(caller.workspace_id, fresh)
+    found = await machine.queries.changes(caller.workspace_id, given.since, given.limit)
+    meta = {
+        "sequence": found.sequence,
+        "next_since": found.next_since,
+        "more": found.more,
+    }
+    stale(meta, fresh, found.sequence)
+    headers = {"Metacortex-Sequence": str(found.sequence)}
+    return envelope.listing(request, found.documents, meta, headers)
+
+
+class StatsParameters(Parameters):
+    """Whose day it is."""
+
+    time_zone: Zone = "UTC"
+
+
+async def task_stats(request: Request) -> Response:
+    """Return counts of tasks by status, priority and lateness."""
+    machine = machine_of(request)
+    caller = allow(machine.caller(request), USERS)
+    given = reading.parameters(StatsParameters, request.url.query)
+    fresh = reading.freshness(request, machine.waits)
+    if fresh.sequence:
+        await machine.queries.shown(caller.workspace_id, fresh)
+    sequence, found = await machine.queries.task_stats(
+        caller.workspace_id, clock.now(), given.time_zone
+    )
+    meta: dict[str, object] = {"sequence": sequence}
+    stale(meta, fresh, sequence)
+    return envelope.answer(request, found, meta)
+
+
+async def stream(request: Request) -> Response:
+    """Stream events as they become visible; resumes after `Last-Event-ID`."""
+    machine = machine_of(request)
+    caller = allow(machine.caller(request), USERS)
+    refuse_parameters(request)
+    last = request.headers.get("last-event-id")
+    if last is None:
+        after = await machine.queries.watermarks.sequence(caller.workspace_id)
+    elif last.isascii() and last.isdigit() and int(last) <= reading.SEQUENCE_LIMIT:
+        after = int(last)
+    else:
+        raise reading.header_error("Last-Event-ID", "a whole number from 0")
+    return StreamingResponse(
+        _events(machine, caller.workspace_id, after),
+        media_type="text/event-stream",
+        headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no"},
+    )
+
+
+async def _events(
+    machine: Machine, workspace_id: UUID, after: int
+) -> AsyncIterator[str]:
+    loop = asyncio.get_running_loop()
+    ends = loop.time() + LIFETIME_S
+    quiet = loop.time()
+    yield "retry: 3000\n\n"
+    while loop.time() < ends and not machine.closing:
+        shown = await machine.queries.watermarks.wait(workspace_id, after + 1, 1.0)
+        while shown > after:
+            rows = await machine.queries.thin(workspace_id, after, CHUNK)
+            for sequence, type, data in rows:
+                yield f"id: {sequence}\nevent: {type}\ndata: {data}\n\n"
+                after = sequence
+            quiet = loop.time()
+            if not rows:
+                break
+        if loop.time() - quiet >= HEARTBEAT_S:
+            yield ": still here\n\n"
+            quiet = loop.time()
+    yield "event: reconnect\ndata: {}\n\n"

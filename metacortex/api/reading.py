@@ -1,0 +1,227 @@
+"""Reading a request strictly: headers, body, parameters. Nothing unknown passes."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+from urllib.parse import parse_qsl
+from uuid import UUID
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import from_json
+from starlette.requests import Request
+
+from metacortex.api.auth import Caller
+from metacortex.commands.message import Context
+from metacortex.kernel.errors import (
+    Invalid,
+    Malformed,
+    MetaCortexError,
+    NotFound,
+    Several,
+    TooLarge,
+    Unsupported,
+)
+from metacortex.kernel.ids import derived, new_id
+from metacortex.queries.bus import Freshness
+
+M = TypeVar("M", bound=BaseModel)
+
+KEY_LIMIT = 255
+HEADER_LIMIT = 1_000  # characters kept of a user agent
+SEQUENCE_LIMIT = 2**53 - 1  # what JSON numbers hold exactly everywhere
+
+_SANE = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
+_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+_MATCH = re.compile(r'(?:W/)?"([0-9]{1,9})"')
+_UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
+_WAIT = re.compile(r"wait=([0-9]{1,3}(?:\.[0-9]{1,3})?)")
+JSON_TYPES = ("application/json", "application/merge-patch+json")
+
+
+def sane(value: str | None) -> str | None:
+    """Return an id that a client sent if it is fit for logs, else None."""
+    return value if value and _SANE.fullmatch(value) else None
+
+
+def header_error(name: str, detail: str) -> Malformed:
+    """Return the error of a header that cannot be read."""
+    return Malformed("invalid_header", detail, source={"header": name})
+
+
+async def read_body(request: Request, limit: int) -> bytes:
+    """Return the body. Raises TooLarge before more than the limit is held."""
+    announced = request.headers.get("content-length", "")
+    if announced.isdigit() and int(announced) > limit:
+        raise TooLarge("body_too_large", meta={"limit": limit})
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > limit:
+            raise TooLarge("body_too_large", meta={"limit": limit})
+    return bytes(body)
+
+
+async def read_json(request: Request, limit: int) -> Any:
+    """Return the parsed body, an empty object for none.
+
+    Raises TooLarge, Unsupported, Malformed. NaN and Infinity are not JSON (RFC 8259).
+    """
+    body = await read_body(request, limit)
+    if not body:
+        return {}
+    media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media not in JSON_TYPES:
+        raise Unsupported("unsupported_media_type")
+    try:
+        return from_json(body, allow_inf_nan=False, cache_strings="keys")
+    except ValueError as error:
+        raise Malformed("malformed_json", str(error)) from error
+
+
+def validated(model: type[M], found: Any, prefix: str = "") -> M:
+    """Return the model of a parsed body. Raises Several, one per bad field."""
+    try:
+        return model.model_validate(found, context="body")
+    except ValidationError as error:
+        raise Several([_field_error(one, prefix) for one in _errors(error)]) from None
+
+
+def _errors(error: ValidationError) -> list[Any]:
+    return list(
+        error.errors(include_url=False, include_context=False, include_input=False)
+    )
+
+
+_KINDS = {"extra_forbidden": "unknown_field", "missing": "missing_field"}
+
+
+def _field_error(found: Mapping[str, Any], prefix: str) -> MetaCortexError:
+    pointer = prefix + "".join(f"/{_escaped(step)}" for step in found["loc"])
+    code = _KINDS.get(found["type"], "invalid_field")
+    return Invalid(code, found["msg"], source={"pointer": pointer})
+
+
+def _escaped(step: Any) -> str:
+    return str(step).replace("~", "~0").replace("/", "~1")
+
+
+def parameters(model: type[M], query: str) -> M:
+    """Return the model of a query string. Raises Several, one per bad parameter."""
+    found: dict[str, Any] = {}
+    fields = model.model_fields
+    try:
+        pairs = parse_qsl(query, keep_blank_values=True, errors="strict")
+    except ValueError as error:
+        raise Malformed("invalid_parameter", str(error)) from error
+    for name, value in pairs:
+        many = name in fields and _takes_many(fields[name].annotation)
+        if many:
+            found.setdefault(name, []).append(value)
+        elif name in found:
+            source = {"parameter": name}
+            raise Malformed("invalid_parameter", "It stands twice", source=source)
+        else:
+            found[name] = value
+    try:
+        return model.model_validate(found)
+    except ValidationError as error:
+        raise Several([_parameter_error(one) for one in _errors(error)]) from None
+
+
+def _takes_many(annotation: Any) -> bool:
+    return getattr(annotation, "__origin__", None) is tuple
+
+
+def _parameter_error(found: Mapping[str, Any]) -> MetaCortexError:
+    unknown = found["type"] == "extra_forbidden"
+    name = str(found["loc"][0]) if found["loc"] else ""
+    return Malformed(
+        "unknown_parameter" if unknown else "invalid_parameter",
+        "" if unknown else found["msg"],
+        source={"parameter": name},
+    )
+
+
+def path_id(request: Request) -> UUID:
+    """Return the id in the path. Raises NotFound: nothing has an id that is none."""
+    found = request.path_params["id"]
+    if not _UUID.fullmatch(found):
+        raise NotFound("not_found")
+    return UUID(found)
+
+
+def command_id(request: Request, caller: Caller) -> UUID:
+    """Return the id of the command: the client's key, or one of ours.
+
+    A key that is no UUID is made one, below the caller, so that others' keys differ.
+    """
+    key = request.headers.get("idempotency-key")
+    if key is None:
+        return new_id()
+    return as_command_id(key.strip('"'), caller)
+
+
+def as_command_id(key: str, caller: Caller) -> UUID:
+    """Return the command id that a client's key stands for."""
+    if not _KEY.fullmatch(key):
+        raise header_error("Idempotency-Key", "1 to 255 visible ASCII characters")
+    if _UUID.fullmatch(key):
+        return UUID(key)
+    return derived(caller.workspace_id, f"{caller.user_id}\n{key}")
+
+
+def expected_version(request: Request) -> int | None:
+    """Return the version that the client saw. Raises Malformed."""
+    value = request.headers.get("if-match")
+    if value is None or value.strip() == "*":
+        return None
+    found = _MATCH.fullmatch(value.strip())
+    if found is None:
+        raise header_error("If-Match", 'a version in quotes, such as "7"')
+    return int(found[1])
+
+
+def context(request: Request, caller: Caller, id: UUID) -> Context:
+    """Return who asks, and in the course of what."""
+    about = request.scope["metacortex"]
+    headers = request.headers
+    return Context(
+        workspace_id=caller.workspace_id,
+        actor_id=caller.user_id,
+        command_id=id,
+        correlation_id=about["correlation_id"],
+        causation_id=None,
+        request_id=about["request_id"],
+        ip=request.client.host if request.client else None,
+        user_agent=_kept(headers.get("user-agent")),
+        session_id=caller.session_id,
+        client=_kept(headers.get("metacortex-client")),
+    )
+
+
+def _kept(value: str | None) -> str | None:
+    return None if value is None else value.replace("\x00", "")[:HEADER_LIMIT]
+
+
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """How long a query waits when it is not told, and at most."""
+
+    default_s: float
+    limit_s: float
+
+
+def freshness(request: Request, waits: Waits) -> Freshness:
+    """Return the sequence that the client has seen. Raises Malformed."""
+    value = request.headers.get("metacortex-min-sequence")
+    if value is None:
+        return Freshness()
+    if not (value.isascii() and value.isdigit()) or int(value) > SEQUENCE_LIMIT:
+        raise header_error("Metacortex-Min-Sequence", "a whole number from 0")
+    wait_s, lenient = waits.default_s, False
+    for preference in request.headers.get("prefer", "").split(","):
+        wait = _WAIT.fullmatch(preference.strip())
+        wait_s = min(float(wait[1]), waits.limit_s) if wait else wait_s
+        lenient = lenient or preference.strip() == "handling=lenient"
+    return Freshness(int(value), wait_s, lenient)

@@ -1,0 +1,173 @@
+"""Tasks in HTTP: request bodies and routes."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from metacortex.api.bodies import (
+    Body,
+    Clean,
+    Day,
+    DueBody,
+    Id,
+    Instant,
+    Name,
+    Nothing,
+    Parameters,
+    UserId,
+    Zone,
+)
+from metacortex.api.routes import Command, Listing, Module, PageParameters, Search
+from metacortex.commands import tasks as rules
+from metacortex.events.tasks import Priority, Status
+from metacortex.queries.tasks import ListTasks, TaskRow
+
+Title = Annotated[Name, Field(max_length=rules.TITLE_LIMIT)]
+Description = Annotated[
+    str, Clean, Field(max_length=rules.DESCRIPTION_LIMIT, strict=True)
+]
+Reason = Annotated[Name, Field(max_length=rules.REASON_LIMIT)]
+Comment = Annotated[Name, Field(max_length=rules.COMMENT_LIMIT)]
+Tags = Annotated[tuple[Id, ...], Field(max_length=rules.TAG_LIMIT)]
+
+
+class CreateTaskBody(Body):
+    """A new task; a subtask takes project and tags of its parent unless given."""
+
+    id: Id | None = None
+    title: Title
+    description: Description | None = None
+    priority: Priority = "medium"
+    due: DueBody | None = None
+    project_id: Id | None = None
+    parent_id: Id | None = None
+    tags: Tags = ()
+    assignee_id: UserId | None = None
+
+    examples = {"title": "Call the notary", "priority": "high"}
+
+    def arguments(self) -> dict[str, Any]:
+        """Return the command's arguments."""
+        return _with_due(super().arguments(), self.due)
+
+
+class TagChanges(Body):
+    """Tags to add and to remove; others stay, so that two editors do not collide."""
+
+    add: Tags = ()
+    remove: Tags = ()
+
+
+class EditTaskBody(Body):
+    """What to change; what is not sent stays, null empties."""
+
+    title: Title = ""
+    description: Description | None = None
+    priority: Priority = "medium"
+    due: DueBody | None = None
+    tags: TagChanges = TagChanges()
+    assignee_id: UserId | None = None
+
+    examples = {"priority": "urgent", "due": {"date": "2026-12-01"}}
+
+    def arguments(self) -> dict[str, Any]:
+        """Return the command's arguments."""
+        found = _with_due(super().arguments(), self.due)
+        found.pop("tags", None)
+        return {**found, "add_tags": self.tags.add, "remove_tags": self.tags.remove}
+
+
+def _with_due(found: dict[str, Any], due: DueBody | None) -> dict[str, Any]:
+    if "due" in found:
+        found["due"] = None if due is None else due.due()
+    return found
+
+
+class BlockTaskBody(Body):
+    """What stands in the way."""
+
+    reason: Reason
+
+    examples = {"reason": "Waiting for the landlord"}
+
+
+class CompleteTaskBody(Body):
+    """What becomes of open subtasks."""
+
+    subtasks: rules.Subtasks = "leave"
+
+    examples = {"subtasks": "complete"}
+
+
+class MoveTaskBody(Body):
+    """Where the task shall stand; null takes it out."""
+
+    project_id: Id | None = None
+    parent_id: Id | None = None
+
+    examples = {"parent_id": None}
+
+
+class CommentTaskBody(Body):
+    """What to say."""
+
+    body: Comment
+
+    examples = {"body": "They call back on Monday"}
+
+
+class TaskFilters(PageParameters, Parameters):
+    """Which tasks; a repeated parameter means any of its values."""
+
+    status: tuple[Status, ...] = ()
+    priority: tuple[Priority, ...] = ()
+    project_id: tuple[Id | Literal["none"], ...] = ()
+    parent_id: tuple[Id | Literal["none"], ...] = ()
+    tag: tuple[Id, ...] = ()
+    tag_mode: Literal["any", "all"] = "any"
+    assignee_id: tuple[UserId, ...] = ()
+    due_from: Day | None = None
+    due_to: Day | None = None
+    overdue: bool | None = None
+    time_zone: Zone = "UTC"
+    q: Search | None = None
+    updated_since: Instant | None = None
+    archived: bool | None = None
+    deleted: bool = False
+
+
+_PLAIN = (
+    ("start", "Start a task"),
+    ("unblock", "Unblock a task"),
+    ("reopen", "Reopen a completed or cancelled task"),
+    ("cancel", "Cancel a task"),
+    ("archive", "Archive a task"),
+    ("unarchive", "Take a task out of the archive"),
+    ("restore", "Restore a task with what was deleted along"),
+)
+
+MODULE = Module(
+    stream_type="task",
+    plural="tasks",
+    row=TaskRow,
+    commands=(
+        Command("task.create", "POST", "", CreateTaskBody, "Create a task", 201),
+        Command("task.edit", "PATCH", "/{id}", EditTaskBody, "Edit a task"),
+        Command("task.block", "POST", "/{id}/block", BlockTaskBody, "Block a task"),
+        Command(
+            "task.complete", "POST", "/{id}/complete", CompleteTaskBody, "Complete a task"
+        ),
+        Command("task.move", "POST", "/{id}/move", MoveTaskBody, "Move a task"),
+        Command(
+            "task.comment", "POST", "/{id}/comment", CommentTaskBody, "Comment on a task"
+        ),
+        Command(
+            "task.delete", "DELETE", "/{id}", Nothing, "Delete a task with its subtasks"
+        ),
+        *(
+            Command(f"task.{verb}", "POST", f"/{{id}}/{verb}", Nothing, summary)
+            for verb, summary in _PLAIN
+        ),
+    ),
+    listing=Listing(ListTasks, TaskFilters, TaskRow, "List tasks", needs_now=True),
+)
