@@ -1,0 +1,202 @@
+"""One Postgres and one Redis for each worker of the run, with the migrated schema.
+
+Servers come from TEST_DATABASE_URL (a superuser) and TEST_REDIS_URL if set, else they
+are embedded, in a folder of their own. A fresh workspace per test takes the place of
+cleaning up.
+"""
+
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from os import environ
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import httpx2
+import pytest
+from alembic import command
+from alembic.config import Config
+from fastapi import FastAPI
+from sqlalchemy import Connection
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from metacortex.api.app import create_app, local_issuer
+from metacortex.commands.bus import Bus
+from metacortex.commands.lane import Lane
+from metacortex.embedded import (
+    create_database,
+    start_postgres,
+    start_redis,
+    with_parts,
+)
+from metacortex.kernel.database import engine
+from metacortex.queries.bus import Queries
+from metacortex.queries.projector import Projector
+from metacortex.settings import Settings
+from metacortex.wakeups import make_broker
+from metacortex.workers import Worker
+from tests.clients import Client
+from tests.shared import SHARED
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """Where the public test vectors and real input are."""
+    assert SHARED.is_dir(), "set METACORTEX_SHARED to the folder of test data"
+    return SHARED
+
+
+@pytest.fixture(scope="session")
+def scratch() -> Iterator[Path]:
+    """A folder for servers and keys, short enough for sockets."""
+    with tempfile.TemporaryDirectory(prefix="mc-") as folder:
+        yield Path(folder)
+
+
+@pytest.fixture(scope="session")
+def postgres_url(scratch: Path) -> Iterator[str]:
+    """A superuser's URL of a running Postgres."""
+    if given := environ.get("TEST_DATABASE_URL"):
+        yield given
+        return
+    server = start_postgres(scratch)
+    yield server.url
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def redis_url(scratch: Path) -> Iterator[str]:
+    """The URL of a running Redis."""
+    if given := environ.get("TEST_REDIS_URL"):
+        yield given
+        return
+    server = start_redis(scratch)
+    yield server.url
+    server.stop()
+
+
+@dataclass(frozen=True)
+class Urls:
+    """A migrated database, as each of the roles, and Redis."""
+
+    owner: str
+    app: str
+    projector: str
+    auditor: str
+    redis: str
+
+
+def migrate(connection: Connection) -> None:
+    """Bring a database up to the newest schema."""
+    config = Config(ROOT / "alembic.ini")
+    config.set_main_option("script_location", str(ROOT / "migrations"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+async def migrated(postgres_url: str, name: str, redis_url: str) -> Urls:
+    """Create and migrate a database of a name; return its URLs."""
+    owner = await create_database(postgres_url, name)
+    database = create_async_engine(owner)
+    async with database.begin() as connection:
+        await connection.run_sync(migrate)
+    await database.dispose()
+    roles = {
+        role: with_parts(owner, user=f"metacortex_{role}")
+        for role in ("app", "projector", "auditor")
+    }
+    return Urls(owner=owner, redis=redis_url, **roles)
+
+
+@pytest.fixture(scope="session")
+async def urls(postgres_url: str, redis_url: str) -> Urls:
+    """The database that tests share, each in workspaces of its own."""
+    return await migrated(postgres_url, f"mc_{uuid4().hex[:8]}", redis_url)
+
+
+@pytest.fixture(scope="session")
+async def writes(urls: Urls) -> AsyncIterator[AsyncEngine]:
+    """The database as commands see it."""
+    database = engine(urls.app)
+    yield database
+    await database.dispose()
+
+
+@pytest.fixture(scope="session")
+async def projector(urls: Urls) -> AsyncIterator[Projector]:
+    """A projector over the shared database."""
+    database = engine(urls.projector)
+    yield Projector(database)
+    await database.dispose()
+
+
+@pytest.fixture(scope="session")
+async def lane(writes: AsyncEngine) -> AsyncIterator[Lane]:
+    """A lane over the shared database that wakes nobody."""
+    served = Lane(Bus(writes))
+    served.start()
+    yield served
+    await served.stop()
+
+
+@pytest.fixture(scope="session")
+async def queries(writes: AsyncEngine) -> Queries:
+    """The read side of the shared database."""
+    return Queries(writes)
+
+
+@pytest.fixture
+def workspace() -> UUID:
+    """A workspace that nobody has touched."""
+    return uuid4()
+
+
+@pytest.fixture(scope="session")
+def settings(urls: Urls, scratch: Path) -> Settings:
+    """Settings of a test installation: local issuer, open doors."""
+    return Settings(
+        environment="test",
+        database_url=urls.app,
+        database_owner_url=urls.owner,
+        database_projector_url=urls.projector,
+        database_auditor_url=urls.auditor,
+        redis_url=urls.redis,
+        data_dir=scratch,
+    )
+
+
+@pytest.fixture(scope="session")
+async def worker(settings: Settings, projector: Projector) -> AsyncIterator[Worker]:
+    """A worker that serves wake-ups, as its own process would."""
+    broker = make_broker(settings.redis_url)
+    served = Worker(broker, projector, threads=2)
+    served.start()
+    yield served
+    await served.stop(5)
+    broker.close()
+
+
+@pytest.fixture(scope="session")
+async def app(settings: Settings, worker: Worker) -> AsyncIterator[FastAPI]:
+    """The application, started, with a worker behind it."""
+    served = create_app(settings)
+    async with served.router.lifespan_context(served):
+        yield served
+
+
+@pytest.fixture(scope="session")
+async def http(app: FastAPI) -> AsyncIterator[httpx2.AsyncClient]:
+    """HTTP to the application, without a token."""
+    transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)
+    async with httpx2.AsyncClient(
+        transport=transport, base_url="http://test"
+    ) as client:
+        yield client
+
+
+@pytest.fixture
+def client(http: httpx2.AsyncClient, settings: Settings) -> Client:
+    """A person with a workspace of their own that nobody has touched."""
+    return Client.new(http, local_issuer(settings))
