@@ -6,7 +6,6 @@ from typing import Literal
 
 import structlog
 
-
 QUIET = ("dramatiq", "asyncio", "uvicorn.access")
 
 
@@ -41,5 +40,3 @@ def configure(level: str, format: Literal["json", "console"]) -> None:
         ),
         cache_logger_on_first_use=True,
     )
-
-

@@ -87,7 +87,7 @@ def make_broker(url: str) -> RedisBroker:
         retry=Retry(NoBackoff(), 0),  # the default blocks a sender for seconds
         client_name="metacortex",
     )
-    return RedisBroker(
+    return RedisBroker(  # type: ignore[no-untyped-call]  # its __init__ has no types
         client=client,
         namespace="metacortex",
         heartbeat_timeout=HEARTBEAT_MS,

@@ -41,7 +41,8 @@ class Worker:
         self._loop = asyncio.get_running_loop()
         self._projector = projector
         self._send = sender(broker)
-        dramatiq.actor(self._project, actor_name=ACTOR, queue_name=QUEUE, broker=broker)
+        declare = dramatiq.actor(actor_name=ACTOR, queue_name=QUEUE, broker=broker)
+        declare(self._project)
         self._worker = dramatiq.Worker(
             broker, queues={QUEUE}, worker_threads=threads, worker_timeout=POLL_MS
         )

@@ -16,7 +16,7 @@ from starlette.routing import Match
 from metacortex import __version__
 from metacortex.api import audit, batch, docs, envelope, feed, health, meta
 from metacortex.api.around import Around
-from metacortex.api.auth import Verifier
+from metacortex.api.auth import MAX_LIFETIME_S, Verifier
 from metacortex.api.issuer import LocalIssuer
 from metacortex.api.keys import JwksKeys, KeySource, StaticKeys
 from metacortex.api.machine import Machine
@@ -115,7 +115,7 @@ def routes() -> Sequence[Route]:
             )
         )
         for command in module.commands:
-            verb = command.type.partition(".")[2]
+            verb = command.name.partition(".")[2]
             found.append(
                 Route(
                     command.method,
@@ -145,14 +145,15 @@ def local_issuer(settings: Settings) -> LocalIssuer:
     return LocalIssuer(settings.data_dir, LOCAL_ISSUER)
 
 
-def _verifier(settings: Settings, keys: KeySource, issuer: str, life: int | None) -> Verifier:
-    limits = {} if life is None else {"max_lifetime_s": life}
+def _verifier(
+    settings: Settings, keys: KeySource, issuer: str, life: int | None
+) -> Verifier:
     return Verifier(
         issuer=issuer,
         keys=keys,
         authorized_parties=settings.token_authorized_parties,
         allow_missing_party=settings.token_allow_missing_party,
-        **limits,
+        max_lifetime_s=MAX_LIFETIME_S if life is None else life,
     )
 
 
@@ -228,10 +229,14 @@ _HTTP: dict[int, Callable[[str], MetaCortexError]] = {
 }
 
 
+def _bad(detail: str) -> MetaCortexError:
+    return Malformed("bad_request", detail)
+
+
 async def _http_failed(request: Request, error: Exception) -> Response:
     """Put what the framework raises into the envelope."""
     assert isinstance(error, HTTPException)
-    make = _HTTP.get(error.status_code, lambda detail: Malformed("bad_request", detail))
+    make = _HTTP.get(error.status_code, _bad)
     headers = dict(error.headers or {})
     if error.status_code == 405:
         headers["Allow"] = ", ".join(_methods(request))
@@ -298,9 +303,9 @@ def _lifespan(settings: Settings) -> Lifespan:
         await wake_ups.stop()
         if isinstance(keys, JwksKeys):
             await keys.stop()
-        await asyncio.gather(writes.dispose(), reads.dispose(), app.state.redis.aclose())
+        await asyncio.gather(
+            writes.dispose(), reads.dispose(), app.state.redis.aclose()
+        )
         broker.close()
 
     return lifespan
-
-

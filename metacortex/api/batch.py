@@ -36,7 +36,6 @@ from metacortex.kernel.errors import (
     Invalid,
     MetaCortexError,
     NotFound,
-
     Several,
 )
 
@@ -241,9 +240,7 @@ async def receipt(request: Request) -> Response:
     refuse_parameters(request)
     id = reading.path_id(request)
     async with autocommit(machine.writes).connect() as connection:
-        found = await receipts.find(
-            ReadConnection(connection), caller.workspace_id, id
-        )
+        found = await receipts.find(ReadConnection(connection), caller.workspace_id, id)
     if found is None:
         raise NotFound("not_found")
     return envelope.answer(request, orjson.dumps(_shown(found)))
@@ -265,5 +262,3 @@ def _shown(found: Receipt) -> Mapping[str, Any]:
         "request_id": found.request_id,
         "error": found.error,
     }
-
-

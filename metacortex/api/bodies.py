@@ -48,9 +48,7 @@ _DAY = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _CLOCK = r"[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?"
 _HEX = r"[0-9a-fA-F]"
 
-Colour = Annotated[
-    str, StringConstraints(pattern=r"^#[0-9a-fA-F]{6}$", strict=True)
-]
+Colour = Annotated[str, StringConstraints(pattern=r"^#[0-9a-fA-F]{6}$", strict=True)]
 Id = Annotated[
     UUID,
     _like(f"{_HEX}{{8}}-({_HEX}{{4}}-){{3}}{_HEX}{{12}}", "a UUID with hyphens"),
@@ -66,7 +64,9 @@ Instant = Annotated[
 Name = Annotated[
     str, Clean, StringConstraints(strip_whitespace=True, min_length=1, strict=True)
 ]
-UserId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,128}$", strict=True)]
+UserId = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,128}$", strict=True)
+]
 
 
 @lru_cache(maxsize=1)

@@ -82,11 +82,8 @@ def _operation(
     ]
     content = operation.get("requestBody", {}).get("content", {})
     example = content.get("application/json", {}).get("example")
-    shown = (
-        f"<pre>{escape(orjson.dumps(example, option=orjson.OPT_INDENT_2).decode())}</pre>"
-        if example
-        else ""
-    )
+    written = orjson.dumps(example, option=orjson.OPT_INDENT_2).decode()
+    shown = f"<pre>{escape(written)}</pre>" if example else ""
     codes = ", ".join(operation["responses"])
     return (
         f"<details><summary><b class={method}>{method.upper()}</b>"

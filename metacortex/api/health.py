@@ -44,9 +44,7 @@ async def ready(request: Request) -> Response:
     return envelope.answer(request, data, status=200 if fit else 503)
 
 
-async def _checked(
-    name: str, check: Awaitable[str]
-) -> tuple[str, Mapping[str, Any]]:
+async def _checked(name: str, check: Awaitable[str]) -> tuple[str, Mapping[str, Any]]:
     """Run one check; whatever it raises is its answer."""
     try:
         async with asyncio.timeout(TIMEOUT_S):

@@ -8,10 +8,8 @@ from metacortex.api.routes import Command, Module
 MODULES: tuple[Module, ...] = (tags.MODULE, projects.MODULE, tasks.MODULE)
 
 COMMANDS: Mapping[str, Command] = {
-    command.type: command for module in MODULES for command in module.commands
+    command.name: command for module in MODULES for command in module.commands
 }
 """By the command's name on disk, for batches."""
 
-PLURALS: Mapping[str, str] = {
-    module.stream_type: module.plural for module in MODULES
-}
+PLURALS: Mapping[str, str] = {module.stream_type: module.plural for module in MODULES}

@@ -142,10 +142,10 @@ class Builder:
         self._add("GET", f"{base}/{{id}}/history", history)
 
     def _command(self, module: Module, command: Command, row: Schema) -> None:
-        verb = command.type.partition(".")[2]
+        verb = command.name.partition(".")[2]
         noun = module.stream_type.capitalize()
         operation = _operation(f"{verb}{noun}", command.summary, module.plural)
-        operation["x-command-type"] = command.type
+        operation["x-command-type"] = command.name
         operation["parameters"] = _headers("Idempotency-Key", "If-Match")
         if "{id}" in command.path:
             operation["parameters"].insert(0, _path_id())
@@ -182,16 +182,22 @@ class Builder:
         run["parameters"] = self._parameters(batch.BatchParameters)
         body = self._ref(batch.BatchBody, "validation")
         run["requestBody"] = _body(body, True, batch.BatchBody.examples)
-        run["responses"] = _responses(200, _envelope({"type": "object"}), COMMAND_ERRORS)
+        run["responses"] = _responses(
+            200, _envelope({"type": "object"}), COMMAND_ERRORS
+        )
         run["responses"]["207"] = run["responses"]["200"]
         self._add("POST", "/commands", run)
         receipt = _operation("getCommand", "What became of a command", "commands")
         receipt["parameters"] = [_path_id()]
-        receipt["responses"] = _responses(200, _envelope({"type": "object"}), QUERY_ERRORS)
+        receipt["responses"] = _responses(
+            200, _envelope({"type": "object"}), QUERY_ERRORS
+        )
         self._add("GET", "/commands/{id}", receipt)
         undo = _operation("undoCommand", "Take a command back", "commands")
         undo["parameters"] = [_path_id(), *_headers("Idempotency-Key")]
-        undo["responses"] = _responses(200, _envelope({"type": "object"}), COMMAND_ERRORS)
+        undo["responses"] = _responses(
+            200, _envelope({"type": "object"}), COMMAND_ERRORS
+        )
         self._add("POST", "/commands/{id}/undo", undo)
         self._feeds()
         self._lookups()
@@ -202,7 +208,9 @@ class Builder:
             *self._parameters(feed.StatsParameters),
             *_headers("Metacortex-Min-Sequence"),
         ]
-        stats["responses"] = _responses(200, _envelope({"type": "object"}), QUERY_ERRORS)
+        stats["responses"] = _responses(
+            200, _envelope({"type": "object"}), QUERY_ERRORS
+        )
         self._add("GET", "/tasks/stats", stats)
         changes = _operation("listChanges", "What changed after a sequence", "feeds")
         changes["parameters"] = [
@@ -235,7 +243,12 @@ class Builder:
         one["responses"] = _responses(200, _envelope({"type": "object"}), QUERY_ERRORS)
         self._add("GET", "/audit/events/{id}", one)
         for path, id, summary, data in (
-            ("/meta/errors", "listErrors", "Every error code", _many({"type": "object"})),
+            (
+                "/meta/errors",
+                "listErrors",
+                "Every error code",
+                _many({"type": "object"}),
+            ),
             (
                 "/meta/state-machines",
                 "listStateMachines",

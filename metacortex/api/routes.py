@@ -20,17 +20,18 @@ from metacortex.api import envelope, reading
 from metacortex.api.auth import Caller, Role
 from metacortex.api.bodies import Body, Clean, Instant, Parameters
 from metacortex.api.machine import allow, machine_of
-from metacortex.commands import message, receipts
+from metacortex.commands import receipts
 from metacortex.commands.message import Answer
 from metacortex.commands.message import Request as Order
 from metacortex.commands.registry import COMMANDS
+from metacortex.commands.repository import Stored
 from metacortex.kernel import clock
 from metacortex.kernel.errors import Malformed
 from metacortex.kernel.ids import derived
 from metacortex.queries import fold
 from metacortex.queries.activity import ListActivity
-from metacortex.queries.registry import PROJECTIONS
 from metacortex.queries.page import PAGE_LIMIT, PER_PAGE, PER_PAGE_LIMIT, ListQuery
+from metacortex.queries.registry import PROJECTIONS
 
 USERS = (Role.OWNER, Role.MEMBER)
 Search = Annotated[str, Clean, Field(min_length=1, max_length=500)]
@@ -47,9 +48,9 @@ class PageParameters(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One command's route; `type` is its name, below the module's path."""
+    """One command's route; `name` is that on disk, below the module's path."""
 
-    type: str
+    name: str
     method: str
     path: str
     body: type[Body]
@@ -84,7 +85,7 @@ Handler = Callable[[Request], Awaitable[Response]]
 
 def build(spec: Command, target: UUID, body: Body, command_id: UUID) -> Any:
     """Return the command that a body means for a target."""
-    cls = COMMANDS[spec.type]
+    cls = COMMANDS[spec.name]
     names = [item.name for item in fields(cls)]
     given = body.arguments()
     given.pop("id", None)
@@ -117,7 +118,7 @@ def parse(
     """Validate a body for a command. Raises Several."""
     body = reading.validated(spec.body, raw, prefix)
     own = getattr(body, "id", None)
-    mark = receipts.fingerprint(caller.user_id, spec.type, target, raw, expected)
+    mark = receipts.fingerprint(caller.user_id, spec.name, target, raw, expected)
     id = target or own or derived(command_id, "created")
     return Parsed(spec, id, body, command_id, mark, expected)
 
@@ -197,7 +198,7 @@ def resource(answer: Answer) -> bytes:
     return fold.document(type, shown(type, stored))
 
 
-def shown(stream_type: str, stored: message.Stored) -> Any:
+def shown(stream_type: str, stored: Stored) -> Any:
     """Return the row that a state amounts to."""
     row, names = _shown_fields(stream_type)
     state = stored.state
@@ -357,5 +358,3 @@ def history_handler(module: Module) -> Handler:
         return list_query(ListActivity, caller.workspace_id, given)
 
     return pages(make, (*USERS, Role.AUDITOR))
-
-

@@ -155,11 +155,19 @@ MODULE = Module(
         Command("task.edit", "PATCH", "/{id}", EditTaskBody, "Edit a task"),
         Command("task.block", "POST", "/{id}/block", BlockTaskBody, "Block a task"),
         Command(
-            "task.complete", "POST", "/{id}/complete", CompleteTaskBody, "Complete a task"
+            "task.complete",
+            "POST",
+            "/{id}/complete",
+            CompleteTaskBody,
+            "Complete a task",
         ),
         Command("task.move", "POST", "/{id}/move", MoveTaskBody, "Move a task"),
         Command(
-            "task.comment", "POST", "/{id}/comment", CommentTaskBody, "Comment on a task"
+            "task.comment",
+            "POST",
+            "/{id}/comment",
+            CommentTaskBody,
+            "Comment on a task",
         ),
         Command(
             "task.delete", "DELETE", "/{id}", Nothing, "Delete a task with its subtasks"

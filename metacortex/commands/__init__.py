@@ -1,1 +1,1 @@
-"""What may happen: the commands and rules of each module, and the bus that runs them."""
+"""What may happen: each module's commands and rules, and the bus that runs them."""

@@ -134,9 +134,7 @@ class Batch:
             self._refuse(request, error)
             return error
 
-    def _decide(
-        self, request: Request, steps: Sequence[Any], space: _Space
-    ) -> Answer:
+    def _decide(self, request: Request, steps: Sequence[Any], space: _Space) -> Answer:
         refs: list[EventRef] = []
         own: tuple[str, UUID] | None = None
         for step in steps:
@@ -187,9 +185,7 @@ class Batch:
             raise
         return DECIDERS[step.stream_type].revert(step.stream_id, changes)
 
-    def _facts(
-        self, context: Context, needs: Sequence[Need], space: _Space
-    ) -> Facts:
+    def _facts(self, context: Context, needs: Sequence[Need], space: _Space) -> Facts:
         streams: dict[Stream, Any] = {}
         found: dict[LookUp, tuple[Found, ...]] = {}
         for need in needs:

@@ -23,8 +23,12 @@ from metacortex.commands.repository import Stored
 from metacortex.events import codec, log
 from metacortex.events.record import EventRecord
 from metacortex.kernel import clock
-from metacortex.kernel.database import ReadConnection, WriteConnection, autocommit
-from metacortex.kernel.database import is_transient
+from metacortex.kernel.database import (
+    ReadConnection,
+    WriteConnection,
+    autocommit,
+    is_transient,
+)
 from metacortex.kernel.decider import Need
 from metacortex.kernel.errors import MetaCortexError, NotFound, Refused, UndoConflict
 
@@ -58,8 +62,12 @@ class Bus:
 
     async def _plan(self, units: Sequence[Unit]) -> list[Planned]:
         """Work out what each request will ask of the deciders; reads only for undo."""
-        if not any(isinstance(it.command, undo.Undo) for u in units for it in u.requests):
-            return [Planned(unit, [[it.command] for it in unit.requests]) for unit in units]
+        if not any(
+            isinstance(it.command, undo.Undo) for u in units for it in u.requests
+        ):
+            return [
+                Planned(unit, [[it.command] for it in unit.requests]) for unit in units
+            ]
         async with self._reading.connect() as connection:
             reader = ReadConnection(connection)
             return [

@@ -179,9 +179,7 @@ def _edit(command: EditProject, project: Project) -> Sequence[ProjectEvent]:
     return [] if edited == ProjectEdited() else [edited]
 
 
-def _delete(
-    command: DeleteProject, facts: Facts
-) -> Sequence[ProjectEvent | Elsewhere]:
+def _delete(command: DeleteProject, facts: Facts) -> Sequence[ProjectEvent | Elsewhere]:
     along = [
         Elsewhere(
             task.id,

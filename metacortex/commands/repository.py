@@ -94,8 +94,10 @@ def _reading(names: frozenset[str]) -> TextClause:
         look_up = LOOK_UPS[name]
         sql = look_up.sql.replace("keys", f"{tag}_keys").replace("self", tag)
         ctes.append(f"{tag} AS ({sql})")
-        wanted = "workspace_id, project_id" if name == "task.project" else (
-            "workspace_id, id"
+        wanted = (
+            "workspace_id, project_id"
+            if name == "task.project"
+            else ("workspace_id, id")
         )
         sources[look_up.finds].append(f"SELECT {wanted} FROM {tag}")
     columns = [f"({_HEAD_LIST})", f"({_SEEN})", f"({receipts.FIND})"]
@@ -162,7 +164,9 @@ def _parse(type: str, found: str | None) -> list[tuple[UUID, str, Stored]]:
             )
         )
         state = adapter.validate_python(item)
-        parsed.append((workspace, type, Stored(id, version, created_at, updated_at, state)))
+        parsed.append(
+            (workspace, type, Stored(id, version, created_at, updated_at, state))
+        )
     return parsed
 
 

@@ -177,7 +177,9 @@ def _merge(command: MergeTag, facts: Facts) -> Sequence[TagEvent | Elsewhere]:
     return [merged, *_retag(facts, command.tag_id, command.into)]
 
 
-def _on_deleted(command: EditTag | DeleteTag | MergeTag, tag: Tag) -> Sequence[TagEvent]:
+def _on_deleted(
+    command: EditTag | DeleteTag | MergeTag, tag: Tag
+) -> Sequence[TagEvent]:
     """A deleted tag takes no command, but a repeat of what deleted it is harmless."""
     if isinstance(command, DeleteTag):
         return []

@@ -285,8 +285,10 @@ def needs(command: TaskCommand) -> Sequence[Need]:
         case CompleteTask() | DeleteTask() | RestoreTask():
             return own + _family(command.task_id)
         case MoveTask():
-            return own + _needs_to_stand(command.project_id, command.parent_id) + (
-                _family(command.task_id)
+            return (
+                own
+                + _needs_to_stand(command.project_id, command.parent_id)
+                + (_family(command.task_id))
             )
         case RevertTask(changes=changes):
             after = {name: value.new for name, value in changes.items()}
@@ -319,9 +321,7 @@ def _needs_to_stand(
     return found
 
 
-def _needs_of(
-    tags: Iterable[UUID], assignee_id: str | None | Unset
-) -> list[Need]:
+def _needs_of(tags: Iterable[UUID], assignee_id: str | None | Unset) -> list[Need]:
     found: list[Need] = [Stream("tag", tag) for tag in tags]
     if isinstance(assignee_id, str):
         found.append(LookUp("member.named", assignee_id))
@@ -409,8 +409,8 @@ def _create(command: CreateTask, task: Task | None, facts: Facts) -> list[TaskEv
         project_id = parent.project_id if parent else None
     if isinstance(tags, Unset):
         tags = parent.tags if parent else ()
-    elif command.tags:
-        tags = _checked_tags(command.tags, facts, "/tags")
+    else:
+        tags = _checked_tags(tags, facts, "/tags")
     if command.project_id is not UNSET and project_id is not None:
         _check_target(project_id, facts)
     elif parent is not None and command.parent_id is not None:
@@ -530,9 +530,7 @@ def _completed(task: Task, status: Change[Status], now: datetime) -> TaskComplet
     )
 
 
-def _move(
-    command: MoveTask, task: Task, facts: Facts
-) -> list[TaskEvent | Elsewhere]:
+def _move(command: MoveTask, task: Task, facts: Facts) -> list[TaskEvent | Elsewhere]:
     parent_id = task.parent_id if command.parent_id is UNSET else command.parent_id
     assert not isinstance(parent_id, Unset)
     project_id = command.project_id
@@ -577,7 +575,7 @@ def _brought_along(
     ]
 
 
-def _delete(command: DeleteTask, facts: Facts) -> list[TaskEvent | Elsewhere]:
+def _delete(command: DeleteTask, facts: Facts) -> Sequence[TaskEvent | Elsewhere]:
     gone = TaskDeleted(deleted=ON, deleted_with=Change(None, command.task_id))
     return [gone] + [
         Elsewhere(found.id, gone)
@@ -588,7 +586,7 @@ def _delete(command: DeleteTask, facts: Facts) -> list[TaskEvent | Elsewhere]:
 
 def _restore(
     command: RestoreTask, task: Task, facts: Facts
-) -> list[TaskEvent | Elsewhere]:
+) -> Sequence[TaskEvent | Elsewhere]:
     if any(
         found.state.deleted
         for found in facts.look_up("task.ancestors", command.task_id)

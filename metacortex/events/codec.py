@@ -26,9 +26,7 @@ CLASSES: dict[str, type[Any]] = {
     name: cls for module in MODULES for name, cls in module.EVENTS.items()
 }
 NAMES: dict[type[Any], str] = {cls: name for name, cls in CLASSES.items()}
-VERSIONS: dict[str, int] = {
-    name: 1 + len(UPCASTERS.get(name, ())) for name in CLASSES
-}
+VERSIONS: dict[str, int] = {name: 1 + len(UPCASTERS.get(name, ())) for name in CLASSES}
 
 _ADAPTERS: dict[str, TypeAdapter[Any]] = {
     name: TypeAdapter(cls) for name, cls in CLASSES.items()

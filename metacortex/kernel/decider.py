@@ -43,7 +43,7 @@ class Change(Generic[T]):
 
 def change(old: T, new: T | Unset) -> Change[T] | None:
     """Return the change, or None where nothing was given or nothing differs."""
-    return None if new is UNSET or new == old else Change(old, cast(T, new))
+    return None if new is UNSET or new == old else Change(old, new)
 
 
 @dataclass(frozen=True, slots=True)

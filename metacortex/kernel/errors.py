@@ -28,7 +28,7 @@ from typing import Any
 class MetaCortexError(Exception):
     """An anticipated error; `source` points into the request, `meta` is public."""
 
-    def __init__(
+    def __init__(  # noqa: B042  # never pickled or copied
         self,
         code: str,
         detail: str = "",
@@ -111,7 +111,9 @@ class Overloaded(Unavailable):
 class Several(MetaCortexError):
     """More than one error of one request, in the order of the request."""
 
-    def __init__(self, errors: Sequence[MetaCortexError]) -> None:
+    def __init__(  # noqa: B042  # never pickled or copied
+        self, errors: Sequence[MetaCortexError]
+    ) -> None:
         self.errors = tuple(errors)
         super().__init__(errors[0].code, errors[0].detail)
 

@@ -165,8 +165,7 @@ class ListRecords(ListActivity):
         return found
 
 
-_CHANGES = text(
-    """WITH moved AS (SELECT sequence, stream_type, stream_id
+_CHANGES = text("""WITH moved AS (SELECT sequence, stream_type, stream_id
     FROM queries.activity WHERE workspace_id = :workspace AND sequence > :since
     ORDER BY sequence LIMIT :limit), latest AS (SELECT stream_type, stream_id,
     max(sequence) AS sequence FROM moved GROUP BY 1, 2)
@@ -180,8 +179,7 @@ _CHANGES = text(
     WHERE r.workspace_id = :workspace AND r.id = stream_id),
     (SELECT document::text FROM queries.tags r
     WHERE r.workspace_id = :workspace AND r.id = stream_id), 'null') || '}', ','
-    ORDER BY sequence) FROM latest)"""
-)
+    ORDER BY sequence) FROM latest)""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,15 +207,13 @@ async def changes_since(
     return Changes(shown, reached, (documents or "").encode())
 
 
-_THIN = text(
-    """SELECT sequence, type, json_build_object('event_id', event_id, 'stream',
+_THIN = text("""SELECT sequence, type, json_build_object('event_id', event_id, 'stream',
     json_build_object('type', stream_type, 'id', stream_id), 'version',
     (document ->> 'version')::int, 'sequence', sequence, 'actor_id', actor_id,
     'changed_fields', (SELECT coalesce(json_agg(k), '[]') FROM
     json_object_keys(document -> 'changes') k))::text
     FROM queries.activity WHERE workspace_id = :workspace AND sequence > :after
-    ORDER BY sequence LIMIT :limit"""
-)
+    ORDER BY sequence LIMIT :limit""")
 
 
 async def thin_after(

@@ -46,7 +46,7 @@ class Queries:
         self._kept_bytes = 0
 
     async def shown(self, workspace_id: UUID, fresh: Freshness) -> int:
-        """Return the sequence shown, after waiting for the one asked. Raises Lagging."""
+        """Return the sequence shown, having waited if need be. Raises Lagging."""
         if fresh.sequence == 0:
             return await self.watermarks.sequence(workspace_id)
         shown = await self.watermarks.wait(workspace_id, fresh.sequence, fresh.wait_s)

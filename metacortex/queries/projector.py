@@ -313,11 +313,11 @@ async def _differences(
     for line in folded.log:
         expected[_ACTIVITY][str(line["sequence"])] = orjson.dumps(line["document"])
     found: list[str] = []
-    for table, rows in expected.items():
+    for table, wanted in expected.items():
         name = "sequence" if table == _ACTIVITY else "id"
         values = {"workspace": workspace_id}
-        stored = await connection.execute(_documents(table, name), values)
-        found += _compare(table, rows, {row[0]: row[1].encode() for row in stored})
+        rows = await connection.execute(_documents(table, name), values)
+        found += _compare(table, wanted, {row[0]: row[1].encode() for row in rows})
     return found
 
 
@@ -325,12 +325,12 @@ def _compare(
     table: str, expected: Mapping[str, bytes], stored: Mapping[str, bytes]
 ) -> list[str]:
     missing = [f"{table} {key}: missing" for key in expected.keys() - stored.keys()]
-    extra = [f"{table} {key}: not in the log" for key in stored.keys() - expected.keys()]
+    extra = [
+        f"{table} {key}: not in the log" for key in stored.keys() - expected.keys()
+    ]
     wrong = [
         f"{table} {key}: differs"
         for key in expected.keys() & stored.keys()
         if expected[key] != stored[key]
     ]
     return sorted(missing + extra + wrong)
-
-

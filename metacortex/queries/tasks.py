@@ -287,8 +287,7 @@ class ListTasks(ListQuery):
         return found
 
 
-_STATS = text(
-    f"""SELECT (SELECT sequence FROM queries.checkpoints
+_STATS = text(f"""SELECT (SELECT sequence FROM queries.checkpoints
     WHERE workspace_id = :workspace), (SELECT json_build_object(
     'total', count(*),
     'open', count(*) FILTER (WHERE status = ANY (:open)),
@@ -304,8 +303,7 @@ _STATS = text(
     'medium', count(*) FILTER (WHERE priority = 1),
     'high', count(*) FILTER (WHERE priority = 2),
     'urgent', count(*) FILTER (WHERE priority = 3)))::text
-    FROM queries.tasks WHERE workspace_id = :workspace AND NOT deleted)"""
-)
+    FROM queries.tasks WHERE workspace_id = :workspace AND NOT deleted)""")
 
 
 async def stats(

@@ -40,7 +40,7 @@ class Watermarks:
         return await future
 
     async def wait(self, workspace_id: UUID, sequence: int, wait_s: float) -> int:
-        """Wait until the tables show a sequence or time is up; return what they show."""
+        """Wait for a sequence until time is up; return what the tables show."""
         until, pause = time.monotonic() + wait_s, FIRST_LOOK_S
         while True:
             shown = await self.sequence(workspace_id)
