@@ -5,6 +5,7 @@ goes with it. Each side has its own database of the one server. Before each run 
 server writes a checkpoint, so that no side pays for the pages of the other.
 """
 
+import asyncio
 import json
 import os
 import signal
@@ -23,11 +24,18 @@ from typing import Any, TypeVar
 
 from sqlalchemy import URL, Engine, create_engine, make_url
 
-from metacortex.embedded import Server, find_postgres, start_postgres, start_redis
+from metacortex.embedded import (
+    Server,
+    create_roles,
+    find_postgres,
+    start_postgres,
+    start_redis,
+)
 
 ROOT = Path(__file__).resolve().parent.parent
-START_TIMEOUT_S = 30.0
+START_TIMEOUT_S = 30.0  # imports take 1; the rest is a busy machine
 STOP_TIMEOUT_S = 15.0  # longer than the grace period of a service
+LOG_TAIL = 4000  # characters: a traceback
 CHILD_TIMEOUT_S = 180.0  # the longest step, seeding 100,000 rows, takes 30
 
 Value = TypeVar("Value")
@@ -50,21 +58,27 @@ QUICK = Scale(rounds=1, seconds=1, users=5, events=5_000)
 class Service:
     """A server process of either side."""
 
-    def __init__(self, name: str, command: Sequence[str], env: Mapping[str, str]):
+    def __init__(
+        self, name: str, command: Sequence[str], env: Mapping[str, str], log: Path
+    ) -> None:
         self.name = name
-        self._process = subprocess.Popen(
-            [sys.executable, *command],
-            cwd=ROOT,
-            env={**os.environ, **env},
-            stdout=sys.stderr,
-        )
+        self._log = log
+        with log.open("wb") as output:
+            self._process = subprocess.Popen(
+                [sys.executable, *command],
+                cwd=ROOT,
+                env={**os.environ, **env},
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
 
     def wait_ready(self, url: str) -> None:
         """Return when `url` answers with success; raises TimeoutError."""
         deadline = time.monotonic() + START_TIMEOUT_S
         while not _answers(url):
             if self._process.poll() is not None or time.monotonic() > deadline:
-                raise TimeoutError(f"{self.name} did not become ready at {url}")
+                end = self._log.read_text()[-LOG_TAIL:]
+                raise TimeoutError(f"{self.name} is not ready at {url}:\n{end}")
             time.sleep(0.05)
 
     @property
@@ -141,7 +155,7 @@ class Host:
         self, name: str, command: Sequence[str], env: Mapping[str, str]
     ) -> Service:
         """Start a process that ends with the run."""
-        service = Service(name, command, env)
+        service = Service(name, command, env, self.folder / f"{name}.log")
         self.stack.callback(service.stop)
         return service
 
@@ -182,16 +196,18 @@ class Host:
     def create_database(self, name: str) -> None:
         self.sql(f'CREATE DATABASE "{name}"')
 
-    def version(self) -> str:
-        engine = self.engine("postgres")
+    def value(self, statement: str, database: str = "postgres") -> Any:
+        """Return the one value that a statement gives the superuser."""
+        engine = self.engine(database)
         with engine.connect() as connection:
-            text = connection.exec_driver_sql("SHOW server_version").scalar_one()
+            value = connection.exec_driver_sql(statement).scalar_one()
         engine.dispose()
-        return f"PostgreSQL {text}"
+        return value
 
-    def alternate(
-        self, what: str, *sides: Callable[[int], Value]
-    ) -> list[list[Value]]:
+    def version(self) -> str:
+        return f"PostgreSQL {self.value('SHOW server_version')}"
+
+    def alternate(self, what: str, *sides: Callable[[int], Value]) -> list[list[Value]]:
         """Run the sides in turn, round after round; return each side's values."""
         values: list[list[Value]] = [[] for _ in sides]
         for number in range(self.scale.rounds):
@@ -212,6 +228,7 @@ def host(scale: Scale) -> Iterator[Host]:
         )
         postgres = start_postgres(folder)
         stack.callback(postgres.stop)
+        asyncio.run(create_roles(postgres.url))
         yield Host(scale, folder, postgres, stack)
 
 

@@ -287,7 +287,9 @@ class Run:
         if tally.count > 1:
             hundredths = quantiles(self._latencies, n=100)
             tally.p50_ms, tally.p99_ms = hundredths[49], hundredths[98]
-        tally.failures = {name: count for name, count in self._failures.items() if count}
+        tally.failures = {
+            name: count for name, count in self._failures.items() if count
+        }
         return tally
 
 

@@ -93,7 +93,7 @@ class _Section:
 
 @dataclass(frozen=True, slots=True)
 class _Open:
-    """A list item whose lines may go on: the nearest check box, and what leads there."""
+    """A list item whose lines may go on: its nearest check box, and the way there."""
 
     column: int
     content: int

@@ -32,7 +32,7 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line without its indentation, which ends at `column`; `number` counts from 1."""
+    """A line without its indentation, which ends at `column`; numbers start at 1."""
 
     number: int
     column: int
@@ -66,7 +66,7 @@ def lines(text: str) -> Iterator[Line]:
 
 
 def definitions(text: str) -> Links:
-    """Return where the reference links of the text lead; the first definition counts."""
+    """Return where the text's reference links lead; the first definition counts."""
     found: dict[str, str] = {}
     for line in _raw(text):
         if match := _DEFINITION.fullmatch(line):
@@ -205,14 +205,15 @@ class _Lines:
 
 _INLINE = re.compile(
     r"""
-      (?P<tick>`{1,2})(?!`)(?P<code>[^`]++)(?P=tick)(?!`)
+      (?<!`)`(?!`)(?P<code>[^`]++)`(?!`)
+    | (?<!`)``(?!`)(?P<double>(?:[^`]|`(?!`))++)``(?!`)
     | \\(?P<escaped>[!-/:-@\[-`{-~])
     | <(?P<address>[a-zA-Z][a-zA-Z0-9+.-]{1,31}:[^\s<>]*+)>
     | (?P<bare>https?://[^\s<>*`\[\]]++)
     | !?\[(?P<label>(?:[^\[\]\\`]|\\.|`[^`]*+`|\[[^\[\]]*+\])*+)\]
       (?:(?P<target>\(\s*+(?:<[^<>]*+>|(?:[^\s()\\]|\\.|\([^\s()]*+\))*+)
          (?:\s++(?:"[^"]*+"|'[^']*+'|\([^()]*+\)))?+\s*+\))
-       | \[(?P<reference>[^\[\]]*+)\])?+
+       | \[(?P<reference>[^\[\]]*+)\])?
     """,
     re.VERBOSE,
 )
@@ -243,7 +244,7 @@ def plain(source: str, links: Links) -> Text:
 
 def _unmarked(source: str, links: Links, lost: list[str]) -> str:
     def replaced(match: re.Match[str]) -> str:
-        for name in ("code", "escaped", "address", "bare"):
+        for name in ("code", "double", "escaped", "address", "bare"):
             if match[name] is not None:
                 return match[name].translate(_HIDE)
         return _link(match, links, lost)

@@ -49,11 +49,12 @@ class Outcome:
         return self.before.followed_by(self.own, events)
 
     def then_all(self, *events: Any) -> "Given":
-        """Expect exactly these events; in which order is no rule."""
+        """Expect exactly these events; the order between streams is no rule."""
         assert self.error is None, self.error
-        assert len(self.decided) == len(events), self.decided
-        assert all(event in self.decided for event in events), self.decided
-        return self.before.followed_by(self.own, self.decided)
+        decided, wanted = _placed(self.own, self.decided), _placed(self.own, events)
+        assert len(decided) == len(wanted), decided
+        assert all(event in decided for event in wanted), decided
+        return self.before.followed_by(self.own, decided)
 
     def then_nothing(self) -> "Given":
         """Expect success that changes nothing."""

@@ -16,16 +16,14 @@ from sqlalchemy import Connection, text
 EVENTS_PER_TASK = 4  # one creation, then three edits, as on our side
 # Each client counts its own transactions in :n, and so has its own keys; ids rise with
 # time, as UUIDv7 do. The runs of one database keep apart by :run.
-SCRIPT = f"""\\set n :n + 1
+KEYS = f"""\\set n :n + 1
 \\set version (:n - 1) % {EVENTS_PER_TASK} + 1
 \\set task :run * 1000000000 + (:n - 1) / {EVENTS_PER_TASK} * 64 + :client_id
 \\set sequence :run * 10000000000 + :client_id * 100000000 + :n
 \\set workspace :client_id % :workspaces + 1
-BEGIN;
-{{upsert}};
-{{insert}};
-COMMIT;
 """
+PLAIN = KEYS + "BEGIN;\n{upsert};\n{insert};\nCOMMIT;\n"
+SINGLE = KEYS + "WITH state AS ({upsert}) {insert};\n"
 WORKSPACE_ID = "lpad(to_hex(CAST(:workspace AS bigint)), 32, '0')"
 TASK_ID = "lpad(to_hex(CAST(:task AS bigint)), 32, '0')"
 STATE_KEYS = {"workspace_id": WORKSPACE_ID, "id": TASK_ID, "version": ":version"}
@@ -73,7 +71,9 @@ def learn(connection: Connection, state_table: str, event_table: str) -> Stateme
     state = _values(connection, state_table, STATE_KEYS)
     event = _values(connection, event_table, EVENT_KEYS)
     key = list(connection.scalars(PRIMARY_KEY, {"table": state_table}))
-    changed = ", ".join(f"{name} = excluded.{name}" for name in state if name not in key)
+    changed = ", ".join(
+        f"{name} = excluded.{name}" for name in state if name not in key
+    )
     conflict = f" ON CONFLICT ({', '.join(key)}) DO UPDATE SET {changed}"
     return Statements(
         _insert(state_table, state) + conflict, _insert(event_table, event)
@@ -93,6 +93,7 @@ def run(
     database: str,
     statements: Statements,
     *,
+    form: str,
     workspaces: int,
     number: int,
     seconds: int,
@@ -100,11 +101,11 @@ def run(
 ) -> float:
     """Return transactions a second of 64 clients; `number` keeps runs' keys apart.
 
+    `form` is PLAIN or SINGLE: a message for each statement, or one for both writes.
     Raises CalledProcessError when a transaction fails: pgbench then ends with 2.
     """
-    script.write_text(
-        SCRIPT.format(upsert=statements.upsert, insert=statements.insert)
-    )
+    text = form.format(upsert=statements.upsert, insert=statements.insert)
+    script.write_text(text)
     command = [str(binary), "-n", "-M", "prepared", "-c", "64", "-j", "2"]
     command += ["-D", "n=0", "-D", f"run={number}", "-D", f"workspaces={workspaces}"]
     command += ["-T", str(seconds), "-h", socket_folder, "-U", "postgres"]

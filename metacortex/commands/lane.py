@@ -98,6 +98,9 @@ class Lane:
                 continue
             size = min(len(queue), self._batch)
             await self._run([queue.popleft() for _ in range(size)])
+            # whoever was just answered may have more to say: let them, so that two
+            # half batches in turn do not become a habit
+            await asyncio.sleep(0)
 
     async def _run(self, waiting: Sequence[_Waiting]) -> None:
         """Run a batch; if it fails as a whole, only the guilty unit shall fail."""

@@ -10,7 +10,7 @@ from metacortex.commands.repository import Stored
 from metacortex.kernel.errors import MetaCortexError
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Context:
     """Who asks, and in the course of what; stored with every event."""
 
@@ -27,7 +27,7 @@ class Context:
     client: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Request:
     """One command with its context; `fingerprint` tells requests apart."""
 
@@ -37,7 +37,7 @@ class Request:
     expected_version: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Unit:
     """Commands of one workspace that stay together, in order.
 
@@ -55,7 +55,7 @@ class Unit:
         return self.requests[0].context.workspace_id
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class EventRef:
     """An event that a command appended, as answers name it."""
 
@@ -67,7 +67,7 @@ class EventRef:
     stream_id: UUID
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Answer:
     """What a command came to: its receipt, the resource after it, the sequence."""
 

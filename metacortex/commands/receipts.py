@@ -50,7 +50,7 @@ class ReceiptTable(Table):
     request_id: Mapped[str | None] = mapped_column(Text)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Receipt:
     """What became of a command; the sequences are null where no event was appended."""
 
@@ -93,7 +93,8 @@ FIND = (
     )
     + "))::text FROM unnest(CAST(:receipt_workspaces AS uuid[]),"
     " CAST(:receipt_ids AS uuid[])) AS k(w, c)"
-    " JOIN commands.receipts r ON r.workspace_id = k.w AND r.command_id = k.c"
+    " CROSS JOIN LATERAL (SELECT * FROM commands.receipts r"
+    " WHERE r.workspace_id = k.w AND r.command_id = k.c LIMIT 1) r"
 )
 
 _ADAPTER = TypeAdapter(Receipt)

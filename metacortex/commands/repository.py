@@ -38,7 +38,7 @@ class Head:
     frontier: list[bytes]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Stored:
     """A stream's state with what every state row has."""
 
@@ -104,8 +104,9 @@ def _reading(names: frozenset[str]) -> TextClause:
     for type in sorted(sources):
         wanted = " UNION ".join(sources[type])
         columns.append(
-            f"(SELECT json_agg(s)::text FROM {STATES[type].name} s"
-            f" WHERE (s.workspace_id, s.id) IN ({wanted}))"
+            f"(SELECT json_agg(s)::text FROM ({wanted}) AS k(w, i) CROSS JOIN LATERAL"
+            f" (SELECT * FROM {STATES[type].name} t"
+            " WHERE t.workspace_id = k.w AND t.id = k.i LIMIT 1) s)"
         )
     return text(f"WITH RECURSIVE {', '.join(ctes)} SELECT {', '.join(columns)}")
 

@@ -7,10 +7,11 @@ functions over frozen dataclasses (Chassaing, "Functional event sourcing decider
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from enum import Enum
-from typing import Any, Generic, TypeVar, cast
+from functools import cache
+from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 T = TypeVar("T")
@@ -116,11 +117,25 @@ class Decider:
 
 def changes_of(event: Any) -> dict[str, Change[Any]]:
     """Return the field changes that an event carries, by field name."""
-    values = ((item.name, getattr(event, item.name)) for item in fields(event))
-    return {name: value for name, value in values if isinstance(value, Change)}
+    found = {}
+    for name in _names(event.__class__):
+        value = getattr(event, name)
+        if value.__class__ is Change:
+            found[name] = value
+    return found
+
+
+@cache
+def _names(cls: type[Any]) -> tuple[str, ...]:
+    return tuple(item.name for item in fields(cls))
 
 
 def changed(state: S, event: Any) -> S:
     """Return the state with every change of the event applied."""
-    news = {name: value.new for name, value in changes_of(event).items()}
-    return replace(cast(Any, state), **news) if news else state
+    changes = changes_of(event)
+    if not changes:
+        return state
+    values = {name: getattr(state, name) for name in _names(state.__class__)}
+    for name, value in changes.items():
+        values[name] = value.new
+    return state.__class__(**values)

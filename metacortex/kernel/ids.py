@@ -1,8 +1,8 @@
 """Identifiers: version 7 where we invent one, version 5 where it must be derivable."""
 
-from uuid import UUID, uuid5
+from uuid import UUID
 
-from uuid_utils.compat import uuid7
+from uuid_utils.compat import uuid5, uuid7
 
 NAMESPACE = UUID("6d657461-636f-5274-8578-2f6576656e74")
 """Ours alone; changing it would change every derived id."""

@@ -31,9 +31,8 @@ from tests.factories import (
     TaskCancelledFactory,
     TaskCompletedFactory,
     TaskCreatedFactory,
-    TaskDeletedFactory,
 )
-from tests.spec import NOW, Given, given
+from tests.spec import NOW, given
 
 A, B, C, D = (new_id() for _ in range(4))
 HOME, WORK = new_id(), new_id()

@@ -1,0 +1,66 @@
+"""The application behind a real socket, and people of other roles.
+
+Streams and outside tools need a server: in process, a test client would wait for the
+end of an answer that has none.
+"""
+
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+import uvicorn
+
+from metacortex.api.app import create_app
+from metacortex.settings import Settings
+from metacortex.workers import Worker
+
+START_S = 20  # what a busy machine of two cores may need to begin to listen
+
+
+@dataclass(frozen=True)
+class Live:
+    """A server that listens on the loopback interface."""
+
+    server: uvicorn.Server
+    thread: threading.Thread
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        host, port = self.server.servers[0].sockets[0].getsockname()[:2]
+        return f"http://{host}:{port}"
+
+    def stop(self) -> None:
+        """Ask it to stop, and wait until it has."""
+        self.server.should_exit = True
+        self.thread.join(START_S)
+        assert not self.thread.is_alive()
+
+
+def listen(settings: Settings) -> Live:
+    """Return the application, served in a thread of its own."""
+    config = uvicorn.Config(
+        create_app(settings),
+        port=0,
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=3,
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    ends = time.monotonic() + START_S
+    while not server.started:
+        assert thread.is_alive() and time.monotonic() < ends
+        time.sleep(0.02)
+    return Live(server, thread)
+
+
+@pytest.fixture(scope="session")
+def live(settings: Settings, worker: Worker) -> Iterator[Live]:
+    """A server that all tests may ask, and none may stop."""
+    served = listen(settings)
+    yield served
+    served.stop()
