@@ -61,8 +61,8 @@ Instant = Annotated[
         "an instant such as 2026-11-23T09:00:00Z (RFC 3339)",
     ),
 ]
-Name = Annotated[
-    str, Clean, StringConstraints(strip_whitespace=True, min_length=1, strict=True)
+Name = Annotated[  # constraints first: they would not strip behind a validator
+    str, StringConstraints(strip_whitespace=True, min_length=1, strict=True), Clean
 ]
 UserId = Annotated[
     str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,128}$", strict=True)

@@ -114,7 +114,8 @@ class JwksKeys:
     async def _until_wanted(self) -> None:
         wait_s = self._refresh_s * random.uniform(0.9, 1.1)  # processes spread out
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._wanted.wait(), wait_s)
+            async with asyncio.timeout(wait_s):  # wait_for of 3.11 may lose a cancel
+                await self._wanted.wait()
 
     async def _refresh(self) -> bool:
         try:

@@ -90,10 +90,11 @@ class RestoreProject:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RevertProject:
-    """Put fields of a project back; issued by an undo only."""
+    """Put fields of a project back, or undo its birth; issued by an undo only."""
 
     project_id: UUID
     changes: Mapping[str, Change[Any]]
+    birth: bool = False
 
 
 ProjectCommand = (
@@ -147,7 +148,7 @@ def decide(
             _check_present(project)
             return [ProjectUnarchived(archived=OFF)] if project.archived else []
         case DeleteProject():
-            return [] if project.deleted else _delete(command, facts)
+            return [] if project.deleted else _delete(command, project, facts)
         case RestoreProject():
             return _restore(command, facts) if project.deleted else []
         case RevertProject():
@@ -179,7 +180,10 @@ def _edit(command: EditProject, project: Project) -> Sequence[ProjectEvent]:
     return [] if edited == ProjectEdited() else [edited]
 
 
-def _delete(command: DeleteProject, facts: Facts) -> Sequence[ProjectEvent | Elsewhere]:
+def _delete(
+    command: DeleteProject, project: Project, facts: Facts
+) -> Sequence[ProjectEvent | Elsewhere]:
+    _check_open(project)
     along = [
         Elsewhere(
             task.id,
@@ -208,16 +212,16 @@ def _restore(
 def _revert(
     command: RevertProject, project: Project, facts: Facts
 ) -> Sequence[ProjectEvent]:
-    reverted = ProjectReverted(**command.changes)
-    goes = changed(project, reverted).deleted and not project.deleted
+    if project.archived and "archived" not in command.changes:
+        raise Refused("project_archived")
     live = [
         str(task.id)
         for task in facts.look_up("project.tasks", command.project_id)
         if not task.state.deleted
     ]
-    if goes and live:
+    if command.birth and live:
         raise Refused("undo_conflict", meta={"tasks": live[:20]})
-    return [reverted]
+    return [ProjectReverted(**command.changes)]
 
 
 def _check_present(project: Project) -> None:
@@ -244,7 +248,8 @@ def evolve(project: Project | None, event: ProjectEvent) -> Project:
 def revert(project_id: UUID, changes: Mapping[str, Change[Any]]) -> RevertProject:
     """Return the command that puts the fields back; undoing a birth deletes."""
     if "created" in changes:
-        changes = {"deleted": ON}
+        gone = {"deleted": ON}
+        return RevertProject(project_id=project_id, changes=gone, birth=True)
     return RevertProject(project_id=project_id, changes=changes)
 
 

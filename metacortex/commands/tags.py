@@ -97,7 +97,8 @@ class Tag:
 
 def name_key(name: str) -> str:
     """Return what two names that look alike have in common."""
-    return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
+    folded = unicodedata.normalize("NFKC", name).casefold()
+    return " ".join(unicodedata.normalize("NFKC", folded).split())
 
 
 def needs(command: TagCommand) -> Sequence[Need]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, fields
 from datetime import datetime
 from enum import Enum
 from functools import cache
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 from uuid import UUID
 
 T = TypeVar("T")
@@ -135,7 +135,8 @@ def changed(state: S, event: Any) -> S:
     changes = changes_of(event)
     if not changes:
         return state
-    values = {name: getattr(state, name) for name in _names(state.__class__)}
+    cls: Any = state.__class__
+    values = {name: getattr(state, name) for name in _names(cls)}
     for name, value in changes.items():
         values[name] = value.new
-    return state.__class__(**values)
+    return cast(S, cls(**values))

@@ -223,7 +223,7 @@ async def _rows(
     """Return the present rows of the streams that the records are of."""
     keys = {fold.key(record): None for record in records if record.version > 1}
     rows: dict[fold.Key, Any] = {}
-    for type in {type for _, type, _ in keys}:
+    for type in {kind for _, kind, _ in keys}:
         wanted = [(workspace, id) for workspace, kind, id in keys if kind == type]
         values = {
             "workspaces": [workspace for workspace, _ in wanted],

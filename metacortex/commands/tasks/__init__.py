@@ -1,0 +1,120 @@
+"""Tasks, write side: the commands, the state they need, and the rules.
+
+Pure: no I/O, no clock, no framework (a contract in pyproject.toml). The table of state
+and command is `TRANSITIONS`; the API publishes it as it stands.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from metacortex.commands.tasks.messages import (
+    COMMENT_LIMIT,
+    DEPTH_LIMIT,
+    DESCRIPTION_LIMIT,
+    NAMED_LIMIT,
+    REASON_LIMIT,
+    TAG_LIMIT,
+    TITLE_LIMIT,
+    ArchiveTask,
+    BlockTask,
+    CancelTask,
+    CommentTask,
+    CompleteTask,
+    CreateTask,
+    DeleteTask,
+    EditTask,
+    MoveTask,
+    ReopenTask,
+    RestoreTask,
+    RevertTask,
+    StartTask,
+    Subtasks,
+    TaskCommand,
+    UnarchiveTask,
+    UnblockTask,
+)
+from metacortex.commands.tasks.needs import needs
+from metacortex.commands.tasks.places import ON, delete, move, restore
+from metacortex.commands.tasks.rules import decide
+from metacortex.commands.tasks.state import OPEN, TRANSITIONS, Task, evolve
+from metacortex.events.tasks import STREAM
+from metacortex.kernel.decider import Change, Decider
+
+
+def revert(task_id: UUID, changes: Mapping[str, Change[Any]]) -> RevertTask:
+    """Return the command that puts the fields back; undoing a birth deletes."""
+    if "created" in changes:
+        gone: dict[str, Change[Any]] = {
+            "deleted": ON,
+            "deleted_with": Change(None, task_id),
+        }
+        return RevertTask(task_id=task_id, changes=gone, birth=True)
+    return RevertTask(task_id=task_id, changes=changes)
+
+
+DECIDER = Decider(
+    stream_type=STREAM,
+    state=Task,
+    commands={
+        "task.create": CreateTask,
+        "task.edit": EditTask,
+        "task.start": StartTask,
+        "task.block": BlockTask,
+        "task.unblock": UnblockTask,
+        "task.complete": CompleteTask,
+        "task.reopen": ReopenTask,
+        "task.cancel": CancelTask,
+        "task.move": MoveTask,
+        "task.archive": ArchiveTask,
+        "task.unarchive": UnarchiveTask,
+        "task.delete": DeleteTask,
+        "task.restore": RestoreTask,
+        "task.comment": CommentTask,
+        "task.revert": RevertTask,
+    },
+    stream_id=lambda command: command.task_id,
+    needs=needs,
+    decide=decide,
+    evolve=evolve,
+    revert=revert,
+)
+
+__all__ = [
+    "ArchiveTask",
+    "BlockTask",
+    "COMMENT_LIMIT",
+    "CancelTask",
+    "CommentTask",
+    "CompleteTask",
+    "CreateTask",
+    "DECIDER",
+    "DEPTH_LIMIT",
+    "DESCRIPTION_LIMIT",
+    "DeleteTask",
+    "EditTask",
+    "MoveTask",
+    "NAMED_LIMIT",
+    "ON",
+    "OPEN",
+    "REASON_LIMIT",
+    "ReopenTask",
+    "RestoreTask",
+    "RevertTask",
+    "StartTask",
+    "Subtasks",
+    "TAG_LIMIT",
+    "TITLE_LIMIT",
+    "TRANSITIONS",
+    "Task",
+    "TaskCommand",
+    "UnarchiveTask",
+    "UnblockTask",
+    "decide",
+    "delete",
+    "evolve",
+    "move",
+    "needs",
+    "restore",
+    "revert",
+]

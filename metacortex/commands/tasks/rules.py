@@ -1,0 +1,250 @@
+"""The rules of tasks: what happens when a command meets a state."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import assert_never
+
+from metacortex.commands.tasks.checks import (
+    check_assignee,
+    check_depth,
+    check_present,
+    check_project,
+    check_target,
+    checked_tags,
+    distinct,
+    live_parent,
+    named,
+)
+from metacortex.commands.tasks.messages import (
+    ArchiveTask,
+    BlockTask,
+    CancelTask,
+    CommentTask,
+    CompleteTask,
+    CreateTask,
+    DeleteTask,
+    EditTask,
+    MoveTask,
+    ReopenTask,
+    RestoreTask,
+    RevertTask,
+    StartTask,
+    TaskCommand,
+    UnarchiveTask,
+    UnblockTask,
+)
+from metacortex.commands.tasks.places import OFF, ON, delete, move, restore, take_back
+from metacortex.commands.tasks.state import OPEN, TRANSITIONS, Task
+from metacortex.events.tasks import (
+    Status,
+    TaskArchived,
+    TaskBlocked,
+    TaskCancelled,
+    TaskCommented,
+    TaskCompleted,
+    TaskCreated,
+    TaskEdited,
+    TaskEvent,
+    TaskReopened,
+    TaskStarted,
+    TaskUnarchived,
+    TaskUnblocked,
+)
+from metacortex.kernel.decider import UNSET, Change, Elsewhere, Facts, Unset, change
+from metacortex.kernel.errors import NotFound, Refused
+
+
+def decide(
+    command: TaskCommand, task: Task | None, facts: Facts
+) -> Sequence[TaskEvent | Elsewhere]:
+    """Return what happens. Raises NotFound, Refused, Invalid."""
+    if isinstance(command, CreateTask):
+        return _create(command, task, facts)
+    if task is None:
+        raise NotFound("not_found")
+    check_project(facts.look_up("task.project", command.task_id))
+    match command:
+        case DeleteTask():
+            return [] if task.deleted else delete(command, facts)
+        case RestoreTask():
+            return restore(command, task, facts) if task.deleted else []
+        case RevertTask():
+            return take_back(command, task, facts)
+        case ArchiveTask():
+            check_present(task)
+            return [] if task.archived else [TaskArchived(archived=ON)]
+        case UnarchiveTask():
+            check_present(task)
+            return [TaskUnarchived(archived=OFF)] if task.archived else []
+        case _:
+            check_present(task)
+            if task.archived:
+                raise Refused("task_archived")
+            return _decide_open(command, task, facts)
+
+
+def _decide_open(
+    command: (
+        EditTask
+        | StartTask
+        | BlockTask
+        | UnblockTask
+        | CompleteTask
+        | ReopenTask
+        | CancelTask
+        | MoveTask
+        | CommentTask
+    ),
+    task: Task,
+    facts: Facts,
+) -> Sequence[TaskEvent | Elsewhere]:
+    match command:
+        case EditTask():
+            return _edit(command, task, facts)
+        case StartTask():
+            moved = _transition("start", task)
+            return [TaskStarted(status=moved)] if moved else []
+        case BlockTask():
+            return _block(command, task)
+        case UnblockTask():
+            return _unblock(task)
+        case CompleteTask():
+            return _complete(command, task, facts)
+        case ReopenTask():
+            return _reopen(task)
+        case CancelTask():
+            return _cancel(task)
+        case MoveTask():
+            return move(command, task, facts)
+        case CommentTask():
+            return [TaskCommented(comment_id=command.comment_id, body=command.body)]
+        case _:
+            assert_never(command)
+
+
+def _create(command: CreateTask, task: Task | None, facts: Facts) -> list[TaskEvent]:
+    if task is not None:
+        raise Refused("already_exists")
+    parent = live_parent(command.parent_id, facts)
+    project_id, tags = command.project_id, command.tags
+    if isinstance(project_id, Unset):
+        project_id = parent.project_id if parent else None
+    if isinstance(tags, Unset):
+        tags = parent.tags if parent else ()
+    else:
+        tags = checked_tags(tags, facts, "/tags")
+    if command.project_id is not UNSET and project_id is not None:
+        check_target(project_id, facts)
+    elif parent is not None and command.parent_id is not None:
+        check_project(facts.look_up("task.project", command.parent_id))
+    if command.parent_id is not None:
+        check_depth(len(facts.look_up("task.ancestors", command.parent_id)) + 1)
+    check_assignee(command.assignee_id, facts)
+    return [
+        TaskCreated(
+            title=command.title,
+            description=command.description,
+            priority=command.priority,
+            due=command.due,
+            project_id=project_id,
+            parent_id=command.parent_id,
+            tags=distinct(tags),
+            assignee_id=command.assignee_id,
+        )
+    ]
+
+
+def _edit(command: EditTask, task: Task, facts: Facts) -> list[TaskEvent]:
+    added = checked_tags(command.add_tags, facts, "/tags/add")
+    removed = set(command.remove_tags) - set(added)
+    kept = (tag for tag in task.tags if tag not in removed)
+    tags = distinct((*kept, *added))
+    assignee = change(task.assignee_id, command.assignee_id)
+    check_assignee(assignee.new if assignee else None, facts)
+    edited = TaskEdited(
+        title=change(task.title, command.title),
+        description=change(task.description, command.description),
+        priority=change(task.priority, command.priority),
+        due=change(task.due, command.due),
+        tags=change(task.tags, tags),
+        assignee_id=assignee,
+    )
+    return [] if edited == TaskEdited() else [edited]
+
+
+def _transition(command: str, task: Task) -> Change[Status] | None:
+    """Return the change of status, None if there is none. Raises Refused."""
+    after = TRANSITIONS[command].get(task.status)
+    if after is None:
+        raise Refused(
+            "invalid_transition",
+            f"A task that is {task.status} does not take the command {command}",
+            meta={"status": task.status, "command": command},
+        )
+    return change(task.status, after)
+
+
+def _block(command: BlockTask, task: Task) -> list[TaskEvent]:
+    blocked = TaskBlocked(
+        status=_transition("block", task),
+        blocked_reason=change(task.blocked_reason, command.reason),
+    )
+    return [] if blocked == TaskBlocked() else [blocked]
+
+
+def _unblock(task: Task) -> list[TaskEvent]:
+    status = _transition("unblock", task)
+    if status is None:
+        return []
+    return [TaskUnblocked(status=status, blocked_reason=_no_reason(task))]
+
+
+def _reopen(task: Task) -> list[TaskEvent]:
+    status = _transition("reopen", task)
+    if status is None:
+        return []
+    return [TaskReopened(status=status, completed_at=change(task.completed_at, None))]
+
+
+def _cancel(task: Task) -> list[TaskEvent]:
+    status = _transition("cancel", task)
+    if status is None:
+        return []
+    return [TaskCancelled(status=status, blocked_reason=_no_reason(task))]
+
+
+def _no_reason(task: Task) -> Change[str | None] | None:
+    return change(task.blocked_reason, None)
+
+
+def _complete(
+    command: CompleteTask, task: Task, facts: Facts
+) -> list[TaskEvent | Elsewhere]:
+    status = _transition("complete", task)
+    done: list[TaskEvent | Elsewhere] = []
+    if status is not None:
+        done.append(_completed(task, status, facts.now))
+    if command.subtasks == "leave":
+        return done
+    still_open = [
+        found
+        for found in facts.look_up("task.subtree", command.task_id)
+        if found.state.status in OPEN and not found.state.deleted
+    ]
+    if command.subtasks == "require_done":
+        if still_open and status is not None:
+            raise Refused("open_subtasks", meta=named(still_open))
+        return done
+    return done + [
+        Elsewhere(found.id, _completed(found.state, moved, facts.now))
+        for found in still_open
+        if (moved := _transition("complete", found.state)) is not None
+    ]
+
+
+def _completed(task: Task, status: Change[Status], now: datetime) -> TaskCompleted:
+    return TaskCompleted(
+        status=status,
+        completed_at=Change(task.completed_at, now),
+        blocked_reason=_no_reason(task),
+    )
