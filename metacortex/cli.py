@@ -6,10 +6,12 @@ import os
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from types import FrameType
 from typing import Annotated, Any, NoReturn, TypeVar
 from uuid import UUID
 
 import typer
+import uvicorn
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
@@ -92,14 +94,12 @@ def api(
     port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None,
 ) -> None:
     """Serve HTTP."""
-    import uvicorn
-
     settings = _settings()
     try:
         served = create_app(settings)
     except UnsafeSettings as error:
         fail(f"production refuses to start like this:\n{error}")
-    uvicorn.run(
+    config = uvicorn.Config(
         served,
         host=host or settings.host,
         port=port or settings.port,
@@ -108,6 +108,21 @@ def api(
         server_header=False,
         timeout_graceful_shutdown=int(settings.shutdown_grace_s),
     )
+    server = _Server(config)
+    server.run()
+    if not server.started:
+        raise typer.Exit(1)
+
+
+class _Server(uvicorn.Server):
+    """Tells the application before it waits for open streams to end."""
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin to end."""
+        machine = getattr(self.config.app.state, "machine", None)  # type: ignore
+        if machine is not None:
+            machine.closing = True
+        super().handle_exit(sig, frame)
 
 
 @app.command()

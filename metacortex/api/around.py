@@ -96,6 +96,7 @@ class Around:
                 headers[name] = value
         headers["X-Request-Id"] = about["request_id"]
         headers["X-Correlation-Id"] = about["correlation_id"]
+        headers.add_vary_header("Authorization")
         if "cache-control" not in headers:
             fine = scope["method"] == "GET" and message["status"] in (200, 304)
             headers["Cache-Control"] = PRIVATE if fine else NEVER

@@ -46,7 +46,7 @@ VERSION_LIMIT = 2**31 - 1
 class BatchItem(Body):
     """One command of a batch; its id is its idempotency key."""
 
-    id: Annotated[str, Field(min_length=1, max_length=255, strict=True)]
+    id: Annotated[str, Field(pattern=r"^[!-~]{1,255}$", strict=True)]
     type: Annotated[str, Field(strict=True)]
     target: Id | None = None
     expected_version: (
@@ -175,7 +175,7 @@ def _results(
     request: Request, body: BatchBody, results: list[Result], dry: bool, status: int
 ) -> Response:
     items = [
-        _item(item.id, index, result)
+        _item(item, index, result)
         for index, (item, result) in enumerate(zip(body.commands, results))
     ]
     data = orjson.dumps({"results": items})
@@ -188,22 +188,22 @@ def _results(
     return envelope.answer(request, data, meta, status=status, headers=headers)
 
 
-def _item(id: str, index: int, result: Result) -> dict[str, Any]:
+def _item(item: BatchItem, index: int, result: Result) -> dict[str, Any]:
     if isinstance(result, MetaCortexError):
         errors = [
             describe(_pointed(one, f"/commands/{index}") if _inner(one) else one)
             for one in envelope.several(result)
         ]
         return {
-            "id": id,
+            "id": item.id,
             "status": status_of(result),
             "data": None,
             "meta": {},
             "errors": errors,
         }
     return {
-        "id": id,
-        "status": 200,
+        "id": item.id,
+        "status": SPECS[item.type].status,
         "data": orjson.Fragment(resource(result)),
         "meta": command_meta(result),
         "errors": [],

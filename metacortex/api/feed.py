@@ -78,10 +78,11 @@ async def stream(request: Request) -> Response:
     last = request.headers.get("last-event-id")
     if last is None:
         after = await machine.queries.watermarks.sequence(caller.workspace_id)
-    elif last.isascii() and last.isdigit() and int(last) <= reading.SEQUENCE_LIMIT:
-        after = int(last)
     else:
-        raise reading.header_error("Last-Event-ID", "a whole number from 0")
+        found = reading.whole(last)
+        if found is None:
+            raise reading.header_error("Last-Event-ID", "a whole number from 0")
+        after = found
     return StreamingResponse(
         _events(machine, caller.workspace_id, after),
         media_type="text/event-stream",

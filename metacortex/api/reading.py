@@ -35,6 +35,7 @@ _SANE = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _MATCH = re.compile(r'(?:W/)?"([0-9]{1,9})"')
 _UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
+_WHOLE = re.compile(r"[0-9]{1,16}")  # as many digits as SEQUENCE_LIMIT has
 _WAIT = re.compile(r"wait=([0-9]{1,3}(?:\.[0-9]{1,3})?)")
 JSON_TYPES = ("application/json", "application/merge-patch+json")
 
@@ -52,7 +53,7 @@ def header_error(name: str, detail: str) -> Malformed:
 async def read_body(request: Request, limit: int) -> bytes:
     """Return the body. Raises TooLarge before more than the limit is held."""
     announced = request.headers.get("content-length", "")
-    if announced.isdigit() and int(announced) > limit:
+    if _WHOLE.fullmatch(announced) and int(announced) > limit:
         raise TooLarge("body_too_large", meta={"limit": limit})
     body = bytearray()
     async for chunk in request.stream():
@@ -182,6 +183,21 @@ def expected_version(request: Request) -> int | None:
     return int(found[1])
 
 
+def matches(request: Request, tag: str) -> bool:
+    """Whether `If-None-Match` names a tag; weak and strong are one (RFC 9110, 13.1.2)."""
+    given = request.headers.get("if-none-match", "").split(",")
+    found = {one.strip().removeprefix("W/") for one in given}
+    return "*" in found or tag.removeprefix("W/") in found
+
+
+def whole(value: str | None) -> int | None:
+    """Return a header's sequence, None if it is none that JSON numbers can hold."""
+    if value is None or not _WHOLE.fullmatch(value):
+        return None
+    found = int(value)
+    return found if found <= SEQUENCE_LIMIT else None
+
+
 def context(request: Request, caller: Caller, id: UUID) -> Context:
     """Return who asks, and in the course of what."""
     about = request.scope["metacortex"]
@@ -217,11 +233,12 @@ def freshness(request: Request, waits: Waits) -> Freshness:
     value = request.headers.get("metacortex-min-sequence")
     if value is None:
         return Freshness()
-    if not (value.isascii() and value.isdigit()) or int(value) > SEQUENCE_LIMIT:
+    sequence = whole(value)
+    if sequence is None:
         raise header_error("Metacortex-Min-Sequence", "a whole number from 0")
     wait_s, lenient = waits.default_s, False
     for preference in request.headers.get("prefer", "").split(","):
         wait = _WAIT.fullmatch(preference.strip())
         wait_s = min(float(wait[1]), waits.limit_s) if wait else wait_s
         lenient = lenient or preference.strip() == "handling=lenient"
-    return Freshness(int(value), wait_s, lenient)
+    return Freshness(sequence, wait_s, lenient)

@@ -26,7 +26,7 @@ from metacortex.commands.message import Request as Order
 from metacortex.commands.registry import COMMANDS
 from metacortex.commands.repository import Stored
 from metacortex.kernel import clock
-from metacortex.kernel.errors import Malformed
+from metacortex.kernel.errors import Malformed, NotFound
 from metacortex.kernel.ids import derived
 from metacortex.queries import fold
 from metacortex.queries.activity import ListActivity
@@ -260,9 +260,15 @@ def _sort(cls: type[ListQuery], sort: str) -> tuple[str, ...]:
 
 
 def pages(
-    make: Callable[[Caller, str, Request], ListQuery], roles: Sequence[Role]
+    make: Callable[[Caller, str, Request], ListQuery],
+    roles: Sequence[Role],
+    *,
+    of_something: bool = False,
 ) -> Handler:
-    """Return a handler that answers a page of whatever query `make` returns."""
+    """Return a handler that answers a page of whatever query `make` returns.
+
+    A list `of_something` is that of one resource: if it is empty, there is no such.
+    """
 
     async def handle(request: Request) -> Response:
         machine = machine_of(request)
@@ -276,10 +282,12 @@ def pages(
             query = make(caller, raw, request)
             machine.keep_query(key, query)
         seen = await machine.queries.shown(caller.workspace_id, fresh)
-        tag = f'W/"{seen}-{crc32((path + "?" + raw).encode()):x}"'
-        if query.timeless and tag in request.headers.get("if-none-match", ""):
+        tag = f'W/"{seen}-{crc32(repr(key).encode()):x}"'
+        if query.timeless and reading.matches(request, tag):
             return Response(status_code=304, headers={"ETag": tag})
         page = await machine.queries.page(query, key, seen)
+        if of_something and not page.total:
+            raise NotFound("not_found")
         meta: dict[str, Any] = {
             "page": query.page or (None if query.cursor else 1),
             "per_page": query.per_page,
@@ -331,7 +339,7 @@ def one_handler(module: Module) -> Handler:
             stale(meta, fresh, sequence)
         version = orjson.loads(found)["version"]
         headers = {"ETag": f'"{version}"', "Metacortex-Sequence": str(sequence)}
-        if headers["ETag"] in request.headers.get("if-none-match", ""):
+        if reading.matches(request, headers["ETag"]):
             return Response(status_code=304, headers=headers)
         return envelope.answer(
             request, found, {"sequence": sequence, **meta}, headers=headers
@@ -357,4 +365,4 @@ def history_handler(module: Module) -> Handler:
         given["stream_type"] = (module.stream_type,)
         return list_query(ListActivity, caller.workspace_id, given)
 
-    return pages(make, (*USERS, Role.AUDITOR))
+    return pages(make, (*USERS, Role.AUDITOR), of_something=True)

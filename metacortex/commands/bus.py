@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from metacortex.commands import receipts, repository, undo
@@ -55,7 +55,7 @@ class Bus:
                 batch = await self._transact(plans)
                 break
             except SQLAlchemyError as error:
-                if attempt == ATTEMPTS or not is_transient(error):
+                if attempt == ATTEMPTS or not _worth_another(error):
                     raise
                 await asyncio.sleep(BACK_OFF_S * attempt * (1 + random.random()))
         return await self._finish(batch)
@@ -120,6 +120,15 @@ class Bus:
                 for index, result in enumerate(results):
                     results[index] = await _finished(reader, result, batch)
         return batch.results
+
+
+def _worth_another(error: SQLAlchemyError) -> bool:
+    """Tell whether the same batch may succeed now; receipts make a repeat harmless.
+
+    A connection that broke may only have been an old one: the pool has others.
+    """
+    broken = isinstance(error, DBAPIError) and error.connection_invalidated
+    return broken or is_transient(error)
 
 
 async def _steps(reader: ReadConnection, request: Request) -> list[Any]:

@@ -264,7 +264,6 @@ class Up:
             "Docs": f"{base}/docs",
             "Health": f"{base}/health/ready",
             "Metrics": f"{base}/metrics",
-            "Workers": f"{base}/ops",
             "Data": str(self._plan.data_dir),
         }
 

@@ -25,6 +25,7 @@ from tests.shared import vectors
 TOKENS = vectors("clerk/tokens.json")
 KEY = TOKENS["mockJwks"]["keys"][0]
 KID = KEY["kid"]
+NEW = {**KEY, "kid": "new"}
 WEAK_N = "t6Q8PWSi1dkJj9hTP8hNYFlvadM7DflW9mWepOJhJ66w7nyoK1gPNqFMSQRy"
 
 
@@ -172,7 +173,7 @@ async def test_nothing_is_known_before_the_first_good_answer(issuer: Issuer) -> 
 async def test_a_new_key_arrives_without_being_asked_for(issuer: Issuer) -> None:
     keys = JwksKeys(issuer.url, refresh_s=0.01, cooldown_s=0.01)
     await keys.start()
-    issuer.answer = (200, {}, json.dumps({"keys": [{**KEY, "kid": "new"}]}).encode())
+    issuer.answer = (200, {}, json.dumps({"keys": [NEW]}).encode())
     await until(lambda: keys.find("new") is not None)
     assert keys.find(KID) is None
     await keys.stop()
@@ -181,7 +182,7 @@ async def test_a_new_key_arrives_without_being_asked_for(issuer: Issuer) -> None
 async def test_an_unknown_key_id_wakes_the_refresh(issuer: Issuer) -> None:
     keys = JwksKeys(issuer.url, cooldown_s=0.01)
     await keys.start()
-    both = {"keys": [KEY, {**KEY, "kid": "new"}]}
+    both = {"keys": [KEY, NEW]}
     issuer.answer = (200, {}, json.dumps(both).encode())
     await until(lambda: keys.find("new") is not None)
     await keys.stop()
@@ -206,7 +207,7 @@ async def test_forged_key_ids_cause_one_fetch_a_cooldown(issuer: Issuer) -> None
         (200, {}, b"<html>maintenance</html>"),
         (200, {}, b"[" * 5000),
         (200, {}, b'{"keys": []}'),
-        (200, {}, b" " * (MAX_JWKS + 1)),
+        (200, {}, json.dumps({"keys": [NEW]}).encode() + b" " * MAX_JWKS),
         (302, {"Location": "/other"}, b""),
     ],
     ids=lambda answer: f"{answer[0]} {answer[2][:9]!r}",
@@ -247,6 +248,22 @@ async def test_a_slow_issuer_does_not_hold_up_the_loop(issuer: Issuer) -> None:
     await start
     assert keys.find(KID) is not None
     await keys.stop()
+
+
+@pytest.mark.parametrize("passes", range(6))
+async def test_a_task_that_was_just_woken_still_stops(
+    issuer: Issuer, passes: int
+) -> None:
+    keys = JwksKeys(issuer.url, cooldown_s=0)
+    await keys.start()
+    await asyncio.sleep(0.01)
+    keys.find("forged")
+    for _ in range(passes):
+        await asyncio.sleep(0)
+    before = issuer.asked
+    async with asyncio.timeout(2):
+        await keys.stop()
+    assert issuer.asked <= before + 1
 
 
 def test_redirects_are_not_followed(issuer: Issuer) -> None:

@@ -338,7 +338,7 @@ def test_an_undone_deletion_needs_a_live_project() -> None:
 
 def test_the_birth_of_a_task_is_undone_while_nothing_lives_below_it() -> None:
     changes = {"deleted": ON, "deleted_with": Change(None, A)}
-    undo = RevertTaskFactory(task_id=A, changes=changes)
+    undo = RevertTaskFactory(task_id=A, changes=changes, birth=True)
     given(*tree()).when(undo).then_refused(
         "undo_conflict", tasks=[str(B), str(C)], count=2
     )

@@ -134,7 +134,7 @@ def test_it_says_where_everything_is(up: Start) -> None:
     program = up(**NO_SERVICES)
     program.until_said(UP)
     base = f"http://127.0.0.1:{program.port}"
-    for path in ("/api/v1", "/docs", "/health/ready", "/metrics", "/ops"):
+    for path in ("/api/v1", "/docs", "/health/ready", "/metrics"):
         assert base + path in program.output
     assert "\na.b.c\n" in program.output
     assert "Ctrl-C stops everything" in program.output
