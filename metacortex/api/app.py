@@ -172,7 +172,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     for route in routes():
         app.add_api_route(
-            PREFIX + route.path,
+            PREFIX + route.path.replace("{id}", "{id:uuid}"),
             route.handler,
             methods=[route.method],
             name=route.name,

@@ -126,6 +126,6 @@ def _count(scope: Scope, status: int, seconds: float) -> None:
 
 
 def _route(scope: Scope) -> str:
-    """Return the whole path template: `scope["route"]` lacks what is above it."""
+    """Return the path's template, so that ids do not become labels."""
     found = scope.get("route")
-    return getattr(found, "path", "unknown") if found is not None else "unknown"
+    return getattr(found, "path_format", "unknown")

@@ -48,7 +48,6 @@ CREATE TABLE commands.receipts (
     request_id TEXT,
     CONSTRAINT pk_receipts PRIMARY KEY (workspace_id, command_id)
 );
-CREATE INDEX ix_receipts_recorded ON commands.receipts (workspace_id, recorded_at);
 CREATE TABLE commands.tags (
     name TEXT NOT NULL,
     name_key TEXT NOT NULL,
