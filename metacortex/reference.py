@@ -21,10 +21,10 @@ _MADE = "<!-- Made by `python -m metacortex.reference`; edit the code instead. -
 
 _SETTINGS = """\
 Every setting is an environment variable. An empty variable counts as an unset one, and
-lists are written with commas. `metacortex up` writes what it started into `services.env`
-in the data folder, and every other command reads it there; a variable of the environment
-beats the file, and the file is ignored as a whole where `DATABASE_URL` names another
-database. `metacortex describe` prints the settings in force, URLs hidden.
+lists are written with commas. `metacortex up` writes what it started into
+`services.env` in the data folder, and every other command reads it there; a variable of
+the environment beats the file, and the file is ignored as a whole where `DATABASE_URL`
+names another database. `metacortex describe` prints the settings in force, URLs hidden.
 """
 
 _ERRORS = """\

@@ -25,6 +25,7 @@ from metacortex.api.openapi import document
 from metacortex.api.reading import Waits
 from metacortex.api.routes import (
     Handler,
+    Module,
     command_handler,
     history_handler,
     listing_handler,
@@ -86,9 +87,18 @@ class Route:
 
 
 def routes() -> Sequence[Route]:
-    """Return every route below the prefix; literal paths come before patterns."""
-    found = [
-        Route("GET", "/tasks/stats", feed.task_stats, "taskStats"),
+    """Return every route below the prefix, the busiest first: they are tried in turn.
+
+    A literal path comes before a pattern that fits it too.
+    """
+    found = [Route("GET", "/tasks/stats", feed.task_stats, "taskStats")]
+    for module in MODULES:
+        found += _module_routes(module)
+    return [*found, *_other_routes()]
+
+
+def _other_routes() -> Sequence[Route]:
+    return [
         Route("POST", "/commands", batch.batch, "runCommands"),
         Route("GET", "/commands/{id}", batch.receipt, "getCommand"),
         Route("POST", "/commands/{id}/undo", batch.undo, "undoCommand"),
@@ -99,32 +109,30 @@ def routes() -> Sequence[Route]:
         Route("GET", "/meta/errors", meta.errors, "listErrors"),
         Route("GET", "/meta/state-machines", meta.state_machines, "listStateMachines"),
     ]
-    for module in MODULES:
-        base, noun = f"/{module.plural}", module.stream_type.capitalize()
-        nouns = module.plural.capitalize()
-        found.append(
-            Route("GET", base, listing_handler(module.listing), f"list{nouns}")
-        )
-        found.append(Route("GET", f"{base}/{{id}}", one_handler(module), f"get{noun}"))
-        found.append(
+
+
+def _module_routes(module: Module) -> Sequence[Route]:
+    base, noun = f"/{module.plural}", module.stream_type.capitalize()
+    nouns = module.plural.capitalize()
+    return [
+        Route("GET", base, listing_handler(module.listing), f"list{nouns}"),
+        *(
             Route(
-                "GET",
-                f"{base}/{{id}}/history",
-                history_handler(module),
-                f"get{noun}History",
+                command.method,
+                base + command.path,
+                command_handler(command, module.plural),
+                f"{command.name.partition('.')[2]}{noun}",
             )
-        )
-        for command in module.commands:
-            verb = command.name.partition(".")[2]
-            found.append(
-                Route(
-                    command.method,
-                    base + command.path,
-                    command_handler(command, module.plural),
-                    f"{verb}{noun}",
-                )
-            )
-    return found
+            for command in module.commands
+        ),
+        Route("GET", f"{base}/{{id}}", one_handler(module), f"get{noun}"),
+        Route(
+            "GET",
+            f"{base}/{{id}}/history",
+            history_handler(module),
+            f"get{noun}History",
+        ),
+    ]
 
 
 def make_keys(settings: Settings) -> tuple[KeySource, str, int | None]:
@@ -171,12 +179,11 @@ def create_app(settings: Settings) -> FastAPI:
         redirect_slashes=False,
     )
     for route in routes():
-        app.add_api_route(
+        app.add_route(
             PREFIX + route.path.replace("{id}", "{id:uuid}"),
             route.handler,
             methods=[route.method],
             name=route.name,
-            response_model=None,
         )
     _add_rest(app, settings)
     app.add_middleware(Around, hsts=settings.is_production)
@@ -196,7 +203,7 @@ def _add_rest(app: FastAPI, settings: Settings) -> None:
         found["/docs/style.css"] = docs.style
     found[PREFIX + "/openapi.json"] = _openapi
     for path, handler in found.items():
-        app.add_api_route(path, handler, methods=["GET"], response_model=None)
+        app.add_route(path, handler, methods=["GET"])
     app.add_exception_handler(MetaCortexError, _failed)
     app.add_exception_handler(HTTPException, _http_failed)
 

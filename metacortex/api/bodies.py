@@ -48,6 +48,14 @@ _DAY = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _CLOCK = r"[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?"
 _HEX = r"[0-9a-fA-F]"
 
+
+def _utc(value: dt.datetime) -> dt.datetime:
+    try:
+        return value.astimezone(dt.UTC)
+    except OverflowError:
+        raise ValueError("Not within the years 1 to 9999 of UTC") from None
+
+
 Colour = Annotated[str, StringConstraints(pattern=r"^#[0-9a-fA-F]{6}$", strict=True)]
 Id = Annotated[
     UUID,
@@ -60,6 +68,7 @@ Instant = Annotated[
         f"{_DAY}[Tt]{_CLOCK}([Zz]|[+-][0-9]{{2}}:[0-9]{{2}})",
         "an instant such as 2026-11-23T09:00:00Z (RFC 3339)",
     ),
+    AfterValidator(_utc),
 ]
 Name = Annotated[  # constraints first: they would not strip behind a validator
     str, StringConstraints(strip_whitespace=True, min_length=1, strict=True), Clean

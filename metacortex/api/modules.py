@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from metacortex.api import projects, tags, tasks
 from metacortex.api.routes import Command, Module
 
-MODULES: tuple[Module, ...] = (tags.MODULE, projects.MODULE, tasks.MODULE)
+MODULES: tuple[Module, ...] = (tasks.MODULE, projects.MODULE, tags.MODULE)
 
 COMMANDS: Mapping[str, Command] = {
     command.name: command for module in MODULES for command in module.commands

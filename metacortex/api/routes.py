@@ -236,7 +236,8 @@ def list_query(
     """Return the query of checked parameters. Raises Malformed."""
     values = dict(given)
     sort = values.pop("sort", None)
-    values["sort"] = _sort(cls, sort) if sort else ()
+    known = [name for name in cls.sorts if name != "relevance" or values.get("q")]
+    values["sort"] = _sort(known, sort) if sort else ()
     if values.get("page") is not None and values.get("cursor") is not None:
         raise Malformed(
             "invalid_parameter",
@@ -246,14 +247,13 @@ def list_query(
     return cls(workspace_id=workspace_id, **values)
 
 
-def _sort(cls: type[ListQuery], sort: str) -> tuple[str, ...]:
+def _sort(known: Sequence[str], sort: str) -> tuple[str, ...]:
     names = tuple(sort.split(","))
     for name in names:
-        if name.removeprefix("-") not in cls.sorts:
-            known = ", ".join(cls.sorts)
+        if name.removeprefix("-") not in known:
             raise Malformed(
                 "invalid_parameter",
-                f"One may sort by {known}, with - before it for descending",
+                f"One may sort by {', '.join(known)}, with - for descending",
                 source={"parameter": "sort"},
             )
     return names

@@ -209,6 +209,7 @@ class Batch:
     ) -> EventRef:
         type = STREAM_OF[event.__class__]
         before = space.stored.setdefault(type, {}).get(stream_id)
+        at = space.head.recorded_at
         stored = self._evolved(type, stream_id, before, event, space.head)
         ref = self._record(request, type, stored, event, len(refs), space.head)
         key = (space.head.workspace_id, type, stream_id)
@@ -216,7 +217,7 @@ class Batch:
         self._changed[key] = None
         space.put(type, stored)
         self._journal.append(
-            lambda: self._unappend(space, type, stream_id, before, new)
+            lambda: self._unappend(space, type, stream_id, before, new, at)
         )
         return ref
 
@@ -282,10 +283,17 @@ class Batch:
         )
 
     def _unappend(
-        self, space: _Space, type: str, id: UUID, before: Stored | None, new: bool
+        self,
+        space: _Space,
+        type: str,
+        id: UUID,
+        before: Stored | None,
+        new: bool,
+        at: datetime,
     ) -> None:
         space.put_back(type, id, before)
         space.head.sequence -= 1
+        space.head.recorded_at = at
         if new:
             del self._changed[space.head.workspace_id, type, id]
 
