@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help install up test check fix bench migration lock clean
+.PHONY: help install up test check fix bench docs migration lock clean
 SHELL := /bin/bash
 
 PYTHON ?= $(shell command -v python3 || command -v python3.11 || echo python3)
@@ -51,6 +51,9 @@ fix: $(STAMP) ## Format the code
 
 bench: $(STAMP) ## Measure, and write bench/RESULTS.md (ARGS="--quick")
 	$(BIN)/python -m bench $(ARGS)
+
+docs: $(STAMP) ## Write docs/settings.md and docs/errors.md from the code
+	$(BIN)/python -m metacortex.reference
 
 migration: $(STAMP) ## Begin a migration: make migration m="Add a due time to tasks"
 	@test -n '$(m)' || { echo 'Say what it does: make migration m="..."' >&2; exit 1; }

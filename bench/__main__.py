@@ -30,11 +30,11 @@ MEASURES: Mapping[str, Callable[[Host], list[Row]]] = {
 
 def how(scale: Scale) -> str:
     return (
-        f"Medians of {scale.rounds} alternating runs of {scale.seconds} s on each side, "
-        "after a warm-up of half a second and a database checkpoint; synchronous_commit "
-        "on; the same server and settings for all, a database for each; clients, "
-        "servers and database share the machine. The modules in `bench/measures` and "
-        "`bench/peers` say what each line does."
+        f"Medians of {scale.rounds} alternating runs of {scale.seconds} s on each "
+        "side, after a warm-up and a database checkpoint; synchronous_commit on; the "
+        "same server and settings for all, a database for each; clients, servers and "
+        "database share the machine. The modules in `bench/measures` and `bench/peers` "
+        "say what each line does."
     )
 
 

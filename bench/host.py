@@ -5,7 +5,6 @@ goes with it. Each side has its own database of the one server. Before each run 
 server writes a checkpoint, so that no side pays for the pages of the other.
 """
 
-import asyncio
 import json
 import os
 import signal
@@ -19,6 +18,7 @@ import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -26,7 +26,7 @@ from sqlalchemy import URL, Engine, create_engine, make_url
 
 from metacortex.embedded import (
     Server,
-    create_roles,
+    die_with_parent,
     find_postgres,
     start_postgres,
     start_redis,
@@ -70,6 +70,7 @@ class Service:
                 env={**os.environ, **env},
                 stdout=output,
                 stderr=subprocess.STDOUT,
+                preexec_fn=partial(die_with_parent, signal.SIGTERM),
             )
 
     def wait_ready(self, url: str) -> None:
@@ -103,6 +104,15 @@ def _answers(url: str) -> bool:
             return True
     except (urllib.error.URLError, ConnectionError, TimeoutError):
         return False
+
+
+def get_json(port: int, path: str, token: str) -> Any:
+    """Return what a GET answers. Raises HTTPError outside 2xx."""
+    asked = urllib.request.Request(
+        f"http://127.0.0.1:{port}{path}", headers={"Authorization": f"Bearer {token}"}
+    )
+    with urllib.request.urlopen(asked, timeout=10) as answer:
+        return json.load(answer)
 
 
 def free_port() -> int:
@@ -207,13 +217,13 @@ class Host:
     def version(self) -> str:
         return f"PostgreSQL {self.value('SHOW server_version')}"
 
-    def alternate(self, what: str, *sides: Callable[[int], Value]) -> list[list[Value]]:
+    def alternate(self, what: str, *sides: Callable[[], Value]) -> list[list[Value]]:
         """Run the sides in turn, round after round; return each side's values."""
         values: list[list[Value]] = [[] for _ in sides]
         for number in range(self.scale.rounds):
             for side, results in zip(sides, values, strict=True):
                 self.sql("CHECKPOINT")
-                results.append(side(number))
+                results.append(side())
             latest = " | ".join(str(results[-1]) for results in values)
             say(f"{what} {number + 1}/{self.scale.rounds}: {latest}")
         return values
@@ -221,14 +231,13 @@ class Host:
 
 @contextmanager
 def host(scale: Scale) -> Iterator[Host]:
-    """Start Postgres in a temporary folder; stop everything and remove it at the end."""
+    """Start Postgres in a temporary folder; at the end stop and remove everything."""
     with ExitStack() as stack:
         folder = Path(
             stack.enter_context(tempfile.TemporaryDirectory(prefix="metacortex-bench-"))
         )
         postgres = start_postgres(folder)
         stack.callback(postgres.stop)
-        asyncio.run(create_roles(postgres.url))
         yield Host(scale, folder, postgres, stack)
 
 

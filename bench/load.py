@@ -1,9 +1,9 @@
 """Drive one HTTP server over keep-alive connections and say how it fared.
 
-The rule: a run is bounded in connections and in time; every answer outside 2xx and every
-lost connection is counted and reported, never part of a rate. With a `rate`, operations
-begin on a timetable and their latency counts from the time they were due, so that a
-server that stalls cannot hide it (coordinated omission).
+The rule: a run is bounded in connections and in time; every answer outside 2xx and
+every lost connection is counted and reported, never part of a rate. With a `rate`,
+operations begin on a timetable and their latency counts from the time they were due, so
+that a server that stalls cannot hide it (coordinated omission).
 
 Run as `python -m bench.load`, a specification as JSON on standard input, the tally as
 JSON on standard output: a process of its own, so that it takes no time from the server.
@@ -14,10 +14,10 @@ import json
 import sys
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import asdict, dataclass, field
 from statistics import quantiles
-from typing import cast
+from typing import Any, cast
 
 import httptools
 import uvloop
@@ -52,6 +52,9 @@ class Tally:
     p50_ms: float = 0.0
     p99_ms: float = 0.0
     failures: dict[str, int] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return f"{self.per_s:.0f}/s, p50 {self.p50_ms:.1f} ms, p99 {self.p99_ms:.1f} ms"
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +236,7 @@ class Run:
         tokens = self._spec.tokens
         return Client(connection, number, tokens[number % len(tokens)])
 
-    def _callers(self, clients: list[Client]) -> list[Awaitable[None]]:
+    def _callers(self, clients: list[Client]) -> list[Coroutine[Any, Any, None]]:
         if self._spec.rate is None:
             return [self._closed(client) for client in clients]
         due: asyncio.Queue[float | None] = asyncio.Queue()

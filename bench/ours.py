@@ -9,17 +9,16 @@ JSON on standard output: the parts that are measured without HTTP.
 """
 
 import asyncio
-import hashlib
 import json
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import quantiles
-from typing import Any, AsyncIterator, Literal
+from typing import Any
 from uuid import UUID
 
 import jwt
@@ -32,8 +31,10 @@ from metacortex.api.issuer import LocalIssuer
 from metacortex.commands.bus import Bus
 from metacortex.commands.lane import Lane
 from metacortex.commands.message import Context, Request, Unit
+from metacortex.commands.receipts import fingerprint
 from metacortex.commands.tasks import CreateTask, EditTask
 from metacortex.embedded import with_parts
+from metacortex.events.tasks import Priority
 from metacortex.kernel.database import engine
 from metacortex.kernel.errors import MetaCortexError
 from metacortex.kernel.ids import new_id
@@ -46,6 +47,7 @@ ISSUER = "http://localhost:8000"
 TOKEN_TTL_S = 840  # longer than a whole run, shorter than production's limit of 900
 WARM_UP_S = 0.5
 BATCH = 100  # commands of one unit while seeding: the most that the API takes
+EDITS: tuple[Priority, ...] = ("low", "high", "medium")
 DESCRIPTION = "Agree on the date, book the room and send the agenda to everybody."
 
 Command = CreateTask | EditTask
@@ -135,9 +137,7 @@ def commands(name: int) -> Iterator[Command]:
         yield CreateTask(
             task_id=task_id, title=title, description=DESCRIPTION, priority="high"
         )
-        priorities: tuple[Literal["low", "high", "medium"], ...]
-        priorities = ("low", "high", "medium")
-        for number, priority in enumerate(priorities):
+        for number, priority in enumerate(EDITS):
             title = f"Meeting moved, edit {number}"
             yield EditTask(task_id=task_id, title=title, priority=priority)
         turn += 1
@@ -156,8 +156,8 @@ def request(workspace_id: UUID, command: Command) -> Request:
         user_agent="metacortex-bench",
         session_id="sess_bench",
     )
-    fingerprint = hashlib.sha256(repr(command).encode()).digest()
-    return Request(command=command, context=context, fingerprint=fingerprint)
+    identity = fingerprint(type(command).__name__, repr(command))
+    return Request(command=command, context=context, fingerprint=identity)
 
 
 @asynccontextmanager

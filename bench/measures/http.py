@@ -7,10 +7,12 @@ user's 1,000 tasks among the tasks of 99 others, 50 a page with the exact total.
 """
 
 import time
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 
 from bench import ours
-from bench.host import Host, Service, call, free_port, say
+from bench.host import Host, Service, call, free_port, get_json, say
+from bench.load import Tally
 from bench.results import Row
 
 OURS, CRUD = "ours_http", "peer_crud"
@@ -18,6 +20,7 @@ CONNECTIONS = 64
 TASKS_EACH = 1000  # of one user
 RATE = 200  # commands a second while the time to visible is measured
 CATCH_UP_S = 60.0
+PAGE = "/api/v1/tasks?page=2&per_page=50"
 WRITERS = [f"writer{number}" for number in range(CONNECTIONS)]
 
 SEED_CRUD = """
@@ -66,6 +69,17 @@ class Sides:
         self.catch_up()
         self._host.sql("VACUUM ANALYZE", OURS)
         self._host.sql("VACUUM ANALYZE", CRUD)
+        self._check()
+
+    def _check(self) -> None:
+        """Raise ValueError unless both sides answer a full page with the total."""
+        token = ours.tokens(self._host.folder, ["reader0"]).tokens[0]
+        mine = get_json(self.port, PAGE, token)
+        theirs = get_json(self.peer_port, PAGE, token)
+        found = [(len(mine["data"]), mine["meta"]["total"])]
+        found.append((len(theirs["items"]), theirs["total"]))
+        if found != [(50, TASKS_EACH)] * 2:
+            raise ValueError(f"rows and total, ours and the peer's: {found}")
 
     def catch_up(self) -> None:
         """Wait until the worker has projected everything; raises TimeoutError."""
@@ -95,7 +109,7 @@ def sides(host: Host) -> Sides:
 
 def _load(
     host: Host, port: int, scenario: str, users: list[str], rate: float | None = None
-) -> dict[str, float]:
+) -> Tally:
     spec = {
         "port": port,
         "scenario": scenario,
@@ -104,7 +118,7 @@ def _load(
         "seconds": host.scale.seconds,
         "rate": rate,
     }
-    return call("bench.load", spec)
+    return Tally(**call("bench.load", spec))
 
 
 def _compare(
@@ -113,27 +127,22 @@ def _compare(
     both = sides(host)
     mine, theirs = host.alternate(
         what,
-        lambda _: _load(host, both.port, scenario, users),
-        lambda _: _load(host, both.peer_port, scenario, users),
+        lambda: _load(host, both.port, scenario, users),
+        lambda: _load(host, both.peer_port, scenario, users),
     )
     return Row(
         what,
         "per s",
-        [tally["per_s"] for tally in mine],
-        [tally["per_s"] for tally in theirs],
+        [tally.per_s for tally in mine],
+        [tally.per_s for tally in theirs],
         "FastAPI + ORM",
         at_least=target,
         failures=_failures([*mine, *theirs]),
     )
 
 
-def _failures(tallies: list[dict[str, float]]) -> Mapping[str, int]:
-    total: dict[str, int] = {}
-    for tally in tallies:
-        found: Mapping[str, int] = tally["failures"]
-        for name, count in found.items():
-            total[name] = total.get(name, 0) + count
-    return total
+def _failures(tallies: Iterable[Tally]) -> Mapping[str, int]:
+    return sum((Counter(tally.failures) for tally in tallies), Counter[str]())
 
 
 def http_write(host: Host) -> list[Row]:
@@ -164,12 +173,13 @@ def visible(host: Host) -> list[Row]:
     """From sending a command until a query that asks for its sequence answers."""
     both = sides(host)
     both.catch_up()
+    _load(host, both.port, "edit_then_see", WRITERS, RATE)  # a worker that just began
     (tallies,) = host.alternate(
         f"visible at {RATE} commands/s",
-        lambda _: _load(host, both.port, "edit_then_see", WRITERS, RATE),
+        lambda: _load(host, both.port, "edit_then_see", WRITERS, RATE),
     )
     failures = _failures(tallies)
-    p50, p99 = ([tally[name] for tally in tallies] for name in ("p50_ms", "p99_ms"))
+    p50, p99 = zip(*((tally.p50_ms, tally.p99_ms) for tally in tallies), strict=True)
     what = f"command to visible, {RATE} commands/s"
     return [
         Row(f"{what}, p50", "ms", p50, failures=failures),

@@ -6,7 +6,7 @@ from bench.results import Row
 
 WORKSPACES = {"64 workspaces": 64, "one workspace": 1}
 READ_TABLES = """
-    SELECT string_agg(format('%I.%I', schemaname, tablename), ', ')
+    SELECT string_agg(schemaname || '.' || tablename, ', ')
     FROM pg_tables WHERE schemaname = 'queries'
     """
 
@@ -25,7 +25,7 @@ def _measure(host: Host, shape: str, count: int) -> Row:
     ours.task(env, task="seed", workspaces=spaces, each=each, edits=True)
     host.sql("VACUUM ANALYZE", database)
 
-    def catch_up(_: int) -> float:
+    def catch_up() -> float:
         host.sql(f"TRUNCATE {host.value(READ_TABLES, database)}", database)
         found = ours.task(env, task="project")
         if found["events"] != each * count:

@@ -1,10 +1,12 @@
 """Our bus without HTTP: against pgbench, against `eventsourcing`, and a lone caller.
 
 64 callers of our lane, each of which awaits its command before the next, against 64
-clients of pgbench that do only the state upsert and the event insert. pgbench runs twice:
-with one message per statement, as such a transaction is written, and with both writes
-in one statement, which saves it three round trips.
+clients of pgbench that do only the state upsert and the event insert. pgbench runs
+twice: with one message per statement, as such a transaction is written, and with both
+writes in one statement, which saves it three round trips.
 """
+
+from functools import partial
 
 from bench import ours
 from bench.host import Host, call, say
@@ -62,9 +64,9 @@ def bus(host: Host) -> list[Row]:
     for shape, count in SHAPES.items():
         mine, plain, single = host.alternate(
             f"bus, {shape}",
-            lambda _, count=count: _ours(host, count),
-            lambda _, count=count: peer(pgbench.PLAIN, count),
-            lambda _, count=count: peer(pgbench.SINGLE, count),
+            partial(_ours, host, count),
+            partial(peer, pgbench.PLAIN, count),
+            partial(peer, pgbench.SINGLE, count),
         )
         what = f"bus, {CALLERS} callers, {shape}"
         rows.append(Row(what, "per s", mine, plain, "pgbench", at_least=1.0))
@@ -76,7 +78,7 @@ def bus(host: Host) -> list[Row]:
 def lone(host: Host) -> list[Row]:
     """One caller alone: what a command takes when nothing shares its transaction."""
 
-    def run(_: int) -> tuple[float, float]:
+    def run() -> tuple[float, float]:
         spec = {"callers": 1, "workspaces": 1, "seconds": host.scale.seconds}
         found = ours.task(_env(host), task="write", **spec)
         return found["p50_ms"], found["p99_ms"]
@@ -113,8 +115,8 @@ def eventsourcing(host: Host) -> list[Row]:
     for shape, count in SHAPES.items():
         mine, theirs = host.alternate(
             f"against eventsourcing, {shape}",
-            lambda _, count=count: _ours(host, count),
-            lambda _: peer(best),
+            partial(_ours, host, count),
+            partial(peer, best),
         )
         what = f"bus against a library, {CALLERS} callers, {shape}"
         rows.append(Row(what, "per s", mine, theirs, name, at_least=10.0))

@@ -1,16 +1,16 @@
 """A plain CRUD service with an audit trail: the peer of our HTTP interface.
 
-Built as the documentation of FastAPI and SQLAlchemy builds it: a session for each request
-by dependency, ORM classes, Pydantic bodies and `response_model`, a token verified on each
-request, and the audit row in the transaction of the change. Configured by `CRUD_*`
-variables of the environment and served by one uvicorn process.
+Built as the documentation of FastAPI and SQLAlchemy builds it: a session for each
+request by dependency, ORM classes, Pydantic bodies and `response_model`, a token
+verified on each request, and the audit row in the transaction of the change. Told by
+`CRUD_*` variables of the environment, served by one uvicorn process.
 """
 
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 from uuid import UUID, uuid4
 
 import jwt
@@ -117,8 +117,8 @@ engine = create_async_engine(
     os.environ["CRUD_DATABASE_URL"], pool_size=POOL_SIZE, max_overflow=0
 )
 sessions = async_sessionmaker(engine, expire_on_commit=False)
-public_key = load_pem_public_key(os.environ["CRUD_PUBLIC_KEY"].encode())
-assert isinstance(public_key, RSAPublicKey)
+pem = os.environ["CRUD_PUBLIC_KEY"].encode()
+public_key = cast(RSAPublicKey, load_pem_public_key(pem))
 bearer = HTTPBearer()
 
 

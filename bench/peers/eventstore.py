@@ -68,7 +68,7 @@ def count(tasks: Tasks, name: int, end: float) -> int:
 
 
 def run(env: dict[str, str], threads: int, seconds: float) -> float:
-    """Return commands a second, all threads together, after one warm-up command each."""
+    """Return commands a second, all threads together; one each goes before."""
     tasks = Tasks(env=env)
     with ThreadPoolExecutor(threads) as pool:
         list(pool.map(lambda name: count(tasks, name, 0.0), range(threads)))

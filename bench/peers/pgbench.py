@@ -1,9 +1,9 @@
 """pgbench with a state upsert and an event insert a transaction: the peer of our bus.
 
 What a database can do when nothing but the two writes is asked of it: no lock, no
-receipt, no load, no decision, no hash. The statements are made from one real row of each
-of our tables, so that columns, types and indexes are the same by construction; foreign
-keys and triggers are dropped, in the peer's favour.
+receipt, no load, no decision, no hash. The statements are made from one real row of
+each of our tables, so that columns, types and indexes are the same by construction;
+foreign keys and triggers are dropped, in the peer's favour.
 """
 
 import re
@@ -118,7 +118,7 @@ def run(
 
 
 def _values(connection: Connection, table: str, keys: dict[str, str]) -> dict[str, str]:
-    """Return an SQL expression for each column: a key of this run, else the sample's."""
+    """Return an SQL expression per column: a key of this run, else the sample's."""
     types = {row[0]: row[1] for row in connection.execute(COLUMNS, {"table": table})}
     columns = ", ".join(f'"{name}"::text' for name in types)
     query = text(f"SELECT {columns} FROM {table} ORDER BY version DESC LIMIT 1")

@@ -6,6 +6,7 @@ with its traceback, and answered in the envelope without any of it.
 
 import time
 from collections.abc import MutableMapping
+from functools import lru_cache
 from typing import Any
 
 import structlog
@@ -127,5 +128,11 @@ def _count(scope: Scope, status: int, seconds: float) -> None:
 
 def _route(scope: Scope) -> str:
     """Return the path's template, so that ids do not become labels."""
-    found = scope.get("route")
-    return getattr(found, "path_format", "unknown")
+    if "endpoint" not in scope:
+        return "unknown"
+    return _templates(scope["app"]).get(scope["endpoint"], "unknown")
+
+
+@lru_cache(maxsize=4)  # a process has one application, its tests a few
+def _templates(app: Any) -> dict[Any, str]:
+    return {route.endpoint: route.path_format for route in app.routes}

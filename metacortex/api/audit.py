@@ -57,4 +57,6 @@ async def event(request: Request) -> Response:
     page = await machine.queries.page(query, (caller.workspace_id, "event", id), seen)
     if not page.total:
         raise NotFound("not_found")
-    return envelope.answer(request, page.documents, {"sequence": page.sequence})
+    headers = {"Metacortex-Sequence": str(page.sequence)}
+    meta = {"sequence": page.sequence}
+    return envelope.answer(request, page.documents, meta, headers=headers)

@@ -16,7 +16,6 @@ from metacortex.kernel.errors import (
     Unavailable,
     Unsupported,
     VersionConflict,
-    VersionRequired,
     WrongMethod,
 )
 
@@ -31,7 +30,6 @@ STATUS: dict[type[MetaCortexError], int] = {
     TooLarge: 413,
     Unsupported: 415,
     Invalid: 422,
-    VersionRequired: 428,
     Unavailable: 503,
     MetaCortexError: 500,
 }

@@ -67,7 +67,8 @@ async def task_stats(request: Request) -> Response:
     )
     meta: dict[str, object] = {"sequence": sequence}
     stale(meta, fresh, sequence)
-    return envelope.answer(request, found, meta)
+    headers = {"Metacortex-Sequence": str(sequence)}
+    return envelope.answer(request, found, meta, headers=headers)
 
 
 async def stream(request: Request) -> Response:

@@ -29,16 +29,16 @@ HEADERS: Mapping[str, Schema] = {
         "schema": {"type": "string", "pattern": "^[!-~]{1,255}$"},
     },
     "If-Match": {
-        "description": "The version that the client saw, in quotes.",
-        "schema": {"type": "string", "pattern": '^"[0-9]{1,9}"$'},
+        "description": "The version that the client saw, in quotes; * for any.",
+        "schema": {"type": "string", "pattern": r'^(\*|"[0-9]{1,9}")$'},
     },
     "If-None-Match": {
         "description": "An ETag; 304 if the answer is still the same.",
-        "schema": {"type": "string", "pattern": "^[!-~]{1,200}$"},
+        "schema": {"type": "string"},
     },
     "Metacortex-Min-Sequence": {
         "description": "Wait until the read model shows this sequence.",
-        "schema": {"type": "integer", "minimum": 0, "maximum": 100},
+        "schema": {"type": "integer", "minimum": 0, "maximum": 2**53 - 1},
     },
     "Last-Event-ID": {
         "description": "Resume after this sequence.",
@@ -161,7 +161,7 @@ class Builder:
         nouns = module.plural.capitalize()
         operation = _operation(f"list{nouns}", listing.summary, module.plural)
         operation["parameters"] = [
-            *self._parameters(listing.parameters),
+            *_sorted_by(self._parameters(listing.parameters), listing),
             *_headers("Metacortex-Min-Sequence", "If-None-Match"),
         ]
         shown = _envelope(_many(self._ref(listing.row)))
@@ -285,6 +285,15 @@ def _query(found: Schema) -> Schema:
     if not choices:
         return rest
     return {**rest, **choices[0]} if len(choices) == 1 else {**rest, "anyOf": choices}
+
+
+def _sorted_by(parameters: list[Schema], listing: Listing) -> list[Schema]:
+    """Return the parameters, `sort` with the keys that the list knows."""
+    key = f"-?({'|'.join(listing.query.sorts)})"
+    for one in parameters:
+        if one["name"] == "sort":
+            one["schema"] = {**one["schema"], "pattern": f"^{key}(,{key})*$"}
+    return parameters
 
 
 def _body(schema: Schema, required: bool, example: Mapping[str, Any]) -> Schema:

@@ -181,7 +181,7 @@ def expected_version(request: Request) -> int | None:
 
 
 def matches(request: Request, tag: str) -> bool:
-    """Whether `If-None-Match` names a tag; weak and strong are one (RFC 9110, 13.1.2)."""
+    """Whether `If-None-Match` names a tag, be it weak or strong (RFC 9110)."""
     given = request.headers.get("if-none-match", "").split(",")
     found = {one.strip().removeprefix("W/") for one in given}
     return "*" in found or tag.removeprefix("W/") in found

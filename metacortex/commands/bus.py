@@ -181,7 +181,11 @@ async def _named(
     meta = dict(conflict.meta)
     workspace_id = batch.workspace_of[id(conflict)]
     records = await log.read_stream(
-        reader, workspace_id, UUID(meta["stream"]["id"]), after=meta["after_version"]
+        reader,
+        workspace_id,
+        meta["stream"]["type"],
+        UUID(meta["stream"]["id"]),
+        after=meta["after_version"],
     )
     events = (codec.read(record) for record in records)
     meta["later"] = undo.later(events, meta["fields"])
@@ -207,10 +211,11 @@ async def _first_answer(
 
 async def replay(reader: ReadConnection, receipt: Receipt) -> Stored | None:
     """Return the stream of a receipt, folded to the receipt's version."""
-    if receipt.stream_id is None or not receipt.version:
+    type, id = receipt.stream_type, receipt.stream_id
+    if type is None or id is None or not receipt.version:
         return None
     records = await log.read_stream(
-        reader, receipt.workspace_id, receipt.stream_id, version=receipt.version
+        reader, receipt.workspace_id, type, id, version=receipt.version
     )
     return fold(records)
 

@@ -34,7 +34,7 @@ from metacortex.kernel.decider import (
     change,
     changed,
 )
-from metacortex.kernel.errors import NotFound, Refused
+from metacortex.kernel.errors import NotFound, Refused, UndoConflict
 
 NAME_LIMIT = 255
 DESCRIPTION_LIMIT = 16_383  # as tasks have it
@@ -90,11 +90,10 @@ class RestoreProject:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RevertProject:
-    """Put fields of a project back, or undo its birth; issued by an undo only."""
+    """Put fields of a project back; issued by an undo only."""
 
     project_id: UUID
     changes: Mapping[str, Change[Any]]
-    birth: bool = False
 
 
 ProjectCommand = (
@@ -219,9 +218,10 @@ def _revert(
         for task in facts.look_up("project.tasks", command.project_id)
         if not task.state.deleted
     ]
-    if command.birth and live:
-        raise Refused("undo_conflict", meta={"tasks": live[:20]})
-    return [ProjectReverted(**command.changes)]
+    reverted = ProjectReverted(**command.changes)
+    if live and changed(project, reverted).deleted and not project.deleted:
+        raise UndoConflict("undo_conflict", meta={"tasks": live[:20]})
+    return [reverted]
 
 
 def _check_present(project: Project) -> None:
@@ -248,8 +248,7 @@ def evolve(project: Project | None, event: ProjectEvent) -> Project:
 def revert(project_id: UUID, changes: Mapping[str, Change[Any]]) -> RevertProject:
     """Return the command that puts the fields back; undoing a birth deletes."""
     if "created" in changes:
-        gone = {"deleted": ON}
-        return RevertProject(project_id=project_id, changes=gone, birth=True)
+        changes = {"deleted": ON}
     return RevertProject(project_id=project_id, changes=changes)
 
 

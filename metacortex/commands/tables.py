@@ -173,8 +173,17 @@ def _tag_tasks(states: States, tag_id: UUID) -> Iterable[UUID]:
 
 
 def _project_tasks(states: States, project_id: UUID) -> Iterable[UUID]:
+    """The tasks of a project, parents before their children."""
     tasks = states.get("task", {})
-    return sorted(id for id, task in tasks.items() if task.project_id == project_id)
+    of_it = {id for id, task in tasks.items() if task.project_id == project_id}
+    return sorted(of_it, key=lambda id: (_depth(tasks, of_it, id), id))
+
+
+def _depth(tasks: Mapping[UUID, Any], within: set[UUID], id: UUID) -> int:
+    depth = 0
+    while (above := tasks[id].parent_id) in within and depth < len(within):
+        id, depth = above, depth + 1
+    return depth
 
 
 def _task_project(states: States, task_id: UUID) -> Iterable[UUID]:

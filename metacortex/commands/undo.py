@@ -32,22 +32,46 @@ class Touched:
     stream_id: UUID
     version: int
     created: bool
+    by_undo: bool
     changes: Mapping[str, Change[Any]]
 
 
 def touched(events: Iterable[Recorded[Any]]) -> Sequence[Touched]:
-    """Return what the events of one command did, stream by stream, in their order.
+    """Return what the events of one command did, in the order of undoing it.
 
     Raises Refused where nothing was changed that could be put back.
     """
-    streams: dict[UUID, list[Recorded[Any]]] = {}
+    streams: dict[tuple[str, UUID], list[Recorded[Any]]] = {}
     for event in events:
-        streams.setdefault(event.record.stream_id, []).append(event)
+        key = (event.record.stream_type, event.record.stream_id)
+        streams.setdefault(key, []).append(event)
     found = [_touched(of_stream) for of_stream in streams.values()]
     undoable = [stream for stream in found if stream.created or stream.changes]
     if not undoable:
         raise Refused("not_undoable")
-    return undoable
+    return _ordered(undoable)
+
+
+def _ordered(streams: Sequence[Touched]) -> Sequence[Touched]:
+    """Return them so that nothing is put back into what is not there.
+
+    What comes back to life comes first, parents before children; what goes goes last,
+    children before parents. Commands delete parents first, undoing goes the other way.
+    """
+    born = [it for it in streams if _alive_after(it) is True]
+    if any(stream.by_undo for stream in born):
+        born.reverse()
+    gone = [it for it in streams if _alive_after(it) is False]
+    rest = [it for it in streams if _alive_after(it) is None]
+    return [*born, *rest, *reversed(gone)]
+
+
+def _alive_after(stream: Touched) -> bool | None:
+    """Tell whether undoing brings a stream back, takes it away, or neither."""
+    if stream.created:
+        return False
+    change = stream.changes.get("deleted")
+    return None if change is None else not change.old
 
 
 def _touched(events: Sequence[Recorded[Any]]) -> Touched:
@@ -62,6 +86,7 @@ def _touched(events: Sequence[Recorded[Any]]) -> Touched:
         stream_id=last.stream_id,
         version=last.version,
         created=events[0].record.version == 1,
+        by_undo=last.command_type == UNDO,
         changes={name: it for name, it in changes.items() if it.old != it.new},
     )
 

@@ -48,7 +48,11 @@ class LogTable(Table):
     __tablename__ = "log"
     __table_args__ = (
         UniqueConstraint(
-            "workspace_id", "stream_id", "version", name="uq_log_stream_version"
+            "workspace_id",
+            "stream_id",
+            "version",
+            "stream_type",
+            name="uq_log_stream_version",
         ),
         {"schema": SCHEMA},
     )
@@ -107,7 +111,7 @@ _SELECT = "SELECT " + ", ".join(
 _STREAM = text(
     f"{_SELECT} FROM events.log WHERE workspace_id = :workspace"
     " AND stream_id = :stream AND version > :after AND version <= :version"
-    " AND recorded_at <= :until ORDER BY version"
+    " AND stream_type = :type AND recorded_at <= :until ORDER BY version"
 )
 
 _RANGE = text(
@@ -141,6 +145,7 @@ def _record(row: Row[Any]) -> EventRecord:
 async def read_stream(
     connection: ReadConnection,
     workspace_id: UUID,
+    stream_type: str,
     stream_id: UUID,
     *,
     after: int = 0,
@@ -151,6 +156,7 @@ async def read_stream(
     values = {
         "workspace": workspace_id,
         "stream": stream_id,
+        "type": stream_type,
         "after": after,
         "version": version,
         "until": until or ANY_TIME,

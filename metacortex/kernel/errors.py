@@ -6,10 +6,8 @@
     ├── Forbidden            proved, but the role does not allow it
     ├── NotFound             unknown, or in another workspace (the two look the same)
     ├── Refused              a rule says no
-    │   ├── InFlight         the same command is being executed right now
     │   └── UndoConflict     later changes stand in the way
     ├── VersionConflict      the resource moved since the caller read it
-    ├── VersionRequired      the command needs the version that the caller saw
     ├── Invalid              a value is not acceptable
     ├── TooLarge             the body passes the limit
     ├── Unsupported          the body's media type or the method is not ours
@@ -64,20 +62,12 @@ class Refused(MetaCortexError):
     """A rule of the domain says no."""
 
 
-class InFlight(Refused):
-    """The same command id is being executed at this moment."""
-
-
 class UndoConflict(Refused):
     """Later changes touched what the undo would put back."""
 
 
 class VersionConflict(MetaCortexError):
     """The resource is not at the version that the caller named."""
-
-
-class VersionRequired(MetaCortexError):
-    """The command needs the version that the caller saw."""
 
 
 class Invalid(MetaCortexError):
@@ -149,11 +139,9 @@ CODES: dict[str, tuple[type[MetaCortexError], str]] = {
     "too_many_tags": (Refused, "The task has too many tags"),
     "unknown_reference": (Invalid, "What this names does not exist here"),
     "member_unknown": (Invalid, "Nobody of this name is a member of the workspace"),
-    "command_in_flight": (InFlight, "The same command is being executed"),
     "undo_conflict": (UndoConflict, "Later changes stand in the way"),
     "not_undoable": (Refused, "This command cannot be undone"),
     "version_conflict": (VersionConflict, "The resource changed since you read it"),
-    "version_required": (VersionRequired, "The If-Match header is required"),
     "invalid_field": (Invalid, "A field has an invalid value"),
     "unknown_field": (Invalid, "The field is not known here"),
     "unknown_command": (Invalid, "There is no such command"),

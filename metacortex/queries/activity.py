@@ -172,13 +172,13 @@ _CHANGES = text("""WITH moved AS (SELECT sequence, stream_type, stream_id
     SELECT (SELECT sequence FROM queries.checkpoints
     WHERE workspace_id = :workspace), (SELECT max(sequence) FROM moved),
     (SELECT string_agg('{"type":"' || stream_type || '","id":"' || stream_id
-    || '","sequence":' || sequence || ',"data":' || coalesce(
-    (SELECT document::text FROM queries.tasks r
-    WHERE r.workspace_id = :workspace AND r.id = stream_id),
-    (SELECT document::text FROM queries.projects r
-    WHERE r.workspace_id = :workspace AND r.id = stream_id),
-    (SELECT document::text FROM queries.tags r
-    WHERE r.workspace_id = :workspace AND r.id = stream_id), 'null') || '}', ','
+    || '","sequence":' || sequence || ',"data":' || CASE stream_type
+    WHEN 'task' THEN (SELECT document::text FROM queries.tasks r
+    WHERE r.workspace_id = :workspace AND r.id = stream_id)
+    WHEN 'project' THEN (SELECT document::text FROM queries.projects r
+    WHERE r.workspace_id = :workspace AND r.id = stream_id)
+    WHEN 'tag' THEN (SELECT document::text FROM queries.tags r
+    WHERE r.workspace_id = :workspace AND r.id = stream_id) END || '}', ','
     ORDER BY sequence) FROM latest)""")
 
 

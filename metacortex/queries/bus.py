@@ -108,11 +108,11 @@ class Queries:
             records = await log.read_stream(
                 ReadConnection(connection),
                 workspace_id,
+                stream_type,
                 id,
                 version=version or log.ANY_VERSION,
                 until=as_of,
             )
-        records = [record for record in records if record.stream_type == stream_type]
         if not records or (version is not None and records[-1].version != version):
             raise NotFound("not_found")
         row: Any = fold.fold(records)

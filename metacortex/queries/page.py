@@ -6,9 +6,11 @@ belong together. Documents are joined by Postgres and passed through as bytes.
 
 import base64
 import hashlib
+import re
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date, datetime
 from functools import lru_cache
 from typing import Any, ClassVar
 from uuid import UUID
@@ -184,9 +186,38 @@ def _after(cursor: str | None, mark: str, keys: Sequence[_Key]) -> Sequence[str]
         raise Malformed("bad_cursor", source=source)
     if found[:1] != [mark]:
         raise Malformed("cursor_mismatch", source=source)
-    if len(found) != len(keys) + 1:
+    if len(found) != len(keys) + 1 or not all(map(_fits, found[1:], keys)):
         raise Malformed("bad_cursor", source=source)
     return found[1:]
+
+
+_DAY = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
+_FORMS: Mapping[str, tuple[re.Pattern[str], Callable[[str], object]]] = {
+    "bigint": (re.compile(r"-?[0-9]{1,18}"), int),
+    "date": (re.compile(_DAY), date.fromisoformat),
+    "float8": (re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,20})?(e-?[0-9]{1,2})?"), float),
+    "smallint": (re.compile(r"-?[0-9]{1,4}"), int),
+    "text": (re.compile(r"[^\x00]*"), str),
+    "timestamptz": (
+        re.compile(_DAY + r" [0-9:]{8}(\.[0-9]{1,6})?[+-][0-9]{2}(:[0-9]{2})?"),
+        datetime.fromisoformat,
+    ),
+    "uuid": (re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"), UUID),
+}
+"""By type, how Postgres writes its values, and what else must accept them."""
+
+_EXTREMES = ("infinity", "-infinity")
+
+
+def _fits(value: str, key: _Key) -> bool:
+    """Tell whether a cursor's value is one that Postgres takes for the key."""
+    form, parse = _FORMS[key[1]]
+    if key[1] == "date" and value in _EXTREMES:
+        return True
+    try:
+        return form.fullmatch(value) is not None and parse(value) is not None
+    except ValueError:
+        return False
 
 
 @lru_cache(maxsize=1024)

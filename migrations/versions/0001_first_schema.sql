@@ -116,7 +116,7 @@ CREATE TABLE events.log (
     payload_hash BYTEA NOT NULL,
     leaf_hash BYTEA NOT NULL,
     CONSTRAINT pk_log PRIMARY KEY (workspace_id, sequence),
-    CONSTRAINT uq_log_stream_version UNIQUE (workspace_id, stream_id, version)
+    CONSTRAINT uq_log_stream_version UNIQUE (workspace_id, stream_id, version, stream_type)
 );
 CREATE TABLE queries.activity (
     workspace_id UUID NOT NULL,

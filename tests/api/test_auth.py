@@ -44,7 +44,13 @@ TOKENS = vectors("clerk/tokens.json")
 PERMISSIONS = vectors("clerk/org-permissions.json")
 CLERK = TOKENS["mockJwtPayload"]
 
-ABSENT: Any = object()
+
+class _Absent:
+    def __repr__(self) -> str:
+        return "ABSENT"  # the same in every process, since test ids are made of it
+
+
+ABSENT: Any = _Absent()
 
 
 def pem(key: Any = KEY) -> str:

@@ -155,8 +155,6 @@ def test_a_reverted_edit_puts_the_old_value_back() -> None:
 
 
 def test_the_birth_of_a_project_is_undone_while_it_has_no_live_task() -> None:
-    undo = RevertProjectFactory(
-        project_id=PROJECT, changes={"deleted": ON}, birth=True
-    )
+    undo = RevertProjectFactory(project_id=PROJECT, changes={"deleted": ON})
     project().when(undo).then(ProjectReverted(deleted=ON))
     with_tasks().when(undo).then_refused("undo_conflict", tasks=[str(TASK)])

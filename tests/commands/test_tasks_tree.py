@@ -256,6 +256,12 @@ def test_open_subtasks_are_a_reason_to_refuse() -> None:
     ).then_all(*on(A, done())).when(complete).then_nothing()
 
 
+def test_a_task_that_was_completed_before_refuses_no_more() -> None:
+    given(*tree(), *on(A, TaskCompletedFactory())).when(
+        CompleteTaskFactory(task_id=A, subtasks="require_done")
+    ).then_nothing()
+
+
 def test_a_refusal_names_some_of_many() -> None:
     ids = sorted(chain(NAMED_LIMIT + 1))
     below = [Elsewhere(id, TaskCreatedFactory(parent_id=A)) for id in ids]
@@ -338,7 +344,7 @@ def test_an_undone_deletion_needs_a_live_project() -> None:
 
 def test_the_birth_of_a_task_is_undone_while_nothing_lives_below_it() -> None:
     changes = {"deleted": ON, "deleted_with": Change(None, A)}
-    undo = RevertTaskFactory(task_id=A, changes=changes, birth=True)
+    undo = RevertTaskFactory(task_id=A, changes=changes)
     given(*tree()).when(undo).then_refused(
         "undo_conflict", tasks=[str(B), str(C)], count=2
     )

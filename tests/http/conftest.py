@@ -4,6 +4,7 @@ Streams and outside tools need a server: in process, a test client would wait fo
 end of an answer that has none.
 """
 
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ import pytest
 import uvicorn
 
 from metacortex.api.app import create_app
+from metacortex.cli import _Server
 from metacortex.settings import Settings
 from metacortex.workers import Worker
 
@@ -34,7 +36,7 @@ class Live:
 
     def stop(self) -> None:
         """Ask it to stop, and wait until it has."""
-        self.server.should_exit = True
+        self.server.handle_exit(signal.SIGTERM, None)
         self.thread.join(START_S)
         assert not self.thread.is_alive()
 
@@ -48,7 +50,7 @@ def listen(settings: Settings) -> Live:
         access_log=False,
         timeout_graceful_shutdown=3,
     )
-    server = uvicorn.Server(config)
+    server = _Server(config)
     thread = threading.Thread(target=server.run)
     thread.start()
     ends = time.monotonic() + START_S

@@ -45,11 +45,7 @@ from metacortex.kernel.decider import Change, Decider
 def revert(task_id: UUID, changes: Mapping[str, Change[Any]]) -> RevertTask:
     """Return the command that puts the fields back; undoing a birth deletes."""
     if "created" in changes:
-        gone: dict[str, Change[Any]] = {
-            "deleted": ON,
-            "deleted_with": Change(None, task_id),
-        }
-        return RevertTask(task_id=task_id, changes=gone, birth=True)
+        changes = {"deleted": ON, "deleted_with": Change(None, task_id)}
     return RevertTask(task_id=task_id, changes=changes)
 
 

@@ -7,7 +7,7 @@ from uuid import UUID
 from metacortex.commands.tasks.messages import DEPTH_LIMIT, NAMED_LIMIT, TAG_LIMIT
 from metacortex.commands.tasks.state import Task
 from metacortex.kernel.decider import Facts, Found
-from metacortex.kernel.errors import Invalid, Refused
+from metacortex.kernel.errors import Invalid, Refused, UndoConflict
 
 
 class _Project(Protocol):
@@ -25,7 +25,7 @@ def check_alone(task_id: UUID, facts: Facts) -> None:
         if not found.state.deleted
     ]
     if live:
-        raise Refused("undo_conflict", meta=named(live))
+        raise UndoConflict("undo_conflict", meta=named(live))
 
 
 def named(tasks: Sequence[Found]) -> dict[str, Any]:

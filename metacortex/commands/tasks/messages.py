@@ -142,11 +142,10 @@ class CommentTask:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RevertTask:
-    """Put fields of a task back, or undo its birth; issued by an undo only."""
+    """Put fields of a task back; issued by an undo only."""
 
     task_id: UUID
     changes: Mapping[str, Change[Any]]
-    birth: bool = False
 
 
 TaskCommand = (

@@ -100,7 +100,7 @@ def restore(
     command: RestoreTask, task: Task, facts: Facts
 ) -> Sequence[TaskEvent | Elsewhere]:
     """Bring the task back, with what went along."""
-    _check_home(command.task_id, task, facts)
+    _check_home(command.task_id, task, None, facts)
     back = TaskRestored(deleted=OFF, deleted_with=Change(task.deleted_with, None))
     return [back] + [
         Elsewhere(found.id, back)
@@ -109,13 +109,17 @@ def restore(
     ]
 
 
-def _check_home(task_id: UUID, task: Task, facts: Facts) -> None:
-    """Refuse to bring a task back where its parent or its project is gone."""
-    above = facts.look_up("task.ancestors", task_id)
-    if any(found.state.deleted for found in above if found.id == task.parent_id):
-        raise Refused("parent_deleted", meta={"parent_id": str(task.parent_id)})
+def _check_home(task_id: UUID, task: Task, along: UUID | None, facts: Facts) -> None:
+    """Refuse to bring a task back where its parent or its project is gone.
+
+    What went together comes back together: that home is on its way.
+    """
+    for found in facts.look_up("task.ancestors", task_id):
+        if found.id == task.parent_id and found.state.deleted:
+            if along is None or found.state.deleted_with != along:
+                raise Refused("parent_deleted", meta={"parent_id": str(found.id)})
     for project in facts.look_up("task.project", task_id):
-        if project.state.deleted:
+        if project.state.deleted and project.id != along:
             raise Refused("project_deleted", meta={"project_id": str(project.id)})
 
 
@@ -130,8 +134,8 @@ def take_back(command: RevertTask, task: Task, facts: Facts) -> list[TaskEvent]:
         check_target(after.project_id, facts)
     if reverted.tags is not None:
         checked_tags(set(after.tags) - set(task.tags), facts, None)
-    if command.birth:
+    if after.deleted and not task.deleted:
         check_alone(command.task_id, facts)
     if task.deleted and not after.deleted and reverted.parent_id is None:
-        _check_home(command.task_id, task, facts)
+        _check_home(command.task_id, task, task.deleted_with, facts)
     return [reverted]

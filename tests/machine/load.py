@@ -1,0 +1,94 @@
+"""People at the API who each create tasks and send again whatever was not answered."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from uuid import UUID, uuid4
+
+import httpx2
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from metacortex.api.app import local_issuer
+from metacortex.api.auth import workspace_of
+from tests.machine import laws
+from tests.machine.installation import Installation
+
+PEOPLE = 64
+SPACES = 4  # workspaces that the people share, so that they meet
+PAUSE_S = 0.1  # between two commands of a person: some hundred commands a second
+RETRY_S = 0.1
+PATIENCE = 300  # tries, half a minute: longer than any outage of these tests
+
+
+@dataclass
+class Load:
+    """What was sent, and how it was answered."""
+
+    installation: Installation
+    http: httpx2.AsyncClient
+    tokens: dict[UUID, str]
+    acknowledged: dict[str, UUID] = field(default_factory=dict)
+    answers: Counter[int] = field(default_factory=Counter)
+    broken: int = 0
+    _over: bool = False
+
+    @classmethod
+    def of(cls, installation: Installation) -> "Load":
+        """Return people in fresh workspaces of an installation."""
+        issuer = local_issuer(installation.settings)
+        names = [f"p{uuid4().hex[:12]}" for _ in range(SPACES)]
+        tokens = {workspace_of(f"user_{it}"): issuer.token(it) for it in names}
+        http = httpx2.AsyncClient(base_url=installation.base_url, timeout=5)
+        return cls(installation, http, tokens)
+
+    async def during(self, trouble: Callable[[], Awaitable[None]]) -> None:
+        """Keep everybody busy while there is trouble, until all is acknowledged."""
+        async with self.http, asyncio.TaskGroup() as people:
+            for number in range(PEOPLE):
+                people.create_task(self._person(number))
+            try:
+                await trouble()
+            finally:
+                self._over = True
+
+    async def _person(self, number: int) -> None:
+        workspace = list(self.tokens)[number % len(self.tokens)]
+        await asyncio.sleep(PAUSE_S * number / PEOPLE)
+        while not self._over:
+            await self._create(workspace)
+            await asyncio.sleep(PAUSE_S)
+
+    async def _create(self, workspace: UUID) -> None:
+        """Send one command until it is acknowledged."""
+        key = str(uuid4())
+        headers = {
+            "Authorization": f"Bearer {self.tokens[workspace]}",
+            "Idempotency-Key": key,
+        }
+        for _ in range(PATIENCE):
+            try:
+                answer = await self.http.post(
+                    "/api/v1/tasks", json={"title": key}, headers=headers
+                )
+            except httpx2.TransportError:
+                self.broken += 1
+                await asyncio.sleep(RETRY_S)
+                continue
+            self.answers[answer.status_code] += 1
+            if answer.status_code in (200, 201):
+                self.acknowledged[key] = workspace
+                return
+            await asyncio.sleep(RETRY_S)
+        raise AssertionError(f"never acknowledged; answers were {self.answers}")
+
+    async def check(self, database: AsyncEngine) -> None:
+        """Assert that what was acknowledged is there, once, and all laws hold."""
+        sql = text("SELECT title FROM commands.tasks WHERE workspace_id = :w")
+        for workspace in self.tokens:
+            async with database.connect() as connection:
+                titles = list(await connection.scalars(sql, {"w": workspace}))
+            sent = [key for key, at in self.acknowledged.items() if at == workspace]
+            assert Counter(titles) == Counter(sent)
+            assert await laws.check(database, workspace) == len(sent)

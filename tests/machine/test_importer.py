@@ -1,0 +1,128 @@
+"""Importing the real list: once, then only what was edited, over nobody's own work."""
+
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from metacortex import checklist, importer
+from metacortex.checklist import Checklist, Item
+from metacortex.commands import tasks
+from metacortex.commands.bus import Bus
+from metacortex.commands.tasks import Task
+from metacortex.importer import Report
+from tests import shared
+from tests.machine import laws
+from tests.machine.walking import unit
+
+FILE = "interview-checklist.md"
+ITEMS = 463  # check boxes of the file that are items
+
+SMALL = """# Flat
+- [ ] Paint the door
+  Two coats
+- [x] Buy paint
+"""
+
+
+async def add(bus: Bus, text: str, workspace: UUID) -> Report:
+    """Import a text into a workspace, and expect that nothing is refused."""
+    found = checklist.read(text, namespace=workspace)
+    report = await importer.run(
+        bus,
+        found,
+        workspace_id=workspace,
+        actor_id="user_importer",
+        progress=lambda done, of: None,
+    )
+    assert report.refused == []
+    return report
+
+
+def read(text: str, workspace: UUID) -> Checklist:
+    return checklist.read(text, namespace=workspace)
+
+
+def item(text: str, workspace: UUID, title: str) -> Item:
+    (found,) = (it for it in read(text, workspace) if it.title == title)
+    return found
+
+
+async def stored(writes: AsyncEngine, workspace: UUID, id: UUID) -> Task:
+    found: Task = (await laws.state_rows(writes, workspace))["task"][id].state
+    return found
+
+
+async def test_the_real_list_is_imported_once(
+    writes: AsyncEngine, workspace: UUID
+) -> None:
+    text, bus = shared.data(FILE), Bus(writes)
+    first = await add(bus, text, workspace)
+    assert first.items == ITEMS
+    rows = (await laws.state_rows(writes, workspace))["task"]
+    wanted = {
+        it.id: (it.title, it.description, it.completed) for it in read(text, workspace)
+    }
+    assert wanted == {
+        id: (it.state.title, it.state.description, it.state.status == "completed")
+        for id, it in rows.items()
+    }
+    assert await laws.check(writes, workspace) == first.events
+
+    again = await add(bus, text, workspace)
+    assert (again.applied, again.events) == (0, 0)
+    assert await laws.check(writes, workspace) == first.events
+
+
+async def test_an_edited_description_is_the_only_thing_that_changes(
+    writes: AsyncEngine, workspace: UUID
+) -> None:
+    text, bus = shared.data(FILE), Bus(writes)
+    await add(bus, text, workspace)
+    described = next(it for it in read(text, workspace) if it.description)
+    line = text.splitlines()[described.line - 1]
+    edited = text.replace(line, f"{line}\n  A note of mine", 1)
+    report = await add(bus, edited, workspace)
+    assert (report.applied, report.events) == (1, 1)
+    task = await stored(writes, workspace, described.id)
+    assert task.description and "A note of mine" in task.description
+
+
+async def test_a_tick_completes_and_its_removal_reopens(
+    writes: AsyncEngine, workspace: UUID
+) -> None:
+    bus, id = Bus(writes), item(SMALL, workspace, "Paint the door").id
+    await add(bus, SMALL, workspace)
+    ticked = SMALL.replace("[ ] Paint", "[x] Paint")
+    report = await add(bus, ticked, workspace)
+    assert report.events == 1
+    assert (await stored(writes, workspace, id)).status == "completed"
+    assert (await add(bus, ticked, workspace)).events == 0
+
+
+async def test_an_unticked_item_is_reopened(
+    writes: AsyncEngine, workspace: UUID
+) -> None:
+    bus, id = Bus(writes), item(SMALL, workspace, "Buy paint").id
+    await add(bus, SMALL, workspace)
+    report = await add(bus, SMALL.replace("[x]", "[ ]"), workspace)
+    assert report.events == 1
+    assert (await stored(writes, workspace, id)).status == "pending"
+
+
+@pytest.mark.parametrize(
+    "change", [{"title": "Paint both doors"}, {"description": "Three coats"}]
+)
+async def test_what_a_person_changed_is_not_overwritten(
+    writes: AsyncEngine, workspace: UUID, change: dict[str, Any]
+) -> None:
+    bus, id = Bus(writes), item(SMALL, workspace, "Paint the door").id
+    await add(bus, SMALL, workspace)
+    edit = tasks.EditTask(task_id=id, **change)
+    await bus.execute([unit(workspace, edit)])
+    await bus.execute([unit(workspace, tasks.CompleteTask(task_id=id))])
+    assert (await add(bus, SMALL, workspace)).events == 0
+    task = await stored(writes, workspace, id)
+    assert task.status == "completed"
+    assert {name: getattr(task, name) for name in change} == change

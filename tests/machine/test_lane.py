@@ -1,0 +1,147 @@
+"""The lane and its receipts: once, in order, bounded, and nobody fails for another."""
+
+import asyncio
+from random import Random
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from metacortex.commands import tasks
+from metacortex.commands.bus import Bus
+from metacortex.commands.lane import Lane
+from metacortex.commands.message import Answer
+from metacortex.kernel.errors import Invalid, MetaCortexError, Overloaded, Unavailable
+from tests.machine import laws
+from tests.machine.walking import request, unit
+
+STORABLE_NOT = "a\x00b"  # Postgres has no NUL in text; the door refuses it, we do not
+
+
+def create(title: str = "Buy milk") -> tasks.CreateTask:
+    return tasks.CreateTask(task_id=uuid4(), title=title)
+
+
+async def test_one_command_id_sent_fifty_times_at_once_executes_once(
+    engines: list[AsyncEngine], workspace: UUID
+) -> None:
+    lanes = [Lane(Bus(it), batch=7) for it in engines]
+    for it in lanes:
+        it.start()
+    same = request(workspace, create(), uuid4())
+    sent = (lanes[number % 2].send(same) for number in range(50))
+    answers = await asyncio.gather(*sent)
+    assert [it.replayed for it in answers].count(False) == 1
+    assert len({it.receipt.version for it in answers}) == 1
+    assert len({tuple(event.id for event in it.events) for it in answers}) == 1
+    assert await laws.check(engines[0], workspace) == 1
+    for it in lanes:
+        await it.stop()
+
+
+async def test_a_command_id_stands_for_one_request(lane: Lane, workspace: UUID) -> None:
+    command_id = uuid4()
+    await lane.send(request(workspace, create("First"), command_id))
+    with pytest.raises(Invalid, match="idempotency_key_reused"):
+        await lane.send(request(workspace, create("Second"), command_id))
+
+
+async def test_a_repeat_answers_with_the_version_of_then(
+    lane: Lane, workspace: UUID
+) -> None:
+    first = request(workspace, create("Then"))
+    made = await lane.send(first)
+    edit = tasks.EditTask(task_id=first.command.task_id, title="Now")
+    await lane.send(request(workspace, edit))
+    again = await lane.send(first)
+    assert again.replayed
+    assert (again.stored, again.sequence) == (made.stored, made.sequence)
+    assert list(again.events) == list(made.events)
+
+
+async def test_a_refused_command_is_decided_anew(lane: Lane, workspace: UUID) -> None:
+    make = create()
+    early = request(workspace, tasks.CompleteTask(task_id=make.task_id))
+    with pytest.raises(MetaCortexError, match="not_found"):
+        await lane.send(early)
+    await lane.send(request(workspace, make))
+    assert (await lane.send(early)).receipt.outcome == "applied"
+
+
+async def test_only_the_guilty_unit_of_a_batch_fails(
+    lane: Lane, writes: AsyncEngine, workspace: UUID
+) -> None:
+    titles = [f"Task {number}" for number in range(9)]
+    titles.insert(4, STORABLE_NOT)
+    results = await asyncio.gather(
+        *(lane.submit(unit(workspace, create(title))) for title in titles),
+        return_exceptions=True,
+    )
+    guilty = results.pop(4)
+    assert isinstance(guilty, MetaCortexError) and guilty.code == "internal_error"
+    for result in results:
+        assert isinstance(result, list) and isinstance(result[0], Answer)
+    assert await laws.check(writes, workspace) == 9
+
+
+async def test_a_full_lane_says_so_and_keeps_its_promises(
+    writes: AsyncEngine, workspace: UUID
+) -> None:
+    small = Lane(Bus(writes), lanes=1, capacity=3)
+    waiting = [asyncio.create_task(_submit(small, workspace)) for _ in range(3)]
+    await asyncio.sleep(0)
+    assert small.waiting == 3
+    with pytest.raises(Overloaded) as refused:
+        await small.submit(unit(workspace, create()))
+    assert refused.value.meta["retry_after_s"] > 0
+    small.start()
+    await asyncio.gather(*waiting)
+    await small.stop()
+    assert await laws.check(writes, workspace) == 3
+
+
+async def test_stopping_finishes_what_waits(
+    writes: AsyncEngine, workspace: UUID
+) -> None:
+    closing = Lane(Bus(writes), batch=10)
+    closing.start()
+    waiting = [asyncio.create_task(_submit(closing, workspace)) for _ in range(45)]
+    await asyncio.sleep(0)
+    await closing.stop()
+    assert all(it.done() for it in waiting)
+    await asyncio.gather(*waiting)
+    assert await laws.check(writes, workspace) == 45
+    with pytest.raises(Unavailable, match="shutting_down"):
+        await closing.submit(unit(workspace, create()))
+
+
+async def test_a_caller_that_goes_away_does_not_take_its_command_back(
+    lane: Lane, writes: AsyncEngine, workspace: UUID
+) -> None:
+    caller = asyncio.create_task(_submit(lane, workspace))
+    await asyncio.sleep(0)
+    caller.cancel()
+    await lane.submit(unit(workspace, create()))
+    assert await laws.check(writes, workspace) == 2
+
+
+async def test_a_workspace_keeps_the_order_in_which_commands_came(
+    lane: Lane, writes: AsyncEngine, workspace: UUID
+) -> None:
+    titles = [str(number) for number in range(60)]
+    Random(1).shuffle(titles)
+    await asyncio.gather(
+        *(lane.submit(unit(workspace, create(title))) for title in titles)
+    )
+    written = [it.data.decode() for it in await laws.records(writes, workspace)]
+    assert [title for title in titles if title] == [
+        _title(document) for document in written
+    ]
+
+
+def _title(document: str) -> str:
+    return document.partition('"title":"')[2].partition('"')[0]
+
+
+async def _submit(lane: Lane, workspace: UUID) -> None:
+    await lane.submit(unit(workspace, create()))

@@ -1,0 +1,175 @@
+"""Read tables are a pure projection of the log, whoever projects, whenever, twice."""
+
+import asyncio
+from random import Random
+from uuid import UUID, uuid4
+
+import orjson
+import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from metacortex.commands import tasks
+from metacortex.commands.bus import Bus
+from metacortex.events import codec
+from metacortex.events.codec import UnknownEvent
+from metacortex.kernel.database import engine
+from metacortex.queries.projector import Projector
+from tests.conftest import Urls
+from tests.machine import laws
+from tests.machine.walking import Walk, unit
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_any_interleaving_ends_in_the_same_tables(
+    urls: Urls, writes: AsyncEngine, seed: int
+) -> None:
+    database, rng, bus = engine(urls.projector), Random(seed), Bus(writes)
+    projectors = [Projector(database, batch=size) for size in (1, 7, 2000)]
+    walks = [Walk(uuid4(), rng) for _ in range(4)]
+    ids = [walk.workspace_id for walk in walks]
+    await bus.execute([born for walk in walks for born in walk.births()])
+
+    async def write() -> None:
+        for _ in range(15):
+            await bus.execute([walk.next() for walk in rng.choices(walks, k=4)])
+
+    async def project(projector: Projector) -> None:
+        for _ in range(12):
+            named = rng.choices(ids, k=rng.randrange(1, 4))
+            await projector.turn(named * 2)
+
+    async def rebuild() -> None:
+        for _ in range(3):
+            await projectors[0].rebuild(rng.choice(ids))
+
+    await asyncio.gather(write(), rebuild(), *map(project, projectors))
+    await catch_up(projectors[2], ids)
+    for id in ids:
+        await laws.check_read_side(writes, projectors[2], id)
+    await database.dispose()
+
+
+async def catch_up(projector: Projector, ids: list[UUID]) -> None:
+    """Take turns until nothing of these workspaces is behind."""
+    while await projector.behind(ids):
+        await projector.turn(ids)
+
+
+async def test_a_rebuild_shows_readers_the_old_tables_until_it_commits(
+    writes: AsyncEngine, projector: Projector, workspace: UUID
+) -> None:
+    births = [tasks.CreateTask(task_id=uuid4(), title="Row") for _ in range(40)]
+    await Bus(writes).execute([unit(workspace, *births)])
+    await projector.turn([workspace])
+    sql = text("SELECT count(*) FROM queries.tasks WHERE workspace_id = :w")
+    seen = set()
+    rebuilding = asyncio.create_task(projector.rebuild(workspace))
+    while not rebuilding.done():
+        async with writes.connect() as connection:
+            seen.add(await connection.scalar(sql, {"w": workspace}))
+    assert await rebuilding == 40
+    assert seen == {40}
+    await laws.check_read_side(writes, projector, workspace)
+
+
+async def test_verify_names_what_differs(
+    urls: Urls, writes: AsyncEngine, projector: Projector, workspace: UUID
+) -> None:
+    id = uuid4()
+    await Bus(writes).execute(
+        [unit(workspace, tasks.CreateTask(task_id=id, title="As it was"))]
+    )
+    await projector.turn([workspace])
+    await run(
+        urls.projector,
+        "UPDATE queries.tasks SET document ="
+        " replace(document::text, 'was', 'is')::json WHERE workspace_id = :w",
+        w=workspace,
+    )
+    assert await projector.verify(workspace) == [f"queries.tasks {id}: differs"]
+    await projector.rebuild(workspace)
+    assert await projector.verify(workspace) == []
+
+
+# Poison: an event of a later release, in a log that this release must read
+
+
+async def run(url: str, sql: str, **values: object) -> None:
+    """Run a statement as whoever the URL says."""
+    database = create_async_engine(url)
+    async with database.begin() as connection:
+        await connection.execute(text(sql), values)
+    await database.dispose()
+
+
+async def poison(urls: Urls, workspace: UUID) -> None:
+    """Append an edit whose schema version this release does not know."""
+    data = orjson.dumps({"title": {"from": "Clean", "to": "Of tomorrow"}}).decode()
+    await run(
+        urls.owner,
+        "WITH head AS (UPDATE events.heads SET sequence = sequence + 1"
+        " WHERE workspace_id = :w RETURNING sequence), last AS (SELECT l.* FROM"
+        " events.log l, head WHERE l.workspace_id = :w"
+        " AND l.sequence = head.sequence - 1)"
+        " INSERT INTO events.log SELECT l.workspace_id, head.sequence, :id,"
+        " l.stream_type, l.stream_id, l.version + 1, 'task.edited', 2, l.recorded_at,"
+        " l.actor_type, l.actor_id, l.command_id, 'task.edit', l.correlation_id,"
+        " l.causation_id, CAST(:data AS json), l.context, l.salt, l.payload_hash,"
+        " l.leaf_hash FROM last l, head",
+        w=workspace,
+        id=uuid4(),
+        data=data,
+    )
+
+
+async def parked(writes: AsyncEngine, workspace: UUID) -> tuple[int, str | None]:
+    """Return the checkpoint and its error, None where it is not parked."""
+    sql = text(
+        "SELECT sequence, CASE WHEN parked_at IS NOT NULL THEN error END"
+        " FROM queries.checkpoints WHERE workspace_id = :w"
+    )
+    async with writes.connect() as connection:
+        row = (await connection.execute(sql, {"w": workspace})).one()
+    return row[0], row[1]
+
+
+async def test_a_poisoned_event_parks_its_workspace_and_no_other(
+    urls: Urls,
+    writes: AsyncEngine,
+    projector: Projector,
+    workspace: UUID,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    others = [uuid4() for _ in range(3)]
+    births = [
+        unit(id, tasks.CreateTask(task_id=uuid4(), title="Clean"))
+        for id in (workspace, *others)
+    ]
+    await Bus(writes).execute(births)
+    await poison(urls, workspace)
+
+    await catch_up(projector, [workspace, *others])
+    sequence, error = await parked(writes, workspace)
+    assert sequence == 1, "what stands before the poisoned event is shown"
+    assert error is not None and "UnknownEvent" in error and "version 2" in error
+    for id in others:
+        await laws.check_read_side(writes, projector, id)
+
+    more = [
+        unit(id, tasks.CreateTask(task_id=uuid4(), title="More"))
+        for id in (workspace, *others)
+    ]
+    await Bus(writes).execute(more)
+    await catch_up(projector, [workspace, *others])
+    assert await laws.shown(writes, workspace) == 1
+    assert [await laws.shown(writes, id) for id in others] == [2, 2, 2]
+
+    with pytest.raises(UnknownEvent):
+        await projector.rebuild(workspace)
+    assert (await parked(writes, workspace)) == (sequence, error)
+
+    monkeypatch.setitem(codec.VERSIONS, "task.edited", 2)  # the later release
+    assert await projector.rebuild(workspace) == 3
+    assert await parked(writes, workspace) == (3, None)
+    await laws.check_read_side(writes, projector, workspace)
