@@ -139,7 +139,8 @@ class Batch:
         own: tuple[str, UUID] | None = None
         for step in steps:
             stream = self._step(request, step, space, refs)
-            own = own or stream
+            if own is None or (isinstance(step, undo.Touched) and step.own):
+                own = stream
         assert own is not None, "every request has a step"
         stored = space.stored[own[0]].get(own[1])
         outcome: Outcome = "applied" if refs else "unchanged"

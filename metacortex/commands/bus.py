@@ -145,7 +145,8 @@ async def _steps(reader: ReadConnection, request: Request) -> list[Any]:
         reader, workspace_id, receipt.first_sequence, receipt.last_sequence
     )
     try:
-        return list(undo.touched(codec.read(record) for record in records))
+        events = (codec.read(record) for record in records)
+        return list(undo.touched(events, receipt.stream_id))
     except MetaCortexError as error:
         return [error]
 

@@ -26,17 +26,23 @@ class Undo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Touched:
-    """What a command did to one stream, first value to last, field by field."""
+    """What a command did to one stream, first value to last, field by field.
+
+    `own` marks the stream that the command itself was about.
+    """
 
     stream_type: str
     stream_id: UUID
     version: int
     created: bool
     by_undo: bool
+    own: bool
     changes: Mapping[str, Change[Any]]
 
 
-def touched(events: Iterable[Recorded[Any]]) -> Sequence[Touched]:
+def touched(
+    events: Iterable[Recorded[Any]], own: UUID | None = None
+) -> Sequence[Touched]:
     """Return what the events of one command did, in the order of undoing it.
 
     Raises Refused where nothing was changed that could be put back.
@@ -45,7 +51,9 @@ def touched(events: Iterable[Recorded[Any]]) -> Sequence[Touched]:
     for event in events:
         key = (event.record.stream_type, event.record.stream_id)
         streams.setdefault(key, []).append(event)
-    found = [_touched(of_stream) for of_stream in streams.values()]
+    found = [
+        _touched(of_stream, own=key[1] == own) for key, of_stream in streams.items()
+    ]
     undoable = [stream for stream in found if stream.created or stream.changes]
     if not undoable:
         raise Refused("not_undoable")
@@ -74,12 +82,12 @@ def _alive_after(stream: Touched) -> bool | None:
     return None if change is None else not change.old
 
 
-def _touched(events: Sequence[Recorded[Any]]) -> Touched:
+def _touched(events: Sequence[Recorded[Any]], *, own: bool) -> Touched:
     changes: dict[str, Change[Any]] = {}
     for event in events:
         for name, change in changes_of(event.event).items():
-            first = changes[name].old if name in changes else change.old
-            changes[name] = Change(first, change.new)
+            oldest = changes[name].old if name in changes else change.old
+            changes[name] = Change(oldest, change.new)
     last = events[-1].record
     return Touched(
         stream_type=last.stream_type,
@@ -87,6 +95,7 @@ def _touched(events: Sequence[Recorded[Any]]) -> Touched:
         version=last.version,
         created=events[0].record.version == 1,
         by_undo=last.command_type == UNDO,
+        own=own,
         changes={name: it for name, it in changes.items() if it.old != it.new},
     )
 

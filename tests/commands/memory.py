@@ -111,7 +111,7 @@ class Memory:
         if receipt is None:
             return [NotFound("not_found")]
         try:
-            return list(undo.touched(self.events_of(receipt)))
+            return list(undo.touched(self.events_of(receipt), receipt.stream_id))
         except Refused as error:
             return [error]
 
