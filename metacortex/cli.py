@@ -175,8 +175,9 @@ def token(
 def status(as_json: Json = False) -> None:
     """Show how far the read tables are behind the log, workspace by workspace."""
     found = run(descriptions.status(load_settings()))
-    show(found, as_json, "Workspaces that lag or are parked" if found else "")
-    if not found and not as_json:
+    if found or as_json:
+        show(found, as_json, "Workspaces that lag or are parked")
+    else:
         Console().print("Nothing lags.")
 
 
@@ -251,8 +252,6 @@ def import_checklist(
             "projects": report.projects,
             "items": report.items,
             "events": report.events,
-            "new": report.applied,
-            "unchanged": report.unchanged + report.replayed,
             "refused": len(refused),
             "sequence": report.sequence,
         },
