@@ -62,7 +62,8 @@ migration: $(STAMP) ## Begin a migration: make migration m="Add a due time to ta
 # Hashes of every file of a release and no address, so that any mirror will do. The
 # packages of the image are a subset, of the same versions.
 LOCK := pip compile pyproject.toml -q --universal --python-version 3.11 --upgrade \
-	--generate-hashes --no-annotate --no-header --no-emit-index-url --no-emit-find-links
+	--generate-hashes --no-strip-extras --no-annotate --no-header --no-emit-index-url \
+	--no-emit-find-links
 lock: ## Renew the locks from pyproject.toml
 	$(PYTHON) -m venv --clear .venv/lock
 	.venv/lock/bin/pip install -q uv
