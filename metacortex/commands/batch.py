@@ -1,12 +1,12 @@
-"""A batch in memory: decides unit after unit over the loaded states.
+"""A batch in memory: decides unit after unit over what is known of the workspaces.
 
 Pure but for the salts: it neither reads nor writes anything. Later commands see what
-earlier ones did; what a refused unit did is taken back from its journal.
+earlier ones did; what a refused unit did is taken back.
 """
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -24,7 +24,8 @@ from metacortex.commands.message import (
 )
 from metacortex.commands.receipts import Outcome, Receipt
 from metacortex.commands.registry import DECIDER_OF, DECIDERS, NAMES, STREAM_OF
-from metacortex.commands.repository import Head, Loaded, Stored
+from metacortex.commands.repository import Changes, Stored
+from metacortex.commands.space import Space, Spaces
 from metacortex.events import codec, merkle
 from metacortex.events.record import SALT_BYTES, canonical, leaf, payload_hash
 from metacortex.kernel.clock import rfc3339
@@ -37,84 +38,82 @@ from metacortex.kernel.errors import (
 )
 from metacortex.kernel.ids import event_id
 
+SALTS = 64  # drawn at once: asking the system costs more than the bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Something to decide, with what its rules read: a command or part of an undo.
+
+    An error stands where planning found that there is nothing to decide.
+    """
+
+    asks: Any
+    needs: Sequence[Need]
+
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A unit with the steps of each request: commands, or what an undo touches."""
+    """A unit with the steps of each request."""
 
     unit: Unit
-    steps: Sequence[Sequence[Any]]
+    steps: Sequence[Sequence[Step]]
 
-    def every_step(self) -> Iterator[Any]:
-        """Return the steps of all requests, in order."""
-        return (step for steps in self.steps for step in steps)
+    def needs(self) -> Iterator[Need]:
+        """Return what all steps need, in order."""
+        return (need for steps in self.steps for step in steps for need in step.needs)
 
 
-@dataclass(slots=True)
-class _Space:
-    """What is loaded of one workspace, with what the batch has done to it."""
-
-    head: Head
-    stored: dict[str, dict[UUID, Stored]] = field(default_factory=dict)
-    states: dict[str, dict[UUID, Any]] = field(default_factory=dict)
-    receipts: dict[UUID, Receipt] = field(default_factory=dict)
-
-    def put(self, type: str, stored: Stored) -> Stored | None:
-        """Replace a stream, and return what stood there."""
-        before = self.stored.setdefault(type, {}).get(stored.id)
-        self.stored[type][stored.id] = stored
-        self.states.setdefault(type, {})[stored.id] = stored.state
-        return before
-
-    def put_back(self, type: str, id: UUID, before: Stored | None) -> None:
-        """Undo a `put`."""
-        if before is None:
-            del self.stored[type][id], self.states[type][id]
-        else:
-            self.put(type, before)
+def step(asks: Any) -> Step:
+    """Return the step of a command, of what an undo touches, or of an error."""
+    if isinstance(asks, MetaCortexError):
+        return Step(asks, ())
+    if isinstance(asks, undo.Touched):
+        reverting = DECIDERS[asks.stream_type].revert(
+            asks.stream_id, undo.swapped(asks)
+        )
+        return Step(asks, DECIDERS[asks.stream_type].needs(reverting))
+    return Step(asks, DECIDER_OF[asks.__class__].needs(asks))
 
 
 class Batch:
-    """Decides planned units and gathers the rows to be saved."""
+    """Decides planned units and gathers what is to be saved."""
 
-    def __init__(self, loaded: Loaded, now: datetime) -> None:
-        self._now = now
-        self._spaces = {id: _Space(head) for id, head in loaded.heads.items()}
-        for workspace_id, type, stored in loaded.states:
-            self._spaces[workspace_id].put(type, stored)
-        for receipt in loaded.receipts:
-            self._spaces[receipt.workspace_id].receipts[receipt.command_id] = receipt
-        self._changed: dict[tuple[UUID, str, UUID], None] = {}
-        self._journal: list[Callable[[], None]] = []
-        self.rows: list[dict[str, Any]] = []
-        self.receipts: dict[tuple[UUID, UUID], Receipt] = {}
+    def __init__(self, spaces: Spaces, now: datetime) -> None:
+        self._spaces = spaces
+        self._now, self._now_text = now, rfc3339(now)
+        self._begun: dict[UUID, Space] = {}
+        self._salts = b""
         self.results: list[list[Result]] = []
         self.unfinished = False
-        self.workspace_of: dict[int, UUID] = {}
 
     def run(self, plan: Planned) -> None:
         """Decide a unit; its results are appended to `results`."""
         unit = plan.unit
-        self._journal.clear()
-        rows = len(self.rows)
+        space = self._space(unit.workspace_id)
+        mark = space.mark()
         results: list[Result] = []
         for request, steps in zip(unit.requests, plan.steps, strict=True):
-            result = self._run_one(request, steps)
+            result = self._run_one(request, steps, space)
             results.append(result)
-            if isinstance(result, MetaCortexError) and unit.atomic:
+            if unit.atomic and isinstance(result, MetaCortexError):
                 break
         failed = unit.atomic and isinstance(results[-1], MetaCortexError)
         if unit.dry or failed:
-            self._take_back(rows)
+            space.take_back(mark)
         if failed and not unit.dry:
-            refused = unit.requests[len(results) - 1]
-            self._refuse(refused, results[-1])
+            self._refuse(unit.requests[len(results) - 1], results[-1], space)
         self.results.append(results)
 
-    def _run_one(self, request: Request, steps: Sequence[Any]) -> Result:
-        context = request.context
-        space = self._spaces[context.workspace_id]
-        seen = space.receipts.get(context.command_id)
+    def _space(self, workspace_id: UUID) -> Space:
+        space = self._begun.get(workspace_id)
+        if space is None:
+            space = self._begun[workspace_id] = self._spaces[workspace_id]
+            space.begin(self._now, self._now_text)
+        return space
+
+    def _run_one(self, request: Request, steps: Sequence[Step], space: Space) -> Result:
+        seen = space.receipts.get(request.context.command_id)
         if seen is not None:
             if seen.fingerprint != request.fingerprint:
                 return Invalid(
@@ -126,177 +125,146 @@ class Batch:
                 return Answer(
                     receipt=seen, stored=None, sequence=sequence, replayed=True
                 )
-        mark, rows = len(self._journal), len(self.rows)
+        mark = space.mark()
         try:
             return self._decide(request, steps, space)
         except MetaCortexError as error:
-            self._take_back(rows, mark)
-            self._refuse(request, error)
+            space.take_back(mark)
+            self._refuse(request, error, space)
             return error
 
-    def _decide(self, request: Request, steps: Sequence[Any], space: _Space) -> Answer:
+    def _decide(self, request: Request, steps: Sequence[Step], space: Space) -> Answer:
         refs: list[EventRef] = []
         own: tuple[str, UUID] | None = None
         for step in steps:
             stream = self._step(request, step, space, refs)
-            if own is None or (isinstance(step, undo.Touched) and step.own):
+            if own is None or (isinstance(step.asks, undo.Touched) and step.asks.own):
                 own = stream
         assert own is not None, "every request has a step"
         stored = space.stored[own[0]].get(own[1])
         outcome: Outcome = "applied" if refs else "unchanged"
         receipt = self._receipt(request, outcome, own, stored, refs, None)
+        space.keep(receipt)
         return Answer(
-            receipt=receipt,
-            stored=stored,
-            sequence=space.head.sequence,
-            events=refs,
+            receipt=receipt, stored=stored, sequence=space.head.sequence, events=refs
         )
 
     def _step(
-        self, request: Request, step: Any, space: _Space, refs: list[EventRef]
+        self, request: Request, step: Step, space: Space, refs: list[EventRef]
     ) -> tuple[str, UUID]:
         """Decide one command, append its events, and return its stream."""
-        if isinstance(step, MetaCortexError):
-            raise step
-        if isinstance(step, undo.Touched):
-            step = self._reverting(step, space)
-        decider = DECIDER_OF[type(step)]
-        stream_id = decider.stream_id(step)
-        of_type = space.stored.setdefault(decider.stream_type, {})
-        before = of_type.get(stream_id)
-        _check_version(request.expected_version, before)
-        facts = self._facts(request.context, decider.needs(step), space)
+        command, needs = step.asks, step.needs
+        if isinstance(command, MetaCortexError):
+            raise command
+        if isinstance(command, undo.Touched):
+            command = self._reverting(command, space)
+            needs = DECIDER_OF[command.__class__].needs(command)
+        decider = DECIDER_OF[command.__class__]
+        type, stream_id = decider.stream_type, decider.stream_id(command)
+        before = space.stored[type].get(stream_id)
+        if request.expected_version is not None:
+            _check_version(request.expected_version, before)
+        facts = self._facts(request.context, needs, space)
         state = None if before is None else before.state
-        for decided in decider.decide(step, state, facts):
+        for decided in decider.decide(command, state, facts):
             if isinstance(decided, Elsewhere):
-                refs.append(
-                    self._append(request, decided.stream_id, decided.event, refs, space)
-                )
+                id, event = decided.stream_id, decided.event
+                refs.append(self._append(request, id, event, len(refs), space))
             else:
-                refs.append(self._append(request, stream_id, decided, refs, space))
-        return decider.stream_type, stream_id
+                refs.append(self._append(request, stream_id, decided, len(refs), space))
+        return type, stream_id
 
-    def _reverting(self, step: undo.Touched, space: _Space) -> Any:
-        stored = space.stored[step.stream_type][step.stream_id]
+    def _reverting(self, touched: undo.Touched, space: Space) -> Any:
+        stored = space.stored[touched.stream_type][touched.stream_id]
         try:
-            changes = undo.back(step, stored.state, stored.version)
-        except UndoConflict as conflict:
+            changes = undo.back(touched, stored.state, stored.version)
+        except UndoConflict:
             self.unfinished = True
-            self.workspace_of[id(conflict)] = space.head.workspace_id
             raise
-        return DECIDERS[step.stream_type].revert(step.stream_id, changes)
+        return DECIDERS[touched.stream_type].revert(touched.stream_id, changes)
 
-    def _facts(self, context: Context, needs: Sequence[Need], space: _Space) -> Facts:
+    def _facts(self, context: Context, needs: Sequence[Need], space: Space) -> Facts:
         streams: dict[Stream, Any] = {}
         found: dict[LookUp, tuple[Found, ...]] = {}
         for need in needs:
             if isinstance(need, Stream):
-                streams[need] = space.states.get(need.type, {}).get(need.id)
+                streams[need] = space.states[need.type].get(need.id)
             else:
                 type, ids = repository.resolve(space.states, need)
-                of_type = space.states.get(type, {})
+                of_type = space.states[type]
                 found[need] = tuple(Found(id, of_type[id]) for id in ids)
         return Facts(
             now=self._now, actor_id=context.actor_id, streams=streams, found=found
         )
 
     def _append(
-        self,
-        request: Request,
-        stream_id: UUID,
-        event: Any,
-        refs: Sequence[EventRef],
-        space: _Space,
+        self, request: Request, stream_id: UUID, event: Any, ordinal: int, space: Space
     ) -> EventRef:
+        """Append an event, and return how answers name it."""
         type = STREAM_OF[event.__class__]
-        before = space.stored.setdefault(type, {}).get(stream_id)
-        at = space.head.recorded_at
-        stored = self._evolved(type, stream_id, before, event, space.head)
-        ref = self._record(request, type, stored, event, len(refs), space.head)
-        key = (space.head.workspace_id, type, stream_id)
-        new = key not in self._changed
-        self._changed[key] = None
-        space.put(type, stored)
-        self._journal.append(
-            lambda: self._unappend(space, type, stream_id, before, new, at)
-        )
-        return ref
-
-    def _evolved(
-        self, type: str, id: UUID, before: Stored | None, event: Any, head: Head
-    ) -> Stored:
-        at = max(self._now, head.recorded_at)
+        before = space.stored[type].get(stream_id)
         evolve = DECIDERS[type].evolve
         if before is None:
-            return Stored(id, 1, at, at, evolve(None, event))
-        state = evolve(before.state, event)
-        return Stored(id, before.version + 1, before.created_at, at, state)
+            stored = Stored(stream_id, 1, space.at, space.at, evolve(None, event))
+        else:
+            version, state = before.version + 1, evolve(before.state, event)
+            stored = Stored(stream_id, version, before.created_at, space.at, state)
+        row, hashed = self._row(request, type, stored, event, ordinal, space)
+        space.append(type, before, stored, row, hashed)
+        return EventRef(
+            id=row["event_id"],
+            type=row["type"],
+            version=stored.version,
+            sequence=row["sequence"],
+            stream_type=type,
+            stream_id=stream_id,
+        )
 
-    def _record(
+    def _row(
         self,
         request: Request,
         type: str,
         stored: Stored,
         event: Any,
         ordinal: int,
-        head: Head,
-    ) -> EventRef:
-        """Add the row of an event to the log, under the head's next sequence."""
-        context = request.context
+        space: Space,
+    ) -> tuple[dict[str, Any], bytes]:
+        """Return the row of an event under the head's next sequence, and its leaf."""
+        context, command = request.context, request.command.__class__
         name = codec.NAMES[event.__class__]
-        head.sequence += 1
-        head.recorded_at = max(self._now, head.recorded_at)
         data, about = codec.encode(event), _context_bytes(context)
-        salt = os.urandom(SALT_BYTES)
+        salt = self._salt()
         payload = payload_hash(salt, data, about)
         row: dict[str, Any] = {
             "workspace_id": context.workspace_id,
-            "sequence": head.sequence,
+            "sequence": space.head.sequence + 1,
             "event_id": event_id(context.command_id, ordinal),
             "stream_type": type,
             "stream_id": stored.id,
             "version": stored.version,
             "type": name,
             "schema_version": codec.VERSIONS[name],
-            "recorded_at": rfc3339(head.recorded_at),
+            "recorded_at": space.at_text,
             "actor_type": context.actor_type,
             "actor_id": context.actor_id,
             "command_id": context.command_id,
-            "command_type": NAMES[request.command.__class__],
+            "command_type": NAMES[command],
             "correlation_id": context.correlation_id,
             "causation_id": context.causation_id,
+            "data": orjson.Fragment(data),
+            "context": orjson.Fragment(about),
+            "salt": salt,
+            "payload_hash": payload,
         }
-        hashed = merkle.leaf_hash(leaf(row, payload, row["recorded_at"]))
-        row["data"] = orjson.Fragment(data)
-        row["context"] = orjson.Fragment(about)
-        row["salt"] = "\\x" + salt.hex()
-        row["payload_hash"] = "\\x" + payload.hex()
-        row["leaf_hash"] = "\\x" + hashed.hex()
-        row["_leaf"] = hashed
-        self.rows.append(row)
-        return EventRef(
-            id=row["event_id"],
-            type=name,
-            version=stored.version,
-            sequence=head.sequence,
-            stream_type=type,
-            stream_id=stored.id,
-        )
+        hashed = merkle.leaf_hash(leaf(row, payload, space.at_text))
+        row["leaf_hash"] = hashed
+        return row, hashed
 
-    def _unappend(
-        self,
-        space: _Space,
-        type: str,
-        id: UUID,
-        before: Stored | None,
-        new: bool,
-        at: datetime,
-    ) -> None:
-        space.put_back(type, id, before)
-        space.head.sequence -= 1
-        space.head.recorded_at = at
-        if new:
-            del self._changed[space.head.workspace_id, type, id]
+    def _salt(self) -> bytes:
+        if not self._salts:
+            self._salts = os.urandom(SALTS * SALT_BYTES)
+        salt, self._salts = self._salts[:SALT_BYTES], self._salts[SALT_BYTES:]
+        return salt
 
     def _receipt(
         self,
@@ -308,10 +276,10 @@ class Batch:
         error: MetaCortexError | None,
     ) -> Receipt:
         context = request.context
-        receipt = Receipt(
+        return Receipt(
             workspace_id=context.workspace_id,
             command_id=context.command_id,
-            type=NAMES[type(request.command)],
+            type=NAMES[request.command.__class__],
             fingerprint=request.fingerprint,
             actor_type=context.actor_type,
             actor_id=context.actor_id,
@@ -326,71 +294,29 @@ class Batch:
             correlation_id=context.correlation_id,
             request_id=context.request_id,
         )
-        self._keep(receipt)
-        return receipt
 
-    def _keep(self, receipt: Receipt) -> None:
-        space = self._spaces[receipt.workspace_id]
-        before = space.receipts.get(receipt.command_id)
-        key = (receipt.workspace_id, receipt.command_id)
-        saved = self.receipts.get(key)
-        space.receipts[receipt.command_id] = receipt
-        self.receipts[key] = receipt
-        self._journal.append(lambda: self._unkeep(space, key, before, saved))
-
-    def _unkeep(
-        self,
-        space: _Space,
-        key: tuple[UUID, UUID],
-        before: Receipt | None,
-        saved: Receipt | None,
-    ) -> None:
-        if before is None:
-            del space.receipts[key[1]]
-        else:
-            space.receipts[key[1]] = before
-        if saved is None:
-            del self.receipts[key]
-        else:
-            self.receipts[key] = saved
-
-    def _refuse(self, request: Request, error: Any) -> None:
+    def _refuse(self, request: Request, error: Any, space: Space) -> None:
         """Leave a receipt of the refusal, for the auditor."""
         if error.code != "idempotency_key_reused":
-            self._receipt(request, "refused", None, None, (), error)
+            space.keep(self._receipt(request, "refused", None, None, (), error))
 
-    def _take_back(self, rows: int, mark: int = 0) -> None:
-        """Undo what was done since the journal and the rows had these lengths."""
-        while len(self._journal) > mark:
-            self._journal.pop()()
-        del self.rows[rows:]
-
-    def changed_states(self) -> Mapping[str, Sequence[tuple[UUID, Stored]]]:
-        """Return the state rows to save, by stream type."""
-        rows: dict[str, list[tuple[UUID, Stored]]] = {}
-        for workspace_id, type, id in self._changed:
-            stored = self._spaces[workspace_id].stored[type][id]
-            rows.setdefault(type, []).append((workspace_id, stored))
-        return rows
-
-    def touched_heads(self) -> Sequence[Head]:
-        """Advance the frontier and the turn of every head that is written."""
-        leaves: dict[UUID, list[bytes]] = {}
-        for row in self.rows:
-            leaves.setdefault(row["workspace_id"], []).append(row.pop("_leaf"))
-        written = {workspace_id for workspace_id, _ in self.receipts}
-        heads = [self._spaces[id].head for id in sorted(written)]
-        for head in heads:
-            new = leaves.get(head.workspace_id, [])
-            head.turn += 1
-            size = head.sequence - len(new)
-            head.frontier = merkle.advance(size, head.frontier, new)
-        return heads
+    def close(self) -> Changes:
+        """Advance the heads, once, and return all that is to be saved."""
+        changes = Changes([], [], {}, [])
+        for workspace_id, space in self._begun.items():
+            if kept := space.kept():
+                changes.heads.append(space.close())
+                changes.rows += space.rows
+                changes.receipts += kept
+                for type, stored in space.changed().items():
+                    rows = changes.states.setdefault(type, [])
+                    rows += [(workspace_id, it) for it in stored]
+        return changes
 
 
-def _check_version(expected: int | None, stored: Stored | None) -> None:
+def _check_version(expected: int, stored: Stored | None) -> None:
     current = 0 if stored is None else stored.version
-    if expected is not None and expected != current:
+    if expected != current:
         raise VersionConflict(
             "version_conflict",
             source={"header": "If-Match"},

@@ -1,13 +1,16 @@
-"""The one handler: a batch of units in one transaction.
+"""The one handler: a batch of units, decided over one state and saved as one.
 
-lock heads -> receipts (seen before?) -> load states -> decide, in order -> append
-events and leaf hashes -> save states -> save receipts -> commit. Two statements carry
-it all (docs/decisions/0002-lane.md). Only the bus commits on the write side.
+heads, receipts (seen before?) and states -> decide, in order -> events, leaf hashes,
+states, receipts and heads. Two statements carry it all (docs/decisions/0002-lane.md).
+Only the bus commits on the write side, in one of two ways: `execute` holds the heads
+from the first statement to the last; `prepare` and `commit` hold nothing, so that the
+next batch can be prepared while one is saved, and save only if nobody came between.
 """
 
 import asyncio
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -15,11 +18,12 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from metacortex.commands import receipts, repository, undo
-from metacortex.commands.batch import Batch, Planned
+from metacortex.commands.batch import Batch, Planned, Step, step
 from metacortex.commands.message import Answer, EventRef, Request, Result, Unit
 from metacortex.commands.receipts import Receipt
-from metacortex.commands.registry import DECIDER_OF, DECIDERS
-from metacortex.commands.repository import Stored
+from metacortex.commands.registry import DECIDERS
+from metacortex.commands.repository import Loaded, Stored, Writing
+from metacortex.commands.space import Spaces
 from metacortex.events import codec, log
 from metacortex.events.record import EventRecord
 from metacortex.kernel import clock
@@ -29,11 +33,19 @@ from metacortex.kernel.database import (
     autocommit,
     is_transient,
 )
-from metacortex.kernel.decider import Need
 from metacortex.kernel.errors import MetaCortexError, NotFound, Refused, UndoConflict
 
 ATTEMPTS = 3  # conflicts are rare; more would hide a defect
 BACK_OFF_S = 0.02  # about one transaction of the other party
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A batch that is decided; `writing` is None where there is nothing to save."""
+
+    plans: Sequence[Planned]
+    batch: Batch
+    writing: Writing | None
 
 
 class Bus:
@@ -41,7 +53,7 @@ class Bus:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
-        self._reading = autocommit(engine)
+        self._single = autocommit(engine)
 
     async def execute(self, units: Sequence[Unit]) -> list[list[Result]]:
         """Return one result per request; all that was applied is committed.
@@ -52,13 +64,57 @@ class Bus:
         plans = await self._plan(units)
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                batch = await self._transact(plans)
+                prepared = await self._transact(plans)
                 break
             except SQLAlchemyError as error:
                 if attempt == ATTEMPTS or not _worth_another(error):
                     raise
                 await asyncio.sleep(BACK_OFF_S * attempt * (1 + random.random()))
-        return await self._finish(batch)
+        return await self.finish(prepared)
+
+    async def prepare(self, units: Sequence[Unit], spaces: Spaces) -> Prepared:
+        """Decide a batch over what is known and what else it needs; write nothing.
+
+        Afterwards the spaces are as the batch leaves them. Raises Stale, and what the
+        database raises; the spaces are then of no more use.
+        """
+        plans = await self._plan(units)
+        while True:
+            async with self._single.connect() as opened:
+                loaded = await _load(ReadConnection(opened), plans)
+            if not (missing := _missing(loaded, plans)):
+                spaces.absorb(loaded)
+                spaces.weight += len(plans)
+                return _decided(plans, spaces)
+            await self._ensure_heads(missing)
+
+    async def commit(self, prepared: Prepared) -> bool:
+        """Save what was prepared; return False, with nothing saved, if it is stale.
+
+        Raises what the database raised, as `execute` does.
+        """
+        if prepared.writing is None:
+            return True
+        async with self._single.connect() as opened:
+            connection = WriteConnection(ReadConnection(opened))
+            return await repository.save(connection, prepared.writing)
+
+    async def finish(self, prepared: Prepared) -> list[list[Result]]:
+        """Return the results of what is saved.
+
+        Fills in what only the log can tell: first answers, and undo conflicts.
+        """
+        results = prepared.batch.results
+        if not prepared.batch.unfinished:
+            return results
+        async with self._single.connect() as connection:
+            reader = ReadConnection(connection)
+            for plan, of_unit in zip(prepared.plans, results, strict=True):
+                for index, result in enumerate(of_unit):
+                    of_unit[index] = await _finished(
+                        reader, result, plan.unit.workspace_id
+                    )
+        return results
 
     async def _plan(self, units: Sequence[Unit]) -> list[Planned]:
         """Work out what each request will ask of the deciders; reads only for undo."""
@@ -66,60 +122,62 @@ class Bus:
             isinstance(it.command, undo.Undo) for u in units for it in u.requests
         ):
             return [
-                Planned(unit, [[it.command] for it in unit.requests]) for unit in units
+                Planned(unit, [(step(it.command),) for it in unit.requests])
+                for unit in units
             ]
-        async with self._reading.connect() as connection:
+        async with self._single.connect() as connection:
             reader = ReadConnection(connection)
             return [
                 Planned(unit, [await _steps(reader, it) for it in unit.requests])
                 for unit in units
             ]
 
-    async def _transact(self, plans: Sequence[Planned]) -> Batch:
-        workspaces = sorted({plan.unit.workspace_id for plan in plans})
-        commands = [
-            (plan.unit.workspace_id, request.context.command_id)
-            for plan in plans
-            for request in plan.unit.requests
-        ]
-        needs = list(_needs(plans))
+    async def _transact(self, plans: Sequence[Planned]) -> Prepared:
+        """Run a batch under the locks of its heads."""
         while True:
             async with self._engine.begin() as opened:
                 connection = WriteConnection(ReadConnection(opened))
-                loaded = await repository.load(connection, workspaces, commands, needs)
-                if len(loaded.heads) == len(workspaces):
+                loaded = await _load(connection, plans, lock=True)
+                if not (missing := _missing(loaded, plans)):
                     if loaded.stale:
-                        loaded = await repository.load(
-                            connection, workspaces, commands, needs
-                        )
-                    batch = Batch(loaded, clock.now())
-                    for plan in plans:
-                        batch.run(plan)
-                    if batch.receipts:
-                        await repository.save(
-                            connection,
-                            batch.touched_heads(),
-                            batch.rows,
-                            batch.changed_states(),
-                            batch.receipts.values(),
-                        )
-                    return batch
-            await self._ensure_heads(workspaces)
+                        loaded = await _load(connection, plans, lock=True)
+                    prepared = _decided(plans, Spaces.of(loaded))
+                    if prepared.writing is not None:
+                        saved = await repository.save(connection, prepared.writing)
+                        assert saved, "whoever holds the heads has them to itself"
+                    return prepared
+            await self._ensure_heads(missing)
 
-    async def _ensure_heads(self, workspaces: Sequence[UUID]) -> None:
+    async def _ensure_heads(self, workspaces: Collection[UUID]) -> None:
         async with self._engine.begin() as connection:
             await connection.execute(log.ENSURE, {"workspaces": list(workspaces)})
 
-    async def _finish(self, batch: Batch) -> list[list[Result]]:
-        """Fill in what only the log can tell: first answers, and undo conflicts."""
-        if not batch.unfinished:
-            return batch.results
-        async with self._reading.connect() as connection:
-            reader = ReadConnection(connection)
-            for results in batch.results:
-                for index, result in enumerate(results):
-                    results[index] = await _finished(reader, result, batch)
-        return batch.results
+
+async def _load(
+    connection: ReadConnection, plans: Sequence[Planned], *, lock: bool = False
+) -> Loaded:
+    commands = [
+        (plan.unit.workspace_id, request.context.command_id)
+        for plan in plans
+        for request in plan.unit.requests
+    ]
+    needs = [(plan.unit.workspace_id, it) for plan in plans for it in plan.needs()]
+    workspaces = sorted({plan.unit.workspace_id for plan in plans})
+    return await repository.load(connection, workspaces, commands, needs, lock=lock)
+
+
+def _missing(loaded: Loaded, plans: Sequence[Planned]) -> set[UUID]:
+    """Return the workspaces that have no head yet."""
+    return {plan.unit.workspace_id for plan in plans} - loaded.heads.keys()
+
+
+def _decided(plans: Sequence[Planned], spaces: Spaces) -> Prepared:
+    batch = Batch(spaces, clock.now())
+    for plan in plans:
+        batch.run(plan)
+    changes = batch.close()
+    writing = repository.writing(changes) if changes.heads else None
+    return Prepared(plans, batch, writing)
 
 
 def _worth_another(error: SQLAlchemyError) -> bool:
@@ -131,56 +189,41 @@ def _worth_another(error: SQLAlchemyError) -> bool:
     return broken or is_transient(error)
 
 
-async def _steps(reader: ReadConnection, request: Request) -> list[Any]:
-    """Return the command itself, or for an undo what it undoes."""
+async def _steps(reader: ReadConnection, request: Request) -> list[Step]:
+    """Return the step of the command itself, or for an undo of what it undoes."""
     if not isinstance(request.command, undo.Undo):
-        return [request.command]
+        return [step(request.command)]
     workspace_id = request.context.workspace_id
     receipt = await receipts.find(reader, workspace_id, request.command.command_id)
     if receipt is None:
-        return [NotFound("not_found")]
+        return [step(NotFound("not_found"))]
     if receipt.first_sequence is None or receipt.last_sequence is None:
-        return [Refused("not_undoable")]
+        return [step(Refused("not_undoable"))]
     records = await log.read_range(
         reader, workspace_id, receipt.first_sequence, receipt.last_sequence
     )
     try:
         events = (codec.read(record) for record in records)
-        return list(undo.touched(events, receipt.stream_id))
+        return [step(it) for it in undo.touched(events, receipt.stream_id)]
     except MetaCortexError as error:
-        return [error]
+        return [step(error)]
 
 
-def _needs(plans: Iterable[Planned]) -> Iterable[tuple[UUID, Need]]:
-    for plan in plans:
-        for step in plan.every_step():
-            for need in _needs_of(step):
-                yield plan.unit.workspace_id, need
-
-
-def _needs_of(step: Any) -> Sequence[Need]:
-    if isinstance(step, MetaCortexError):
-        return ()
-    if isinstance(step, undo.Touched):
-        revert = DECIDERS[step.stream_type].revert
-        step = revert(step.stream_id, undo.swapped(step))
-    return DECIDER_OF[type(step)].needs(step)
-
-
-async def _finished(reader: ReadConnection, result: Result, batch: Batch) -> Result:
+async def _finished(
+    reader: ReadConnection, result: Result, workspace_id: UUID
+) -> Result:
     if isinstance(result, UndoConflict) and "stream" in result.meta:
-        return await _named(reader, result, batch)
+        return await _named(reader, result, workspace_id)
     if isinstance(result, Answer) and result.replayed:
         return await _first_answer(reader, result.receipt, result.sequence)
     return result
 
 
 async def _named(
-    reader: ReadConnection, conflict: UndoConflict, batch: Batch
+    reader: ReadConnection, conflict: UndoConflict, workspace_id: UUID
 ) -> UndoConflict:
     """Return the conflict with the later events that caused it."""
     meta = dict(conflict.meta)
-    workspace_id = batch.workspace_of[id(conflict)]
     records = await log.read_stream(
         reader,
         workspace_id,
@@ -235,7 +278,7 @@ def fold(records: Sequence[EventRecord]) -> Stored:
 
 def _ref(record: EventRecord) -> EventRef:
     return EventRef(
-        id=record.event_id,
+        id=str(record.event_id),
         type=record.type,
         version=record.version,
         sequence=record.sequence,

@@ -1,8 +1,9 @@
 """The lane in front of the bus: bounded, coalescing, isolating failures.
 
 Whatever is waiting goes to the bus as one batch; the lane never waits for more to come.
-A workspace always takes the same lane, so that its commands keep the order in which
-they came (docs/decisions/0002-lane.md).
+While one batch is being saved, the next is decided on top of it; it is saved, and
+answered, only after that. A workspace always takes the same lane, so that its commands
+keep the order in which they came (docs/decisions/0002-lane.md).
 """
 
 import asyncio
@@ -12,14 +13,18 @@ from uuid import UUID
 
 import structlog
 
-from metacortex.commands.bus import Bus
+from metacortex.commands.bus import Bus, Prepared
 from metacortex.commands.message import Answer, Request, Result, Unit
+from metacortex.commands.space import Spaces, Stale
 from metacortex.kernel.database import is_unreachable
 from metacortex.kernel.errors import MetaCortexError, Overloaded, Unavailable
 
 logger = structlog.get_logger(__name__)
 
 RETRY_AFTER_S = 1  # an overloaded lane drains a full queue in about this
+OVERLAP = 8  # units that are worth a batch of their own, so that two can overlap
+HELD = 2000  # states and commands in memory after which everything is loaded anew
+CONTENDED_S = 1.0  # how long the heads are locked first after somebody came between
 
 _Waiting = tuple[Unit, asyncio.Future[list[Result]]]
 
@@ -36,32 +41,28 @@ class Lane:
         batch: int = 256,
         committed: Callable[[Iterable[UUID]], None] = lambda workspaces: None,
     ) -> None:
-        self._bus = bus
         self._capacity = capacity
-        self._batch = batch
-        self._committed = committed
-        self._queues: list[deque[_Waiting]] = [deque() for _ in range(lanes)]
-        self._wakes = [asyncio.Event() for _ in range(lanes)]
+        self._lanes = [_Lane(bus, batch, committed) for _ in range(lanes)]
         self._tasks: list[asyncio.Task[None]] = []
         self._closing = False
 
     @property
     def waiting(self) -> int:
         """How many units wait for their batch."""
-        return sum(map(len, self._queues))
+        return sum(len(lane.queue) for lane in self._lanes)
 
     def start(self) -> None:
         """Begin to serve; needs a running event loop."""
         self._tasks = [
-            asyncio.create_task(self._serve(queue, wake), name=f"lane-{index}")
-            for index, (queue, wake) in enumerate(zip(self._queues, self._wakes))
+            asyncio.create_task(lane.serve(), name=f"lane-{index}")
+            for index, lane in enumerate(self._lanes)
         ]
 
     async def stop(self) -> None:
         """Refuse what comes, finish what waits, then end."""
         self._closing = True
-        for wake in self._wakes:
-            wake.set()
+        for lane in self._lanes:
+            lane.close()
         await asyncio.gather(*self._tasks)
 
     async def submit(self, unit: Unit) -> list[Result]:
@@ -72,14 +73,10 @@ class Lane:
         """
         if self._closing:
             raise Unavailable("shutting_down")
-        index = hash(unit.workspace_id) % len(self._queues)
-        queue = self._queues[index]
-        if len(queue) >= self._capacity:
+        lane = self._lanes[hash(unit.workspace_id) % len(self._lanes)]
+        if len(lane.queue) >= self._capacity:
             raise Overloaded("overloaded", meta={"retry_after_s": RETRY_AFTER_S})
-        future: asyncio.Future[list[Result]] = asyncio.Future()
-        queue.append((unit, future))
-        self._wakes[index].set()
-        return await future
+        return await lane.put(unit)
 
     async def send(self, request: Request) -> Answer:
         """Run one command of its own. Raises what refused it."""
@@ -88,37 +85,128 @@ class Lane:
             raise result
         return result
 
-    async def _serve(self, queue: deque[_Waiting], wake: asyncio.Event) -> None:
+
+class _Lane:
+    """A queue and whoever serves it: at most one batch being saved, one decided."""
+
+    def __init__(
+        self, bus: Bus, batch: int, committed: Callable[[Iterable[UUID]], None]
+    ) -> None:
+        self.queue: deque[_Waiting] = deque()
+        self._bus = bus
+        self._batch = batch
+        self._committed = committed
+        self._wake = asyncio.Event()
+        self._closing = False
+        self._spaces = Spaces()
+        self._saving: asyncio.Task[bool] | None = None
+        self._contended_until = 0.0
+
+    def put(self, unit: Unit) -> asyncio.Future[list[Result]]:
+        """Let a unit wait for its results."""
+        future: asyncio.Future[list[Result]] = asyncio.Future()
+        self.queue.append((unit, future))
+        self._wake.set()
+        return future
+
+    def close(self) -> None:
+        """Let `serve` end when nothing waits any more."""
+        self._closing = True
+        self._wake.set()
+
+    async def serve(self) -> None:
+        """Run what waits, until closed."""
         while True:
-            if not queue:
+            if not self.queue:
                 if self._closing:
+                    await self._saved()
                     return
-                wake.clear()
-                await wake.wait()
+                self._wake.clear()
+                await self._wake.wait()
                 continue
-            size = min(len(queue), self._batch)
-            await self._run([queue.popleft() for _ in range(size)])
-            # whoever was just answered may have more to say: let them, so that two
-            # half batches in turn do not become a habit
+            size = min(self._size(), self._batch)
+            await self._run([self.queue.popleft() for _ in range(size)])
+            # whoever was just answered may have more to say: let them, so that ever
+            # smaller batches in turn do not become a habit
             await asyncio.sleep(0)
 
+    def _size(self) -> int:
+        """Return how many to take: all, or half if nothing is being saved meanwhile."""
+        waiting = len(self.queue)
+        if self._idle and waiting >= 2 * OVERLAP:
+            return (waiting + 1) // 2
+        return waiting
+
+    @property
+    def _idle(self) -> bool:
+        return self._saving is None or self._saving.done()
+
     async def _run(self, waiting: Sequence[_Waiting]) -> None:
+        """Decide a batch, and begin to save it once the one before is saved."""
+        if self._idle or self._spaces.weight > HELD:
+            await self._saved()
+            self._spaces = Spaces()
+        prepared = await self._prepare([unit for unit, _ in waiting])
+        if await self._saved() and prepared is not None:
+            self._saving = asyncio.create_task(self._save(prepared, waiting))
+        else:
+            await self._run_locked(waiting)
+
+    async def _prepare(self, units: Sequence[Unit]) -> Prepared | None:
+        """Decide a batch; None if that has to be done under locks."""
+        if asyncio.get_running_loop().time() < self._contended_until:
+            return None
+        try:
+            return await self._bus.prepare(units, self._spaces)
+        except Stale:
+            self._contend()
+        except Exception as error:
+            logger.info("batch_not_prepared", error=repr(error))
+        return None
+
+    async def _saved(self) -> bool:
+        """Wait for the batch that is being saved; tell whether all went well."""
+        if self._saving is None:
+            return True
+        saved = await self._saving
+        self._saving = None
+        return saved
+
+    async def _save(self, prepared: Prepared, waiting: Sequence[_Waiting]) -> bool:
+        """Save a batch and answer; False if what was decided came to nothing.
+
+        Then it has been run again, under locks, before anything that came after it.
+        """
+        try:
+            if await self._bus.commit(prepared):
+                self._answer(waiting, await self._bus.finish(prepared))
+                return True
+            self._contend()
+        except Exception as error:
+            logger.info("batch_not_saved", error=repr(error))
+        await self._run_locked(waiting)
+        return False
+
+    def _contend(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._contended_until = loop.time() + CONTENDED_S
+
+    async def _run_locked(self, waiting: Sequence[_Waiting]) -> None:
         """Run a batch; if it fails as a whole, only the guilty unit shall fail."""
         try:
             results = await self._bus.execute([unit for unit, _ in waiting])
         except Exception as error:
             if len(waiting) > 1 and not is_unreachable(error):
                 for one in waiting:
-                    await self._run([one])
+                    await self._run_locked([one])
                 return
             self._fail(waiting, error)
             return
-        self._tell(results)
-        for (_, future), result in zip(waiting, results, strict=True):
-            if not future.done():
-                future.set_result(result)
+        self._answer(waiting, results)
 
-    def _tell(self, results: Iterable[Sequence[Result]]) -> None:
+    def _answer(
+        self, waiting: Sequence[_Waiting], results: Sequence[list[Result]]
+    ) -> None:
         moved = {
             result.receipt.workspace_id
             for unit in results
@@ -127,6 +215,9 @@ class Lane:
         }
         if moved:
             self._committed(moved)
+        for (_, future), result in zip(waiting, results, strict=True):
+            if not future.done():
+                future.set_result(result)
 
     def _fail(self, waiting: Sequence[_Waiting], error: Exception) -> None:
         if is_unreachable(error):

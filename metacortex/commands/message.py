@@ -59,7 +59,7 @@ class Unit:
 class EventRef:
     """An event that a command appended, as answers name it."""
 
-    id: UUID
+    id: str
     type: str
     version: int
     sequence: int

@@ -15,6 +15,7 @@ from sqlalchemy import BigInteger, Integer, LargeBinary, Text, text
 from sqlalchemy.dialects.postgresql import JSON, TIMESTAMP
 from sqlalchemy.orm import Mapped, mapped_column
 
+from metacortex.events.log import UNMOVED
 from metacortex.events.record import canonical
 from metacortex.kernel.database import ReadConnection, Table
 
@@ -76,6 +77,7 @@ _SET = ", ".join(f"{name} = excluded.{name}" for name in COLUMNS[2:])
 SAVE = (
     f"INSERT INTO commands.receipts AS r ({_NAMES}) SELECT {_NAMES} FROM"
     " json_populate_recordset(NULL::commands.receipts, CAST(:receipts AS json))"
+    f" WHERE {UNMOVED}"
     f" ON CONFLICT (workspace_id, command_id) DO UPDATE SET {_SET}"
     " WHERE r.outcome = 'refused'"
 )

@@ -1,9 +1,12 @@
 """The one repository of the write side: whatever a batch needs, in one statement.
 
-It reads heads (locked), receipts and states in one statement and writes log, heads,
-states and receipts in another; the bus owns the transaction. A statement sees one
-snapshot, taken before it waited for the locks: `Loaded.stale` says when another
-transaction wrote in between, and the bus then reads again under the lock it holds.
+It reads heads, receipts and states in one statement and writes log, heads, states and
+receipts in another, which writes nothing unless every head is still where it was read.
+The bus owns the transaction, or lets each statement be its own.
+
+A statement sees one snapshot, taken before it waited for the locks that it was asked to
+take: `Loaded.stale` says when another transaction wrote in between, and the bus then
+reads again under the lock it holds.
 """
 
 from collections import defaultdict
@@ -23,13 +26,13 @@ from metacortex.commands.receipts import Receipt
 from metacortex.commands.tables import LOOK_UPS, STATES
 from metacortex.events import log
 from metacortex.events.merkle import split
-from metacortex.kernel.database import WriteConnection
+from metacortex.kernel.database import ReadConnection, WriteConnection
 from metacortex.kernel.decider import LookUp, Need, Stream
 
 
 @dataclass(slots=True)
 class Head:
-    """A workspace's head while the bus holds its lock."""
+    """A workspace's head as it was read, then as a batch leaves it."""
 
     workspace_id: UUID
     sequence: int
@@ -59,20 +62,37 @@ class Loaded:
     stale: bool
 
 
-_ADAPTERS: Mapping[str, TypeAdapter[Any]] = {
-    type: TypeAdapter(table.state) for type, table in STATES.items()
+@dataclass(slots=True)
+class Changes:
+    """What a batch did: heads, rows for the log, states by stream type, receipts."""
+
+    heads: list[Head]
+    rows: list[dict[str, Any]]
+    states: dict[str, list[tuple[UUID, Stored]]]
+    receipts: list[Receipt]
+
+
+_ROW = tuple[UUID, UUID, int, datetime, datetime, Any]
+_ADAPTERS: Mapping[str, TypeAdapter[list[_ROW]]] = {
+    type: TypeAdapter(
+        list[tuple[UUID, UUID, int, datetime, datetime, table.state]]  # type: ignore
+    )
+    for type, table in STATES.items()
 }
-_META = TypeAdapter(tuple[UUID, UUID, int, datetime, datetime])
 _HEADS = TypeAdapter(list[tuple[UUID, int, int, datetime, str]])
 
 _HEAD_CTE = (
-    "locked AS (SELECT workspace_id, sequence, turn, recorded_at, frontier"
+    "found AS (SELECT workspace_id, sequence, turn, recorded_at, frontier"
     " FROM events.heads WHERE workspace_id = ANY (CAST(:workspaces AS uuid[]))"
-    " ORDER BY workspace_id FOR UPDATE)"
+    " ORDER BY workspace_id{})"
 )
 _HEAD_LIST = (
     "SELECT json_agg(json_build_array(workspace_id, sequence, turn, recorded_at,"
-    " encode(frontier, 'hex')))::text FROM locked"
+    " encode(frontier, 'hex')))::text FROM found"
+)
+_STATES = (
+    "json_agg(json_build_array(s.workspace_id, s.id, s.version, s.created_at,"
+    " s.updated_at, s))::text"
 )
 _SEEN = (
     "SELECT sum(turn)::bigint FROM events.heads"
@@ -81,9 +101,10 @@ _SEEN = (
 
 
 @lru_cache(maxsize=512)
-def _reading(names: frozenset[str]) -> TextClause:
+def _reading(names: frozenset[str], lock: bool) -> TextClause:
     """Return the statement for these kinds of needs: stream types and look-ups."""
-    ctes, sources = [_HEAD_CTE], defaultdict[str, list[str]](list)
+    ctes = [_HEAD_CTE.format(" FOR UPDATE" if lock else "")]
+    sources = defaultdict[str, list[str]](list)
     for name in sorted(names):
         tag = name.replace(".", "_")
         keys = f"unnest(CAST(:{tag}_w AS uuid[]), CAST(:{tag}_k AS text[]))"
@@ -104,7 +125,7 @@ def _reading(names: frozenset[str]) -> TextClause:
     for type in sorted(sources):
         wanted = " UNION ".join(sources[type])
         columns.append(
-            f"(SELECT json_agg(s)::text FROM ({wanted}) AS k(w, i) CROSS JOIN LATERAL"
+            f"(SELECT {_STATES} FROM ({wanted}) AS k(w, i) CROSS JOIN LATERAL"
             f" (SELECT * FROM {STATES[type].name} t"
             " WHERE t.workspace_id = k.w AND t.id = k.i LIMIT 1) s)"
         )
@@ -112,12 +133,17 @@ def _reading(names: frozenset[str]) -> TextClause:
 
 
 async def load(
-    connection: WriteConnection,
+    connection: ReadConnection,
     workspaces: Sequence[UUID],
     commands: Iterable[tuple[UUID, UUID]],
     needs: Iterable[tuple[UUID, Need]],
+    *,
+    lock: bool = False,
 ) -> Loaded:
-    """Lock the heads and read all that the needs name, in one round trip."""
+    """Read the heads and all that the needs name, in one round trip.
+
+    `lock` keeps others from writing to these workspaces until the transaction ends.
+    """
     wanted = defaultdict[str, dict[tuple[UUID, str], None]](dict)
     for workspace, need in needs:
         if isinstance(need, Stream):
@@ -134,7 +160,8 @@ async def load(
         tag = name.replace(".", "_")
         values[f"{tag}_w"] = [workspace for workspace, _ in keys]
         values[f"{tag}_k"] = [key for _, key in keys]
-    row = (await connection.execute(_reading(frozenset(wanted)), values)).one()
+    statement = _reading(frozenset(wanted), lock)
+    row = (await connection.execute(statement, values)).one()
     types = {name if name in STATES else LOOK_UPS[name].finds for name in wanted}
     return _loaded(row, sorted(types))
 
@@ -152,23 +179,12 @@ def _loaded(row: Sequence[Any], types: Sequence[str]) -> Loaded:
 
 
 def _parse(type: str, found: str | None) -> list[tuple[UUID, str, Stored]]:
-    adapter = _ADAPTERS[type]
-    parsed = []
-    for item in orjson.loads(found) if found else ():
-        workspace, id, version, created_at, updated_at = _META.validate_python(
-            (
-                item["workspace_id"],
-                item["id"],
-                item["version"],
-                item["created_at"],
-                item["updated_at"],
-            )
+    return [
+        (workspace_id, type, Stored(id, version, created_at, updated_at, state))
+        for workspace_id, id, version, created_at, updated_at, state in (
+            _ADAPTERS[type].validate_json(found or "[]")
         )
-        state = adapter.validate_python(item)
-        parsed.append(
-            (workspace, type, Stored(id, version, created_at, updated_at, state))
-        )
-    return parsed
+    ]
 
 
 @lru_cache(maxsize=64)
@@ -185,41 +201,58 @@ def _upsert(type: str) -> str:
     return (
         f"INSERT INTO {table.name} ({names}) SELECT {names} FROM"
         f" json_populate_recordset(NULL::{table.name}, CAST(:{type} AS json))"
+        f" WHERE {log.UNMOVED}"
         f" ON CONFLICT (workspace_id, id) DO UPDATE SET {sets}"
     )
 
 
 @lru_cache(maxsize=64)
 def _writing(types: tuple[str, ...], log_too: bool) -> TextClause:
-    parts = [f"receipt AS ({receipts.SAVE})"]
+    parts = [log.HELD, f"receipt AS ({receipts.SAVE})"]
     if log_too:
         parts.append(f"appended AS ({log.APPEND})")
     parts += [f"{type}_saved AS ({_upsert(type)})" for type in types]
     return text(f"WITH {', '.join(parts)} {log.ADVANCE}")
 
 
-async def save(
-    connection: WriteConnection,
-    heads: Iterable[Head],
-    events: Sequence[Mapping[str, Any]],
-    states: Mapping[str, Sequence[tuple[UUID, Stored]]],
-    found: Iterable[Receipt],
-) -> None:
-    """Write log, heads, states and receipts in one round trip."""
-    types = tuple(sorted(type for type, rows in states.items() if rows))
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """A statement with its values, which nothing that happens later can change."""
+
+    heads: int
+    statement: TextClause
+    values: Mapping[str, str]
+
+
+def writing(changes: Changes) -> Writing:
+    """Return what writes all changes, in one round trip."""
+    types = tuple(sorted(changes.states))
     values = {
-        "heads": _json([_head_row(head) for head in heads]),
-        "receipts": _json([_receipt_row(receipt) for receipt in found]),
+        "heads": _json([_head_row(head) for head in changes.heads]),
+        "receipts": _json(changes.receipts),
     }
-    if events:
-        values["log"] = _json(events)
+    if changes.rows:
+        values["log"] = _json(changes.rows)
     for type in types:
-        values[type] = _json([_state_row(w, stored) for w, stored in states[type]])
-    await connection.execute(_writing(types, bool(events)), values)
+        values[type] = _json([_state_row(*it) for it in changes.states[type]])
+    statement = _writing(types, bool(changes.rows))
+    return Writing(len(changes.heads), statement, values)
+
+
+async def save(connection: WriteConnection, writing: Writing) -> bool:
+    """Write all of it, or nothing if a head has moved since it was read."""
+    written = await connection.execute(writing.statement, writing.values)
+    return written.rowcount == writing.heads
 
 
 def _json(rows: Any) -> str:
-    return orjson.dumps(rows).decode()
+    return orjson.dumps(rows, default=_bytea).decode()
+
+
+def _bytea(value: Any) -> str:
+    if isinstance(value, bytes):
+        return "\\x" + value.hex()
+    raise TypeError
 
 
 def _head_row(head: Head) -> dict[str, Any]:
@@ -228,14 +261,8 @@ def _head_row(head: Head) -> dict[str, Any]:
         "sequence": head.sequence,
         "turn": head.turn,
         "recorded_at": head.recorded_at,
-        "frontier": "\\x" + b"".join(head.frontier).hex(),
+        "frontier": b"".join(head.frontier),
     }
-
-
-def _receipt_row(receipt: Receipt) -> dict[str, Any]:
-    row = {name: getattr(receipt, name) for name in receipts.COLUMNS}
-    row["fingerprint"] = "\\x" + receipt.fingerprint.hex()
-    return row
 
 
 def _state_row(workspace_id: UUID, stored: Stored) -> dict[str, Any]:

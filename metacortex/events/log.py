@@ -83,17 +83,34 @@ COLUMNS = tuple(LogTable.__table__.columns.keys())
 
 _NAMES = ", ".join(COLUMNS)
 
+HELD = (
+    "n AS MATERIALIZED (SELECT * FROM"
+    " json_populate_recordset(NULL::events.heads, CAST(:heads AS json))),"
+    " held AS MATERIALIZED (SELECT h.workspace_id FROM events.heads h"
+    " JOIN n ON n.workspace_id = h.workspace_id AND n.turn = h.turn + 1"
+    " ORDER BY h.workspace_id FOR UPDATE OF h),"
+    " unmoved AS MATERIALIZED (SELECT (SELECT count(*) FROM held) = count(*) AS yes"
+    " FROM n)"
+)
+"""Locks the heads of `:heads`, JSON rows that carry the turn after this one.
+
+`UNMOVED` is true if nobody else took a turn: a row that another transaction changes
+meanwhile is waited for and looked at again, as it then is (read committed).
+"""
+
+UNMOVED = "(SELECT yes FROM unmoved)"
+
 APPEND = (
     f"INSERT INTO events.log ({_NAMES}) SELECT {_NAMES} FROM"
     " json_populate_recordset(NULL::events.log, CAST(:log AS json))"
+    f" WHERE {UNMOVED}"
 )
 """One multi-row insert; `:log` is a JSON array of rows, so that bytes stay as sent."""
 
 ADVANCE = (
     "UPDATE events.heads h SET sequence = n.sequence, turn = n.turn,"
     " recorded_at = n.recorded_at, frontier = n.frontier"
-    " FROM json_populate_recordset(NULL::events.heads, CAST(:heads AS json)) n"
-    " WHERE h.workspace_id = n.workspace_id"
+    f" FROM n WHERE h.workspace_id = n.workspace_id AND {UNMOVED}"
 )
 
 ENSURE = text(

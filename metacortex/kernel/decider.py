@@ -7,11 +7,12 @@ functions over frozen dataclasses (Chassaing, "Functional event sourcing decider
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from datetime import datetime
 from enum import Enum
 from functools import cache
-from typing import Any, Generic, TypeVar, cast
+from types import MappingProxyType
+from typing import Any, Generic, NamedTuple, TypeVar, cast
 from uuid import UUID
 
 T = TypeVar("T")
@@ -47,16 +48,14 @@ def change(old: T, new: T | Unset) -> Change[T] | None:
     return None if new is UNSET or new == old else Change(old, new)
 
 
-@dataclass(frozen=True, slots=True)
-class Stream:
+class Stream(NamedTuple):
     """The stream that a rule needs to see."""
 
     type: str
     id: UUID
 
 
-@dataclass(frozen=True, slots=True)
-class LookUp:
+class LookUp(NamedTuple):
     """A named question about other streams of the workspace; `key` is its subject."""
 
     name: str
@@ -66,22 +65,20 @@ class LookUp:
 Need = Stream | LookUp
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """A stream that a look-up found, with its state."""
 
     id: UUID
     state: Any
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
+class Facts(NamedTuple):
     """What a rule may know besides its own state: plain data, loaded by the bus."""
 
     now: datetime
     actor_id: str
-    streams: Mapping[Stream, Any] = field(default_factory=dict)
-    found: Mapping[LookUp, tuple[Found, ...]] = field(default_factory=dict)
+    streams: Mapping[Stream, Any] = MappingProxyType({})
+    found: Mapping[LookUp, tuple[Found, ...]] = MappingProxyType({})
 
     def stream(self, type: str, id: UUID) -> Any:
         """Return the state of a needed stream, None if it does not exist."""

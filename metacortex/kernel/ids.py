@@ -2,6 +2,7 @@
 
 from uuid import UUID
 
+import uuid_utils
 from uuid_utils.compat import uuid5, uuid7
 
 NAMESPACE = UUID("6d657461-636f-5274-8578-2f6576656e74")
@@ -18,6 +19,6 @@ def derived(parent: UUID, name: object) -> UUID:
     return uuid5(parent, str(name))
 
 
-def event_id(command_id: UUID, ordinal: int) -> UUID:
-    """Return the id of the event number `ordinal` (from 0) of a command."""
-    return uuid5(command_id, str(ordinal))
+def event_id(command_id: UUID, ordinal: int) -> str:
+    """Return the id of the event number `ordinal` (from 0) of a command, as text."""
+    return str(uuid_utils.uuid5(uuid_utils.UUID(bytes=command_id.bytes), str(ordinal)))

@@ -10,12 +10,13 @@ from uuid import UUID
 import orjson
 
 from metacortex.commands import undo
-from metacortex.commands.batch import Batch, Planned
+from metacortex.commands.batch import Batch, Planned, Step, step
 from metacortex.commands.bus import fold
 from metacortex.commands.message import Answer, Context, Request, Result, Unit
 from metacortex.commands.receipts import Receipt
 from metacortex.commands.registry import STREAM_OF
 from metacortex.commands.repository import Head, Loaded, Stored
+from metacortex.commands.space import Spaces
 from metacortex.events import codec
 from metacortex.events.record import EventRecord, Recorded
 from metacortex.kernel.errors import MetaCortexError, NotFound, Refused
@@ -89,7 +90,7 @@ class Memory:
 
     def decide(self, units: Iterable[Unit], now: datetime = NOW) -> Batch:
         """Run units as one batch, and keep nothing."""
-        batch = Batch(self.loaded(), now)
+        batch = Batch(Spaces.of(self.loaded()), now)
         for unit in units:
             steps = [self._steps(request) for request in unit.requests]
             batch.run(Planned(unit, steps))
@@ -104,7 +105,10 @@ class Memory:
             stale=False,
         )
 
-    def _steps(self, request: Request) -> Sequence[Any]:
+    def _steps(self, request: Request) -> Sequence[Step]:
+        return [step(it) for it in self._asks(request)]
+
+    def _asks(self, request: Request) -> Sequence[Any]:
         if not isinstance(request.command, undo.Undo):
             return [request.command]
         receipt = self.receipts.get(request.command.command_id)
@@ -124,15 +128,16 @@ class Memory:
 
     def keep(self, batch: Batch) -> None:
         """Save what a batch produced, as the bus does."""
-        if not batch.receipts:
+        changes = batch.close()
+        if not changes.heads:
             return
-        (self.head,) = batch.touched_heads()
-        self.log += [record(row) for row in batch.rows]
-        for type, rows in batch.changed_states().items():
+        (self.head,) = changes.heads
+        self.log += [record(row) for row in changes.rows]
+        for type, rows in changes.states.items():
             for _, stored in rows:
                 self.states[type, stored.id] = stored
-        for (_, key), receipt in batch.receipts.items():
-            self.receipts[key] = receipt
+        for receipt in changes.receipts:
+            self.receipts[receipt.command_id] = receipt
 
     def state(self, id: UUID) -> Any:
         """Return the state of the one stream of this id."""
@@ -172,9 +177,9 @@ def _ids(value: Any) -> tuple[UUID, ...]:
 
 def record(row: dict[str, Any]) -> EventRecord:
     """Return the record that the log reads back from a row."""
-    values = orjson.loads(orjson.dumps(row))
+    values = orjson.loads(orjson.dumps(row, default=bytes.hex))
     values |= {name: UUID(values[name]) for name in IDS}
-    values |= {name: bytes.fromhex(values[name].removeprefix("\\x")) for name in HEX}
+    values |= {name: bytes.fromhex(values[name]) for name in HEX}
     values["data"] = orjson.dumps(row["data"])
     values["context"] = orjson.dumps(row["context"])
     values["recorded_at"] = datetime.fromisoformat(values["recorded_at"])

@@ -2,14 +2,16 @@
 
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import orjson
 import pytest
 from sqlalchemy import UniqueConstraint
 
-from metacortex.commands.batch import Batch, Planned
+from metacortex.commands.batch import Batch, Planned, step
 from metacortex.commands.message import Answer, Unit
-from metacortex.commands.repository import Loaded
+from metacortex.commands.repository import Changes, Loaded
+from metacortex.commands.space import Spaces
 from metacortex.events.log import LogTable
 from metacortex.events.record import SALT_BYTES
 from metacortex.kernel.errors import MetaCortexError, VersionConflict
@@ -84,7 +86,7 @@ def test_a_record_holds_who_asked_and_in_the_course_of_what() -> None:
     assert (it.actor_type, it.actor_id) == ("user", ME)
     assert (it.command_id, it.command_type) == (KEY, "task.create")
     assert (it.correlation_id, it.causation_id) == (str(KEY), "c-0")
-    assert (it.event_id, it.recorded_at) == (event_id(KEY, 0), NOW)
+    assert (it.event_id, it.recorded_at) == (UUID(event_id(KEY, 0)), NOW)
     assert orjson.loads(it.context) == about
 
 
@@ -200,7 +202,6 @@ def test_a_refused_unit_takes_nothing_of_its_neighbours() -> None:
 @pytest.mark.parametrize("atomic", [True, False])
 def test_a_dry_unit_is_decided_and_leaves_nothing(atomic: bool) -> None:
     memory = with_task()
-    before = memory.decide([])
     batch = memory.decide(
         [
             memory.unit(
@@ -213,8 +214,7 @@ def test_a_dry_unit_is_decided_and_leaves_nothing(atomic: bool) -> None:
         ]
     )
     assert [code(it) for it in batch.results[0]] == [None, None, "invalid_transition"]
-    assert (batch.rows, batch.receipts) == (before.rows, before.receipts) == ([], {})
-    assert batch.changed_states() == {}
+    assert batch.close() == Changes([], [], {}, [])
     memory.run(memory.unit(StartTaskFactory(task_id=TASK), dry=True))
     assert memory.do(StartTaskFactory(task_id=TASK)).sequence == 2
 
@@ -307,15 +307,17 @@ def test_workspaces_of_one_batch_do_not_meet() -> None:
     one, two = Memory(), Memory()
     tag = CreateTagFactory(name="Errands")
     heads = {memory.id: memory.head for memory in (one, two)}
-    batch = Batch(Loaded(heads=heads, receipts=[], states=[], stale=False), NOW)
+    loaded = Loaded(heads=heads, receipts=[], states=[], stale=False)
+    batch = Batch(Spaces.of(loaded), NOW)
     for memory in (one, two, one):
-        batch.run(Planned(memory.unit(memory.request(tag, key=KEY)), [[tag]]))
+        batch.run(Planned(memory.unit(memory.request(tag, key=KEY)), [[step(tag)]]))
     first, second, third = (result for (result,) in batch.results)
     assert isinstance(first, Answer) and isinstance(second, Answer)
     assert (first.sequence, second.sequence) == (1, 1)
     assert isinstance(third, Answer) and third.replayed
-    assert [head.sequence for head in batch.touched_heads()] == [1, 1]
-    assert {record(row).workspace_id for row in batch.rows} == {one.id, two.id}
+    changes = batch.close()
+    assert [head.sequence for head in changes.heads] == [1, 1]
+    assert {record(row).workspace_id for row in changes.rows} == {one.id, two.id}
 
 
 def test_streams_of_two_types_may_bear_one_id() -> None:

@@ -171,7 +171,7 @@ def check_receipts(memory: Memory) -> None:
     assert {it.command_id for it in memory.log} <= memory.receipts.keys()
     for receipt in memory.receipts.values():
         found = [it for it in memory.log if it.command_id == receipt.command_id]
-        ids = [event_id(receipt.command_id, n) for n in range(len(found))]
+        ids = [UUID(event_id(receipt.command_id, n)) for n in range(len(found))]
         assert [it.event_id for it in found] == ids
         assert (receipt.outcome == "applied") == bool(found)
         assert (receipt.outcome == "refused") == (receipt.error is not None)

@@ -269,7 +269,6 @@ def test_a_conflict_asks_for_the_later_changes() -> None:
     ((conflict,),) = batch.results
     assert isinstance(conflict, UndoConflict)
     assert batch.unfinished
-    assert batch.workspace_of[id(conflict)] == memory.id
 
 
 def conflicting(memory: Memory) -> Any:

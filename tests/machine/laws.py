@@ -53,7 +53,7 @@ async def state_rows(engine: AsyncEngine, workspace_id: UUID) -> States:
     found: States = {}
     for type, table in STATES.items():
         sql = text(
-            f"SELECT json_agg(s)::text FROM {table.name} s WHERE workspace_id = :w"
+            f"SELECT {repository._STATES} FROM {table.name} s WHERE workspace_id = :w"
         )
         async with engine.connect() as connection:
             rows = await connection.scalar(sql, {"w": workspace_id})

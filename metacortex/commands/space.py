@@ -1,0 +1,167 @@
+"""Workspaces in memory: what is loaded of them, and what batches have done to it.
+
+A batch may go on where the one before ended, although that one is still being saved
+(docs/decisions/0002-lane.md): what a `Spaces` knows is only ever replaced by what its
+own batches did, and any foreign write shows in the turn of the head.
+"""
+
+from collections import defaultdict
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from metacortex.commands.receipts import Receipt
+from metacortex.commands.repository import Head, Loaded, Stored
+from metacortex.events import merkle
+from metacortex.kernel.clock import rfc3339
+
+Mark = tuple[int, int]
+"""A point in a space's batch to go back to."""
+
+
+class Stale(Exception):
+    """Somebody else has written to a workspace since it was loaded."""
+
+
+class Space:
+    """One workspace, with what the current batch is to save of it."""
+
+    __slots__ = (
+        "head",
+        "since",
+        "stored",
+        "states",
+        "receipts",
+        "at",
+        "at_text",
+        "rows",
+        "leaves",
+        "_journal",
+    )
+
+    def __init__(self, head: Head) -> None:
+        self.head = head
+        self.since = head.turn
+        self.stored: dict[str, dict[UUID, Stored]] = defaultdict(dict)
+        self.states: dict[str, dict[UUID, Any]] = defaultdict(dict)
+        self.receipts: dict[UUID, Receipt] = {}
+
+    def begin(self, now: datetime, text: str) -> None:
+        """Begin a batch, `text` being its instant; what was done before is known."""
+        self.at, self.at_text = now, text
+        if self.head.recorded_at > now:
+            self.at = self.head.recorded_at
+            self.at_text = rfc3339(self.at)
+        self.rows: list[dict[str, Any]] = []
+        self.leaves: list[bytes] = []
+        self._journal: list[tuple[str | None, UUID, Any]] = []
+
+    def add(self, type: str, stored: Stored) -> None:
+        """Add a loaded stream, unless it is known already."""
+        if stored.id not in self.stored[type]:
+            self.stored[type][stored.id] = stored
+            self.states[type][stored.id] = stored.state
+
+    def append(
+        self,
+        type: str,
+        before: Stored | None,
+        after: Stored,
+        row: dict[str, Any],
+        leaf: bytes,
+    ) -> None:
+        """Add an event, under the head's next sequence, and what its stream now is."""
+        id = after.id
+        self._journal.append((type, id, before))
+        self.stored[type][id] = after
+        self.states[type][id] = after.state
+        self.head.sequence += 1
+        self.rows.append(row)
+        self.leaves.append(leaf)
+
+    def keep(self, receipt: Receipt) -> None:
+        """Add a receipt to what is to be saved."""
+        id = receipt.command_id
+        self._journal.append((None, id, self.receipts.get(id)))
+        self.receipts[id] = receipt
+
+    def mark(self) -> Mark:
+        """Return the point that the batch has reached."""
+        return len(self._journal), len(self.rows)
+
+    def close(self) -> Head:
+        """End a batch: advance the head over what it appended, and return it."""
+        head, leaves = self.head, self.leaves
+        head.turn += 1
+        if leaves:
+            size = head.sequence - len(leaves)
+            head.frontier = merkle.advance(size, head.frontier, leaves)
+            head.recorded_at = self.at
+        return head
+
+    def take_back(self, mark: Mark) -> None:
+        """Undo whatever was done since."""
+        journal, rows = mark
+        for type, id, before in reversed(self._journal[journal:]):
+            if type is None:
+                _put_back(self.receipts, id, before)
+            else:
+                _put_back(self.stored[type], id, before)
+                _put_back(self.states[type], id, before and before.state)
+        self.head.sequence -= len(self.rows) - rows
+        del self._journal[journal:], self.rows[rows:], self.leaves[rows:]
+
+    def changed(self) -> dict[str, list[Stored]]:
+        """Return the streams to save, as they now are, by type."""
+        touched = dict.fromkeys((it[0], it[1]) for it in self._journal if it[0])
+        found: dict[str, list[Stored]] = {}
+        for type, id in touched:
+            found.setdefault(type, []).append(self.stored[type][id])
+        return found
+
+    def kept(self) -> list[Receipt]:
+        """Return the receipts to save."""
+        ids = dict.fromkeys(id for type, id, _ in self._journal if type is None)
+        return [self.receipts[id] for id in ids]
+
+
+def _put_back(items: dict[UUID, Any], id: UUID, before: Any) -> None:
+    if before is None:
+        del items[id]
+    else:
+        items[id] = before
+
+
+class Spaces:
+    """The workspaces of a chain of batches; `weight` says how much is held of them."""
+
+    def __init__(self) -> None:
+        self._spaces: dict[UUID, Space] = {}
+        self.weight = 0
+
+    def __getitem__(self, workspace_id: UUID) -> Space:
+        return self._spaces[workspace_id]
+
+    def absorb(self, loaded: Loaded) -> None:
+        """Add what was loaded. Raises Stale; nothing known may be used after that.
+
+        What was read before the previous batch was saved is as good as what was read
+        after it: the streams that it changed are known, and stay as they are.
+        """
+        for workspace_id, head in loaded.heads.items():
+            space = self._spaces.setdefault(workspace_id, Space(head))
+            if not space.since <= head.turn <= space.head.turn:
+                raise Stale
+        for workspace_id, type, stored in loaded.states:
+            self._spaces[workspace_id].add(type, stored)
+        for receipt in loaded.receipts:
+            of_space = self._spaces[receipt.workspace_id].receipts
+            of_space.setdefault(receipt.command_id, receipt)
+        self.weight += len(loaded.states) + len(loaded.receipts)
+
+    @classmethod
+    def of(cls, loaded: Loaded) -> "Spaces":
+        """Return what one load found."""
+        spaces = cls()
+        spaces.absorb(loaded)
+        return spaces
