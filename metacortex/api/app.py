@@ -7,16 +7,15 @@ from dataclasses import dataclass
 
 import redis.asyncio as aioredis
 from fastapi import FastAPI
-from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Match
+from starlette.types import ASGIApp
 
 from metacortex import __version__
 from metacortex.api import audit, batch, docs, envelope, feed, health, meta
-from metacortex.api.around import Around
 from metacortex.api.auth import MAX_LIFETIME_S, Verifier
+from metacortex.api.door import Door, Handler
 from metacortex.api.issuer import LocalIssuer
 from metacortex.api.keys import JwksKeys, KeySource, StaticKeys
 from metacortex.api.machine import Machine
@@ -24,7 +23,6 @@ from metacortex.api.modules import MODULES
 from metacortex.api.openapi import document
 from metacortex.api.reading import Waits
 from metacortex.api.routes import (
-    Handler,
     Module,
     command_handler,
     history_handler,
@@ -35,13 +33,6 @@ from metacortex.commands.bus import Bus
 from metacortex.commands.lane import Lane
 from metacortex.commands.members import Members
 from metacortex.kernel.database import engine
-from metacortex.kernel.errors import (
-    Malformed,
-    MetaCortexError,
-    NotFound,
-    TooLarge,
-    WrongMethod,
-)
 from metacortex.queries.bus import Queries
 from metacortex.settings import Settings
 from metacortex.wakeups import WakeUps, make_broker, sender
@@ -165,11 +156,26 @@ def _verifier(
     )
 
 
+class Application(FastAPI):
+    """The framework's application behind a door of our own, in place of its layers."""
+
+    settings: Settings
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """Return what every request passes."""
+        return Door(
+            self.routes,
+            self.router,
+            cors=_cors(self.router, self.settings),
+            hsts=self.settings.is_production,
+        )
+
+
 def create_app(settings: Settings) -> FastAPI:
     """Return the application. Raises UnsafeSettings."""
     if problems := settings.problems():
         raise UnsafeSettings("\n".join(problems))
-    app = FastAPI(
+    app = Application(
         title="MetaCortex",
         version=__version__,
         lifespan=_lifespan(settings),
@@ -178,6 +184,7 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
     )
+    app.settings = settings
     for route in routes():
         app.add_route(
             PREFIX + route.path.replace("{id}", "{id:uuid}"),
@@ -186,13 +193,11 @@ def create_app(settings: Settings) -> FastAPI:
             name=route.name,
         )
     _add_rest(app, settings)
-    app.add_middleware(Around, hsts=settings.is_production)
-    _add_cors(app, settings)
     return app
 
 
 def _add_rest(app: FastAPI, settings: Settings) -> None:
-    """Add what stands outside the API proper, and the handlers of errors."""
+    """Add what stands outside the API proper."""
     found = {
         "/health/live": health.live,
         "/health/ready": health.ready,
@@ -204,14 +209,12 @@ def _add_rest(app: FastAPI, settings: Settings) -> None:
     found[PREFIX + "/openapi.json"] = _openapi
     for path, handler in found.items():
         app.add_route(path, handler, methods=["GET"])
-    app.add_exception_handler(MetaCortexError, _failed)
-    app.add_exception_handler(HTTPException, _http_failed)
 
 
-def _add_cors(app: FastAPI, settings: Settings) -> None:
+def _cors(app: ASGIApp, settings: Settings) -> CORSMiddleware:
     open_door = not settings.is_production and not settings.cors_origins
-    app.add_middleware(
-        CORSMiddleware,
+    return CORSMiddleware(
+        app,
         allow_origins=["*"] if open_door else list(settings.cors_origins),
         allow_methods=["GET", "POST", "PATCH", "DELETE"],
         allow_headers=ALLOWED,
@@ -222,44 +225,6 @@ def _add_cors(app: FastAPI, settings: Settings) -> None:
 
 async def _openapi(request: Request) -> Response:
     return Response(document(), media_type=envelope.JSON)
-
-
-async def _failed(request: Request, error: Exception) -> Response:
-    assert isinstance(error, MetaCortexError)
-    return envelope.failure(envelope.request_id(request), error)
-
-
-_HTTP: dict[int, Callable[[str], MetaCortexError]] = {
-    404: lambda detail: NotFound("route_not_found"),
-    405: lambda detail: WrongMethod("method_not_allowed"),
-    413: lambda detail: TooLarge("body_too_large"),
-}
-
-
-def _bad(detail: str) -> MetaCortexError:
-    return Malformed("bad_request", detail)
-
-
-async def _http_failed(request: Request, error: Exception) -> Response:
-    """Put what the framework raises into the envelope."""
-    assert isinstance(error, HTTPException)
-    make = _HTTP.get(error.status_code, _bad)
-    headers = dict(error.headers or {})
-    if error.status_code == 405:
-        headers["Allow"] = ", ".join(_methods(request))
-    return envelope.failure(
-        envelope.request_id(request), make(str(error.detail)), headers
-    )
-
-
-def _methods(request: Request) -> list[str]:
-    """Return all methods of a path: the framework names those of one route."""
-    methods: set[str] = set()
-    for route in request.app.routes:
-        scope = {**request.scope, "method": "OPTIONS"}
-        if route.matches(scope)[0] is not Match.NONE:
-            methods |= getattr(route, "methods", set()) or set()
-    return sorted(methods)
 
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]

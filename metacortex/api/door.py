@@ -1,23 +1,35 @@
-"""What surrounds every request: ids, security headers, metrics, and the last resort.
+"""The door that every request passes: ids, routes, errors, headers, metrics.
 
-Pure ASGI, so that nothing is buffered. An error that nobody foresaw is logged once,
-with its traceback, and answered in the envelope without any of it.
+One layer in place of the framework's seven (docs/decisions/0007-http.md). Pure ASGI, so
+that nothing is buffered. An error that nobody foresaw is logged once, with its
+traceback, and answered in the envelope without any of it.
 """
 
+import re
 import time
-from collections.abc import MutableMapping
-from functools import lru_cache
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 import structlog
 from prometheus_client import REGISTRY, Counter, Gauge, Histogram
-from starlette.datastructures import Headers, MutableHeaders
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.datastructures import Headers
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from metacortex.api import envelope
 from metacortex.api.reading import sane
 from metacortex.kernel.database import is_unreachable
-from metacortex.kernel.errors import MetaCortexError, Unavailable
+from metacortex.kernel.errors import (
+    MetaCortexError,
+    NotFound,
+    Unavailable,
+    WrongMethod,
+)
 from metacortex.kernel.ids import new_id
 
 logger = structlog.get_logger(__name__)
@@ -47,60 +59,169 @@ SECURITY = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
 }
 HSTS = "max-age=31536000; includeSubDomains"  # a year, as OWASP ASVS 3.4.1 asks
-PRIVATE = "private, no-cache"  # may be kept, must be asked about
-NEVER = "no-store"
+PRIVATE = b"private, no-cache"  # may be kept, must be asked about
+NEVER = b"no-store"
+VARY = b"Authorization, Origin"
+
+Raw = list[tuple[bytes, bytes]]
+Handler = Callable[[Request], Awaitable[Response]]
 
 
-class Around:
-    """The outermost layer but CORS."""
+class _Headers(Headers):
+    """A request's headers, found in one step; the first of a name counts."""
 
-    def __init__(self, app: ASGIApp, *, hsts: bool) -> None:
-        self._app = app
-        self._fixed = dict(SECURITY)
-        if hsts:
-            self._fixed["Strict-Transport-Security"] = HSTS
+    def __init__(self, scope: Scope) -> None:
+        super().__init__(scope=scope)
+        self._first: dict[bytes, bytes] = dict(reversed(self.raw))
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """Return a header's value, by its name in lower case."""
+        found = self._first.get(key.encode("latin-1"))
+        return default if found is None else found.decode("latin-1")
+
+
+class _Request(Request):
+    """A request whose headers are read more than once."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        super().__init__(scope, receive, send)
+        self._own = _Headers(scope)
+
+    @property
+    def headers(self) -> Headers:
+        """The headers; `get` wants names in lower case."""
+        return self._own
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A path that exists: its template, and its handlers by method."""
+
+    template: str
+    handlers: Mapping[str, Handler]
+
+
+class Directory:
+    """The paths of the service: one id in each at most, so that they are looked up."""
+
+    _ID = re.compile(
+        "(?<=/)[0-9a-fA-F]{8}(?:-?[0-9a-fA-F]{4}){3}-?[0-9a-fA-F]{12}(?=/|$)"
+    )
+
+    def __init__(self, routes: Iterable[BaseRoute]) -> None:
+        self._plain: dict[str, dict[str, Handler]] = {}
+        self._with_id: dict[str, dict[str, Handler]] = {}
+        for route in routes:
+            assert isinstance(route, Route), "nothing is mounted"
+            found = self._with_id if route.param_convertors else self._plain
+            handlers = found.setdefault(route.path_format, {})
+            handlers |= dict.fromkeys(route.methods or (), route.endpoint)
+
+    def find(self, path: str) -> tuple[Place | None, UUID | None]:
+        """Return what stands at a path, and the id in it."""
+        if (handlers := self._plain.get(path)) is not None:
+            return Place(path, handlers), None
+        if (match := self._ID.search(path)) is None:
+            return None, None
+        template = f"{path[: match.start()]}{{id}}{path[match.end() :]}"
+        if (handlers := self._with_id.get(template)) is None:
+            return None, None
+        return Place(template, handlers), UUID(match[0])
+
+
+class Door:
+    """Serves the routes; whatever is not HTTP goes to `others`."""
+
+    def __init__(
+        self,
+        routes: Iterable[BaseRoute],
+        others: ASGIApp,
+        *,
+        cors: CORSMiddleware,
+        hsts: bool,
+    ) -> None:
+        """`cors` is asked for its policy only."""
+        self._directory = Directory(routes)
+        self._others = others
+        self._cors = cors
+        fixed = {**SECURITY, "Strict-Transport-Security": HSTS} if hsts else SECURITY
+        self._fixed = [(n.lower().encode(), v.encode()) for n, v in fixed.items()]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
+            await self._others(scope, receive, send)
             return
-        about = _about(Headers(scope=scope))
-        scope["metacortex"] = about
-        began, status = time.perf_counter(), 0
-
-        async def sending(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-                self._decorate(message, scope, about)
-            await send(message)
-
+        began, status = time.perf_counter(), 500
+        request = _Request(scope, receive, send)
+        about = scope["metacortex"] = _about(request.headers)
+        place, id = self._directory.find(scope["path"])
+        scope["path_params"] = {} if id is None else {"id": id}
         IN_FLIGHT.inc()
         try:
-            await self._app(scope, receive, sending)
-        except Exception as error:
-            if status:
-                raise
-            failure = _unforeseen(error, about["request_id"])
-            await failure(scope, receive, sending)
+            response = await self._respond(request, place)
+            self._decorate(response, request, about)
+            status = response.status_code
+            await response(scope, receive, send)
         finally:
             IN_FLIGHT.dec()
-            _count(scope, status, time.perf_counter() - began)
+            _count(scope["method"], place, status, time.perf_counter() - began)
+
+    async def _respond(self, request: Request, place: Place | None) -> Response:
+        """Return the answer, whatever happens."""
+        id = envelope.request_id(request)
+        try:
+            if _is_preflight(request):
+                return self._cors.preflight_response(request.headers)
+            if place is None:
+                raise NotFound("route_not_found")
+            handler = place.handlers.get(request.method)
+            if handler is None:
+                allowed = ", ".join(sorted(place.handlers))
+                wrong = WrongMethod("method_not_allowed")
+                return envelope.failure(id, wrong, {"Allow": allowed})
+            return await handler(request)
+        except MetaCortexError as error:
+            return envelope.failure(id, error)
+        except Exception as error:
+            return _unforeseen(error, id)
 
     def _decorate(
-        self, message: MutableMapping[str, Any], scope: Scope, about: dict[str, str]
+        self, response: Response, request: Request, about: Mapping[str, str]
     ) -> None:
-        headers = MutableHeaders(scope=message)
-        for name, value in self._fixed.items():
-            if name not in headers:
-                headers[name] = value
-        headers["X-Request-Id"] = about["request_id"]
-        headers["X-Correlation-Id"] = about["correlation_id"]
-        headers.add_vary_header("Authorization")
-        if "cache-control" not in headers:
-            fine = scope["method"] == "GET" and message["status"] in (200, 304)
-            headers["Cache-Control"] = PRIVATE if fine else NEVER
+        """Add what every answer carries, where the handler has not said it itself."""
+        headers: Raw = response.raw_headers
+        given = {name for name, _ in headers}
+        headers += [it for it in self._fixed if it[0] not in given]
+        headers.append((b"x-request-id", about["request_id"].encode("latin-1")))
+        headers.append((b"x-correlation-id", about["correlation_id"].encode("latin-1")))
+        if b"vary" not in given:
+            headers.append((b"vary", VARY))
+        if b"cache-control" not in given:
+            fine = request.method in ("GET", "HEAD") and response.status_code < 400
+            headers.append((b"cache-control", PRIVATE if fine else NEVER))
+        origin = request.headers.get("origin")
+        if origin is not None and b"access-control-max-age" not in given:
+            headers += self._shared_with(origin)
+
+    def _shared_with(self, origin: str) -> Raw:
+        """Return the headers that let a page of another origin read the answer."""
+        found = [
+            (name.lower().encode(), value.encode())
+            for name, value in self._cors.simple_headers.items()
+        ]
+        if not self._cors.allow_all_origins and self._cors.is_allowed_origin(origin):
+            allowed = origin.encode("latin-1")
+            found.append((b"access-control-allow-origin", allowed))
+        return found
+
+
+def _is_preflight(request: Request) -> bool:
+    return (
+        request.method == "OPTIONS"
+        and "origin" in request.headers
+        and "access-control-request-method" in request.headers
+    )
 
 
 def _about(headers: Headers) -> dict[str, str]:
@@ -111,7 +232,7 @@ def _about(headers: Headers) -> dict[str, str]:
     }
 
 
-def _unforeseen(error: Exception, request_id: str) -> Any:
+def _unforeseen(error: Exception, request_id: str) -> Response:
     if is_unreachable(error):
         logger.warning("database_unavailable", request_id=request_id, error=repr(error))
         return envelope.failure(request_id, Unavailable("database_unavailable"))
@@ -119,20 +240,20 @@ def _unforeseen(error: Exception, request_id: str) -> Any:
     return envelope.failure(request_id, MetaCortexError("internal_error"))
 
 
-def _count(scope: Scope, status: int, seconds: float) -> None:
-    route = _route(scope)
-    method = scope["method"] if route != "unknown" else "ANY"
-    REQUESTS.labels(method, route, str(status)).inc()
-    SECONDS.labels(method, route).observe(seconds)
+_CHILDREN: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 
 
-def _route(scope: Scope) -> str:
-    """Return the path's template, so that ids do not become labels."""
-    if "endpoint" not in scope:
-        return "unknown"
-    return _templates(scope["app"]).get(scope["endpoint"], "unknown")
-
-
-@lru_cache(maxsize=4)  # a process has one application, its tests a few
-def _templates(app: Any) -> dict[Any, str]:
-    return {route.endpoint: route.path_format for route in app.routes}
+def _count(method: str, place: Place | None, status: int, seconds: float) -> None:
+    """Count an answer by its path's template, so that ids do not become labels."""
+    key = (
+        ("ANY", "unknown", status)
+        if place is None
+        else (method, place.template, status)
+    )
+    children = _CHILDREN.get(key)
+    if children is None:
+        labels = key[:2]
+        children = REQUESTS.labels(*labels, str(status)), SECONDS.labels(*labels)
+        _CHILDREN[key] = children
+    children[0].inc()
+    children[1].observe(seconds)
