@@ -225,9 +225,10 @@ class Caller:
         await self._one(self._last, self._other())
 
     async def _twins(self) -> None:
-        """Send one command by all ways at once."""
+        """Send one command by all ways at once, twice by each."""
         twin = request(self._space, _birth())
-        await asyncio.gather(*(self._one(twin, it) for it in self._crowd.lanes))
+        ways = [*self._crowd.lanes, *self._crowd.lanes]
+        await asyncio.gather(*(self._one(twin, it) for it in ways))
 
     async def _rivals(self) -> None:
         """Send two commands with one key by two ways at once: one is refused."""
