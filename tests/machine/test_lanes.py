@@ -23,6 +23,7 @@ PROCESSES = 2  # engines, each with two buses
 CALLERS = 24
 STEPS = 22  # of each caller: every kind once
 CUTS = 12  # connections that are cut while they are at work
+HANG_S = 120  # only there to end a hang: both tests take a few seconds
 PAUSE_S = 0.03  # between two cuts: some batches shall get through
 
 _CUT = text(
@@ -58,8 +59,9 @@ async def test_answers_agree_with_the_log_whoever_meets_whom(
     lanes: list[Lane], writes: AsyncEngine
 ) -> None:
     crowd = Crowd(lanes, writes)
-    await crowd.settle()
-    await crowd.act(CALLERS, lambda number: number >= STEPS)
+    async with asyncio.timeout(HANG_S):
+        await crowd.settle()
+        await crowd.act(CALLERS, lambda number: number >= STEPS)
     await answers.check(writes, crowd)
 
 
@@ -76,7 +78,7 @@ async def test_cut_connections_lose_nothing_that_was_acknowledged(
                 cuts += await connection.scalar(_CUT, {"name": name}) or 0
             await asyncio.sleep(PAUSE_S)
 
-    async with asyncio.TaskGroup() as group:
+    async with asyncio.timeout(HANG_S), asyncio.TaskGroup() as group:
         group.create_task(cut())
         group.create_task(
             crowd.act(CALLERS, lambda number: number >= STEPS and cuts >= CUTS)
