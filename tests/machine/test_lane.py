@@ -93,7 +93,8 @@ async def test_a_full_lane_says_so_and_keeps_its_promises(
     await asyncio.sleep(0)
     assert small.waiting == 3
     with pytest.raises(Overloaded) as refused:
-        await small.submit(unit(workspace, create()))
+        async with asyncio.timeout(HANG_S):
+            await small.submit(unit(workspace, create()))
     assert refused.value.meta["retry_after_s"] > 0
     small.start()
     await asyncio.gather(*waiting)
