@@ -1,7 +1,7 @@
 """A gate before the commit of a workspace's events, and a line that may go dead.
 
 Together they stop the machine where chance rarely does: everything written and not
-committed, or committed and nobody told.
+committed, or not committed at first, or committed and nobody told.
 """
 
 import asyncio
@@ -32,21 +32,36 @@ class Gate:
     @asynccontextmanager
     async def shut(self) -> AsyncIterator[None]:
         """Build the gate, and hold it shut meanwhile."""
+        does = f"PERFORM pg_advisory_xact_lock_shared({self._key});"
+        async with self._built(does), self._owner.begin() as holder:
+            await holder.execute(text(f"SELECT pg_advisory_xact_lock({self._key})"))
+            yield
+
+    @asynccontextmanager
+    async def refusing_once(self, sqlstate: str) -> AsyncIterator[None]:
+        """Let the first commit fail with an error, and whatever comes after pass."""
+        await self._do("CREATE SEQUENCE events.gate_tries")  # no rollback resets it
+        does = "IF nextval('events.gate_tries') = 1 THEN RAISE EXCEPTION 'not now'"
+        try:
+            async with self._built(f"{does} USING ERRCODE = '{sqlstate}'; END IF;"):
+                yield
+        finally:
+            await self._do("DROP SEQUENCE events.gate_tries")
+
+    @asynccontextmanager
+    async def _built(self, does: str) -> AsyncIterator[None]:
         await self._do(
-            "CREATE FUNCTION events.wait_at_gate() RETURNS trigger LANGUAGE plpgsql AS"
-            f" $$ BEGIN PERFORM pg_advisory_xact_lock_shared({self._key});"
-            " RETURN NULL; END $$",
+            "CREATE FUNCTION events.at_gate() RETURNS trigger LANGUAGE plpgsql"
+            f" SECURITY DEFINER AS $$ BEGIN {does} RETURN NULL; END $$",
             "CREATE CONSTRAINT TRIGGER gate AFTER INSERT ON events.log"
             " DEFERRABLE INITIALLY DEFERRED FOR EACH ROW"
             f" WHEN (NEW.workspace_id = '{self._workspace}')"
-            " EXECUTE FUNCTION events.wait_at_gate()",
+            " EXECUTE FUNCTION events.at_gate()",
         )
         try:
-            async with self._owner.begin() as holder:
-                await holder.execute(text(f"SELECT pg_advisory_xact_lock({self._key})"))
-                yield
+            yield
         finally:
-            await self._do("DROP FUNCTION events.wait_at_gate() CASCADE")
+            await self._do("DROP FUNCTION events.at_gate() CASCADE")
 
     async def _do(self, *statements: str) -> None:
         async with self._owner.begin() as connection:

@@ -83,6 +83,16 @@ async def test_a_connection_cut_at_the_commit_takes_no_command_along(
     await check(writes, workspace, answers, replayed=False)
 
 
+@pytest.mark.parametrize("sqlstate", ["40001", "40P01"])
+async def test_a_conflict_or_a_deadlock_is_tried_again_without_a_word(
+    gate: Gate, lane: Lane, writes: AsyncEngine, workspace: UUID, sqlstate: str
+) -> None:
+    async with gate.refusing_once(sqlstate):
+        answer = await lane.send(births(workspace)[0])
+    assert not answer.replayed
+    assert await laws.check(writes, workspace) == 1
+
+
 async def test_a_commit_that_nobody_heard_of_happens_once(
     gate: Gate, urls: Urls, writes: AsyncEngine, workspace: UUID
 ) -> None:
