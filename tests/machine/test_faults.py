@@ -256,7 +256,7 @@ async def test_workers_come_back_with_redis(
     installation: Installation, database: AsyncEngine
 ) -> None:
     installation.redis.stop()
-    await asyncio.sleep(WARM_S)
+    await Load.of(installation).during(lambda: asyncio.sleep(WARM_S))
     installation.restart_redis()
     assert installation.stop("scheduler") == 0
     load = Load.of(installation)
