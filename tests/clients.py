@@ -59,6 +59,7 @@ class Client:
         headers = {}
         if at_least is not None:
             headers["Metacortex-Min-Sequence"] = str(at_least)
+            headers["Prefer"] = "wait=10"  # a busy machine may take its time
         response = await self.send("GET", path, headers=headers, params=params)
         assert response.status_code == 200, response.text
         found: dict[str, Any] = response.json()

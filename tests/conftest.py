@@ -13,6 +13,7 @@ from pathlib import Path
 from uuid import UUID, uuid4
 
 import httpx2
+import hypothesis
 import pytest
 from alembic import command
 from alembic.config import Config
@@ -39,6 +40,12 @@ from tests.clients import Client
 from tests.shared import SHARED
 
 ROOT = Path(__file__).parent.parent
+
+# no test fails because a machine is slow
+hypothesis.settings.register_profile(
+    "unhurried", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("unhurried")
 
 
 @pytest.fixture(scope="session")

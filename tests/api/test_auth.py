@@ -516,13 +516,20 @@ def test_a_refusal_is_not_remembered_as_a_success() -> None:
         assert refusal(door.verify, token(sts="pending"))
 
 
-def test_seeing_a_token_again_is_fast() -> None:
-    door, good = verifier(), token()
-    door.verify(good)
-    started = time.perf_counter()
-    for _ in range(1000):
-        door.verify(good)
-    assert time.perf_counter() - started < 0.1  # it takes 3 µs, a signature 50 µs
+def test_seeing_a_token_again_costs_less_than_verifying_it() -> None:
+    keys, good = StaticKeys(pem()), token()
+    known = verifier(keys=keys)
+    known.verify(good)
+    times = [(timed(known, good), timed(verifier(keys=keys), good)) for _ in range(200)]
+    again, first = (min(some) for some in zip(*times, strict=True))
+    assert again < first / 3  # a hash takes 3 µs, a signature 50 µs, wherever
+
+
+def timed(door: Verifier, shown: str) -> float:
+    """Return the seconds that a token takes."""
+    began = time.perf_counter()
+    door.verify(shown)
+    return time.perf_counter() - began
 
 
 # The header

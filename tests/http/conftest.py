@@ -18,7 +18,9 @@ from metacortex.cli import _Server
 from metacortex.settings import Settings
 from metacortex.workers import Worker
 
-START_S = 20  # what a busy machine of two cores may need to begin to listen
+START_S = 60  # only there to end a hang: beginning to listen takes one or two
+
+GRACE_S = 30  # streams end within one; what they do at a shutdown must be their own
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ def listen(settings: Settings) -> Live:
         port=0,
         log_config=None,
         access_log=False,
-        timeout_graceful_shutdown=3,
+        timeout_graceful_shutdown=GRACE_S,
     )
     server = _Server(config)
     thread = threading.Thread(target=server.run)

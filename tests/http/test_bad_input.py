@@ -10,6 +10,7 @@ import orjson
 import pytest
 
 from tests.clients import Client
+from tests.http.test_envelope import refused
 from tests.shared import SHARED, vectors
 
 PARSING = SHARED / "data/vectors/json-test-suite/test_parsing"
@@ -139,3 +140,22 @@ async def test_a_deep_body_is_refused(client: Client) -> None:
 )
 async def test_an_id_that_is_none_finds_nothing(client: Client, path: str) -> None:
     assert (await client.send("GET", path)).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/tasks"),
+        ("PATCH", "/tasks/{id}"),
+        ("DELETE", "/tasks/{id}"),
+        ("POST", "/tasks/{id}/complete"),
+        ("POST", "/commands"),
+        ("POST", "/commands/{id}/undo"),
+    ],
+)
+async def test_a_command_takes_no_parameters(
+    client: Client, method: str, path: str
+) -> None:
+    where = path.format(id=(await client.task())["id"]) + "?force=true"
+    error = refused(await client.send(method, where), 400, "unknown_parameter")
+    assert error["source"] == {"parameter": "force"}

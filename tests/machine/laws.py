@@ -1,33 +1,51 @@
 """What must hold of a workspace at any moment, read from the tables themselves.
 
 The tree is computed by the recursive definition of RFC 6962 section 2.1, not by the
-code that keeps the frontier.
+code that keeps the frontier; states and receipts are read with SQL of our own.
 """
 
 import hashlib
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import Any
+from datetime import datetime
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import orjson
-from sqlalchemy import text
+from pydantic import TypeAdapter
+from sqlalchemy import RowMapping, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from metacortex.commands import bus, repository
+from metacortex.commands import repository
+from metacortex.commands.registry import DECIDERS
 from metacortex.commands.repository import Loaded
 from metacortex.commands.tables import STATES
-from metacortex.events import log, merkle
+from metacortex.events import codec, log, merkle
 from metacortex.events.record import EventRecord, leaf_of, payload_hash
 from metacortex.kernel.database import ReadConnection, WriteConnection
 from metacortex.kernel.decider import Need
+from metacortex.kernel.ids import event_id
 from metacortex.queries.fold import Fold
 from metacortex.queries.projector import Projector
 from metacortex.queries.registry import PROJECTIONS
 
 EVERYTHING = 10**9  # more events than any workspace of a test has
 
-States = dict[str, dict[UUID, repository.Stored]]
+
+class Row(NamedTuple):
+    """A stream's state with what every state row has."""
+
+    id: UUID
+    version: int
+    created_at: datetime
+    updated_at: datetime
+    state: Any
+
+
+States = dict[str, dict[UUID, Row]]
+Streams = Mapping[tuple[str, UUID], list[EventRecord]]
+
+_META = TypeAdapter(tuple[UUID, int, datetime, datetime])
 
 
 async def load(
@@ -49,30 +67,66 @@ async def records(engine: AsyncEngine, workspace_id: UUID) -> list[EventRecord]:
 
 
 async def state_rows(engine: AsyncEngine, workspace_id: UUID) -> States:
-    """Return every stored state of a workspace, read as the bus reads them."""
+    """Return every stored state of a workspace."""
     found: States = {}
     for type, table in STATES.items():
+        adapter: TypeAdapter[Any] = TypeAdapter(table.state)
         sql = text(
-            f"SELECT {repository._STATES} FROM {table.name} s WHERE workspace_id = :w"
+            f"SELECT to_json(s)::text FROM {table.name} s WHERE workspace_id = :w"
         )
         async with engine.connect() as connection:
-            rows = await connection.scalar(sql, {"w": workspace_id})
-        stored = [it for _, _, it in repository._parse(type, rows)]
-        found[type] = {it.id: it for it in stored}
+            rows = [
+                orjson.loads(it)
+                for it in await connection.scalars(sql, {"w": workspace_id})
+            ]
+        found[type] = {
+            row.id: row
+            for row in (_row(it, adapter.validate_python(it)) for it in rows)
+        }
     return found
+
+
+def _row(columns: Mapping[str, Any], state: Any) -> Row:
+    names = ("id", "version", "created_at", "updated_at")
+    return Row(*_META.validate_python([columns[name] for name in names]), state)
+
+
+def fold(found: Sequence[EventRecord]) -> Row:
+    """Return the state that a stream's records amount to, from its birth on."""
+    state: Any = None
+    for it in found:
+        state = DECIDERS[it.stream_type].evolve(state, codec.read(it).event)
+    first, last = found[0], found[-1]
+    return Row(last.stream_id, last.version, first.recorded_at, last.recorded_at, state)
+
+
+async def receipts(engine: AsyncEngine, workspace_id: UUID) -> dict[UUID, RowMapping]:
+    """Return what a workspace keeps of every command, by its id."""
+    sql = text("SELECT * FROM commands.receipts WHERE workspace_id = :w")
+    async with engine.connect() as connection:
+        rows = await connection.execute(sql, {"w": workspace_id})
+        return {it["command_id"]: it for it in rows.mappings()}
+
+
+async def head(engine: AsyncEngine, workspace_id: UUID) -> RowMapping:
+    """Return the head row of a workspace that has one."""
+    sql = text("SELECT * FROM events.heads WHERE workspace_id = :w")
+    async with engine.connect() as connection:
+        return (await connection.execute(sql, {"w": workspace_id})).mappings().one()
 
 
 async def check(engine: AsyncEngine, workspace_id: UUID) -> int:
     """Assert every law of the write side; return the number of events."""
     found = await records(engine, workspace_id)
-    loaded = await load(engine, workspace_id, [])
+    top = await head(engine, workspace_id)
     _check_order(found)
     _check_hashes(found)
-    head = loaded.heads[workspace_id]
-    assert head.sequence == len(found)
-    assert merkle.root(head.frontier) == tree([it.leaf_hash for it in found])
-    assert not found or head.recorded_at == found[-1].recorded_at
+    assert top["sequence"] == len(found)
+    frontier = merkle.split(top["frontier"])
+    assert merkle.root(frontier) == tree([it.leaf_hash for it in found])
+    assert not found or top["recorded_at"] == found[-1].recorded_at
     await _check_states(engine, workspace_id, found)
+    _check_receipts(found, await receipts(engine, workspace_id))
     return len(found)
 
 
@@ -80,7 +134,7 @@ def _check_order(found: Sequence[EventRecord]) -> None:
     assert [it.sequence for it in found] == list(range(1, len(found) + 1))
     times = [it.recorded_at for it in found]
     assert times == sorted(times)
-    for stream in _streams(found).values():
+    for stream in streams(found).values():
         assert [it.version for it in stream] == list(range(1, len(stream) + 1))
     assert len({it.event_id for it in found}) == len(found)
 
@@ -101,16 +155,33 @@ async def _check_states(
         if type != "member"  # a member has no events
         for id, it in of_type.items()
     }
-    assert stored == {key: bus.fold(its) for key, its in _streams(found).items()}
+    assert stored == {key: fold(its) for key, its in streams(found).items()}
 
 
-def _streams(
-    found: Sequence[EventRecord],
-) -> Mapping[tuple[str, UUID], list[EventRecord]]:
-    streams = defaultdict[tuple[str, UUID], list[EventRecord]](list)
+def _check_receipts(
+    found: Sequence[EventRecord], kept: Mapping[UUID, RowMapping]
+) -> None:
+    """Every event is of one applied command, whose receipt names it, and no other."""
+    by_command = defaultdict[UUID, list[EventRecord]](list)
     for it in found:
-        streams[it.stream_type, it.stream_id].append(it)
-    return streams
+        by_command[it.command_id].append(it)
+    assert by_command.keys() == {
+        id for id, receipt in kept.items() if receipt["outcome"] == "applied"
+    }
+    for id, its in by_command.items():
+        first, last = kept[id]["first_sequence"], kept[id]["last_sequence"]
+        assert [it.sequence for it in its] == list(range(first, last + 1))
+        ids = [str(it.event_id) for it in its]
+        assert ids == [event_id(id, n) for n in range(len(its))]
+        assert {it.command_type for it in its} == {kept[id]["type"]}
+
+
+def streams(found: Sequence[EventRecord]) -> Streams:
+    """Return the records of every stream, in order."""
+    found_by_stream = defaultdict[tuple[str, UUID], list[EventRecord]](list)
+    for it in found:
+        found_by_stream[it.stream_type, it.stream_id].append(it)
+    return found_by_stream
 
 
 def tree(leaves: Sequence[bytes]) -> bytes:

@@ -1,4 +1,7 @@
-"""People at the API who each create tasks and send again whatever was not answered."""
+"""People at the API who each create tasks and send again whatever was not answered.
+
+Every now and then one sends again what was answered: same key, same answer.
+"""
 
 import asyncio
 from collections import Counter
@@ -19,6 +22,7 @@ PEOPLE = 64
 SPACES = 4  # workspaces that the people share, so that they meet
 PAUSE_S = 0.1  # between two commands of a person: some hundred commands a second
 RETRY_S = 0.1
+REPEATS = 5  # of a person's commands, each fifth is sent once more
 PATIENCE = 300  # tries, half a minute: longer than any outage of these tests
 
 
@@ -32,6 +36,7 @@ class Load:
     acknowledged: dict[str, UUID] = field(default_factory=dict)
     answers: Counter[int] = field(default_factory=Counter)
     broken: int = 0
+    repeated: int = 0
     _over: bool = False
 
     @classmethod
@@ -56,13 +61,18 @@ class Load:
     async def _person(self, number: int) -> None:
         workspace = list(self.tokens)[number % len(self.tokens)]
         await asyncio.sleep(PAUSE_S * number / PEOPLE)
+        sent = number  # so that not everybody repeats at once
         while not self._over:
-            await self._create(workspace)
+            key, sent = str(uuid4()), sent + 1
+            reached = await self._create(workspace, key)
+            self.acknowledged[key] = workspace
+            if sent % REPEATS == 0:
+                assert await self._create(workspace, key) == reached
+                self.repeated += 1
             await asyncio.sleep(PAUSE_S)
 
-    async def _create(self, workspace: UUID) -> None:
-        """Send one command until it is acknowledged."""
-        key = str(uuid4())
+    async def _create(self, workspace: UUID, key: str) -> int:
+        """Send one command until it is acknowledged; return the sequence it reached."""
         headers = {
             "Authorization": f"Bearer {self.tokens[workspace]}",
             "Idempotency-Key": key,
@@ -78,8 +88,7 @@ class Load:
                 continue
             self.answers[answer.status_code] += 1
             if answer.status_code in (200, 201):
-                self.acknowledged[key] = workspace
-                return
+                return int(answer.headers["Metacortex-Sequence"])
             await asyncio.sleep(RETRY_S)
         raise AssertionError(f"never acknowledged; answers were {self.answers}")
 
@@ -92,3 +101,4 @@ class Load:
             sent = [key for key, at in self.acknowledged.items() if at == workspace]
             assert Counter(titles) == Counter(sent)
             assert await laws.check(database, workspace) == len(sent)
+        assert self.repeated

@@ -15,6 +15,7 @@ from metacortex.kernel.errors import Invalid, MetaCortexError, Overloaded, Unava
 from tests.machine import laws
 from tests.machine.walking import request, unit
 
+HANG_S = 60  # only there to end a hang
 STORABLE_NOT = "a\x00b"  # Postgres has no NUL in text; the door refuses it, we do not
 
 
@@ -92,7 +93,8 @@ async def test_a_full_lane_says_so_and_keeps_its_promises(
     await asyncio.sleep(0)
     assert small.waiting == 3
     with pytest.raises(Overloaded) as refused:
-        await small.submit(unit(workspace, create()))
+        async with asyncio.timeout(HANG_S):
+            await small.submit(unit(workspace, create()))
     assert refused.value.meta["retry_after_s"] > 0
     small.start()
     await asyncio.gather(*waiting)
@@ -121,7 +123,8 @@ async def test_a_caller_that_goes_away_does_not_take_its_command_back(
     caller = asyncio.create_task(_submit(lane, workspace))
     await asyncio.sleep(0)
     caller.cancel()
-    await lane.submit(unit(workspace, create()))
+    async with asyncio.timeout(HANG_S):
+        await lane.submit(unit(workspace, create()))
     assert await laws.check(writes, workspace) == 2
 
 

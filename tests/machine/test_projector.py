@@ -19,6 +19,8 @@ from tests.conftest import Urls
 from tests.machine import laws
 from tests.machine.walking import Walk, unit
 
+HANG_S = 60  # only there to end a hang
+
 
 @pytest.mark.parametrize("seed", range(3))
 async def test_any_interleaving_ends_in_the_same_tables(
@@ -52,8 +54,50 @@ async def test_any_interleaving_ends_in_the_same_tables(
 
 async def catch_up(projector: Projector, ids: list[UUID]) -> None:
     """Take turns until nothing of these workspaces is behind."""
-    while await projector.behind(ids):
-        await projector.turn(ids)
+    async with asyncio.timeout(HANG_S):
+        while await projector.behind(ids):
+            await projector.turn(ids)
+
+
+async def test_who_was_passed_over_is_seen_by_whom_it_gave_way_to(
+    urls: Urls, writes: AsyncEngine, workspace: UUID
+) -> None:
+    database, task_id = engine(urls.projector), uuid4()
+    slow, quick = (Projector(database, turn_s=0) for _ in range(2))
+    make = tasks.CreateTask(task_id=task_id, title="0")
+    await Bus(writes).execute([unit(workspace, make)])
+    assert (await slow.turn([workspace])).behind == []
+
+    async def edit(title: str) -> None:
+        command = tasks.EditTask(task_id=task_id, title=title)
+        await Bus(writes).execute([unit(workspace, command)])
+
+    async with database.begin() as holder:
+        sql = "SELECT id FROM queries.tasks WHERE workspace_id = :w FOR UPDATE"
+        await holder.execute(text(sql), {"w": workspace})
+        await edit("1")
+        turning = asyncio.create_task(slow.turn([workspace]))
+        await blocked_by(writes, await holder.scalar(text("SELECT pg_backend_pid()")))
+        await edit("2")  # after the slow one read, and before it is done
+        assert (await quick.turn([workspace])).events == 0
+    turn = await turning
+    assert (turn.events, turn.behind) == (1, [workspace])
+    await catch_up(quick, [workspace])
+    await laws.check_read_side(writes, quick, workspace)
+    await database.dispose()
+
+
+async def blocked_by(database: AsyncEngine, pid: int) -> None:
+    """Return when somebody waits for a lock of a process."""
+    sql = text(
+        "SELECT count(*) FROM pg_stat_activity WHERE :pid = ANY (pg_blocking_pids(pid))"
+    )
+    async with asyncio.timeout(HANG_S):
+        while True:
+            async with database.connect() as connection:
+                if await connection.scalar(sql, {"pid": pid}):
+                    return
+            await asyncio.sleep(0.01)
 
 
 async def test_a_rebuild_shows_readers_the_old_tables_until_it_commits(
