@@ -30,7 +30,7 @@ def answer(
     """Return an answer around data that is JSON already."""
     about = orjson.dumps({"request_id": request_id(request), **(meta or {})})
     body = b'{"data":' + data + b',"meta":' + about + b',"errors":[]}'
-    return Response(body, status, dict(headers or {}), JSON)
+    return Response(body, status, headers, JSON)
 
 
 def listing(

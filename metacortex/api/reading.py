@@ -54,12 +54,12 @@ async def read_body(request: Request, limit: int) -> bytes:
     announced = request.headers.get("content-length", "")
     if _WHOLE.fullmatch(announced) and int(announced) > limit:
         raise TooLarge("body_too_large", meta={"limit": limit})
-    body = bytearray()
+    body = b""
     async for chunk in request.stream():
-        body += chunk
+        body = body + chunk if body else chunk
         if len(body) > limit:
             raise TooLarge("body_too_large", meta={"limit": limit})
-    return bytes(body)
+    return body
 
 
 async def read_json(request: Request, limit: int) -> Any:

@@ -4,7 +4,7 @@ A module says what it offers in one `Module`; the handlers here serve all of the
 stay lean: one parse, one validation, answers as bytes (docs/decisions/0007-http.md).
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import lru_cache
 from typing import Annotated, Any
@@ -19,6 +19,7 @@ from starlette.responses import Response
 from metacortex.api import envelope, reading
 from metacortex.api.auth import Caller, Role
 from metacortex.api.bodies import Body, Clean, Instant, Parameters
+from metacortex.api.door import Handler
 from metacortex.api.machine import allow, machine_of
 from metacortex.commands import receipts
 from metacortex.commands.message import Answer
@@ -80,18 +81,23 @@ class Module:
     listing: Listing
 
 
-Handler = Callable[[Request], Awaitable[Response]]
+@lru_cache
+def _named(command: str) -> tuple[str, frozenset[str]]:
+    """Return the field that a command's target goes to, and the names of all."""
+    names = [item.name for item in fields(COMMANDS[command])]
+    return names[0], frozenset(names)
 
 
 def build(spec: Command, target: UUID, body: Body, command_id: UUID) -> Any:
     """Return the command that a body means for a target."""
     cls = COMMANDS[spec.name]
-    names = [item.name for item in fields(cls)]
+    subject, names = _named(spec.name)
     given = body.arguments()
     given.pop("id", None)
+    given[subject] = target
     if "comment_id" in names:
         given["comment_id"] = derived(command_id, "comment")
-    return cls(**{names[0]: target}, **given)
+    return cls(**given)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +159,8 @@ def command_handler(spec: Command, plural: str) -> Handler:
 
 def refuse_parameters(request: Request) -> None:
     """Refuse query parameters where there are none. Raises Malformed."""
+    if not request.scope["query_string"]:
+        return
     for name in request.query_params:
         raise Malformed("unknown_parameter", source={"parameter": name})
 
@@ -202,13 +210,10 @@ def shown(stream_type: str, stored: Stored) -> Any:
     """Return the row that a state amounts to."""
     row, names = _shown_fields(stream_type)
     state = stored.state
-    return row(
-        id=stored.id,
-        version=stored.version,
-        created_at=stored.created_at,
-        updated_at=stored.updated_at,
-        **{name: getattr(state, name) for name in names},
-    )
+    values = {name: getattr(state, name) for name in names}
+    values["id"], values["version"] = stored.id, stored.version
+    values["created_at"], values["updated_at"] = stored.created_at, stored.updated_at
+    return row(**values)
 
 
 @lru_cache
