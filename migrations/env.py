@@ -16,9 +16,10 @@ import metacortex.events.log
 import metacortex.queries.activity
 import metacortex.queries.registry
 import metacortex.queries.tables  # noqa: F401
+from metacortex.grants import OWNER
 from metacortex.kernel.database import Table
 from metacortex.settings import load_settings
-from migrations.roles import OWNER, apply_limits, ensure_roles
+from migrations.roles import apply_limits, ensure_roles
 
 LOCK = 7_236_101  # any number that nothing else in the database locks
 
