@@ -1,4 +1,4 @@
-"""`metacortex …`: data on stdout, progress on stderr, errors last and exit 1."""
+"""`metacortex …`: every command, and which settings it takes."""
 
 import asyncio
 import gc
@@ -8,74 +8,35 @@ import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, Any, NoReturn, TypeVar
+from typing import Annotated
 from uuid import UUID
 
 import typer
 import uvicorn
+from pydantic import ValidationError
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-from rich.table import Table
 
 from metacortex import checklist as checklists
 from metacortex import describe as descriptions
 from metacortex import importer, logs
-from metacortex.api.app import UnsafeSettings, create_app, local_issuer
+from metacortex.api.app import create_app, local_issuer
 from metacortex.api.auth import Role, workspace_of
 from metacortex.commands.bus import Bus
 from metacortex.commands.members import Members
+from metacortex.console import Bar, err, fail, run, show
 from metacortex.kernel.database import engine
-from metacortex.kernel.errors import MetaCortexError
 from metacortex.queries.projector import Projector
-from metacortex.settings import Settings, load_settings
+from metacortex.settings import Settings, UnsafeSettings, load_settings, mistakes
 from metacortex.supervisor import run_up
 from metacortex.wakeups import make_broker, sender
 from metacortex.workers import run_scheduler, run_worker
 
-T = TypeVar("T")
-
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
 )
-err = Console(stderr=True)
-
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 GC_THRESHOLD = 20_000  # objects; the default of 700 looks through a batch many times
 TOKEN_TTL_S = 12 * 3600  # a working day
-
-
-def fail(message: str) -> NoReturn:
-    """Say what is wrong as the last line, and exit 1."""
-    err.print(f"error: {message}", style="bold red", highlight=False, soft_wrap=True)
-    raise typer.Exit(1)
-
-
-def run(work: Awaitable[T]) -> T:
-    """Run a coroutine; anticipated trouble becomes an error line."""
-
-    async def wait() -> T:
-        return await work
-
-    try:
-        return asyncio.run(wait())
-    except MetaCortexError as error:
-        fail(str(error))
-    except OSError as error:
-        fail(f"the database does not answer ({error}); is `metacortex up` running?")
-
-
-def show(found: Any, as_json: bool, title: str) -> None:
-    """Print a mapping, or a list of them, for programs or for people."""
-    if as_json:
-        print(json.dumps(found, indent=2, default=str))
-        return
-    rows = found if isinstance(found, list) else [found]
-    table = Table(title=title, title_justify="left")
-    for name in rows[0] if rows else ():
-        table.add_column(name.replace("_", " "))
-    for row in rows:
-        table.add_row(*("" if value is None else str(value) for value in row.values()))
-    Console().print(table)
 
 
 @app.command()
@@ -87,7 +48,7 @@ def up(
     if data_dir is not None:
         os.environ["METACORTEX_DATA_DIR"] = str(data_dir)
     os.environ.setdefault("ENVIRONMENT", "development")
-    raise typer.Exit(asyncio.run(run_up(load_settings(), port=port)))
+    raise typer.Exit(asyncio.run(run_up(_loaded(), port=port)))
 
 
 @app.command()
@@ -96,13 +57,9 @@ def api(
     port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None,
 ) -> None:
     """Serve HTTP."""
-    settings = _settings()
-    try:
-        served = create_app(settings)
-    except UnsafeSettings as error:
-        fail(f"production refuses to start like this:\n{error}")
+    settings = _process()
     config = uvicorn.Config(
-        served,
+        create_app(settings),
         host=host or settings.host,
         port=port or settings.port,
         log_config=None,
@@ -132,13 +89,13 @@ class _Server(uvicorn.Server):
 def worker() -> None:
     """Serve wake-ups: project what is new."""
     _calm_collector()
-    asyncio.run(run_worker(_settings()))
+    asyncio.run(run_worker(_process()))
 
 
 @app.command()
 def scheduler() -> None:
     """Sweep: project whatever no message told of. One of several leads."""
-    asyncio.run(run_scheduler(_settings()))
+    asyncio.run(run_scheduler(_process()))
 
 
 @app.command()
@@ -147,7 +104,7 @@ def migrate() -> None:
     from alembic import command
     from alembic.config import Config
 
-    _settings()
+    _process()
     root = Path(__file__).parent.parent
     config = Config(root / "alembic.ini")
     config.set_main_option("script_location", str(root / "migrations"))
@@ -166,7 +123,7 @@ def token(
     ttl: Annotated[int, typer.Option(help="Seconds that it is valid.")] = TOKEN_TTL_S,
 ) -> None:
     """Print a development token."""
-    settings = load_settings()
+    settings = _loaded()
     if settings.is_production:
         fail("tokens are made in development only: set ENVIRONMENT=development")
     try:
@@ -178,7 +135,7 @@ def token(
 @app.command()
 def status(as_json: Json = False) -> None:
     """Show how far the read tables are behind the log, workspace by workspace."""
-    found = run(descriptions.status(load_settings()))
+    found = run(descriptions.status(_settings()))
     if found or as_json:
         show(found, as_json, "Workspaces that lag or are parked")
     else:
@@ -191,7 +148,7 @@ def rebuild(
     verify: Annotated[bool, typer.Option(help="Compare, and change nothing.")] = False,
 ) -> None:
     """Fold read tables again from the log; what brings a parked workspace back."""
-    settings = load_settings()
+    settings = _settings()
 
     async def work(projector: Projector, ids: list[UUID]) -> int:
         bad = 0
@@ -249,7 +206,7 @@ def import_checklist(
     actor = f"user_{user}"
     space = workspace_of(f"org_{workspace}" if workspace else actor)
     found = checklists.read(text, namespace=space, default_project=file.stem)
-    report = run(_import_checklist(load_settings(), found, space, actor))
+    report = run(_import_checklist(_settings(), found, space, actor))
     refused = report.refused
     show(
         {
@@ -274,7 +231,7 @@ async def _import_checklist(
     database = engine(settings.database_url, pool_size=2)
     try:
         await Members(database).saw(space, actor)
-        with _bar("commands") as progress:
+        with Bar("commands") as progress:
             report = await importer.run(
                 Bus(database),
                 found,
@@ -296,40 +253,10 @@ def _wake(settings: Settings, space: UUID) -> None:
         err.print(f"Redis does not answer ({type(error).__name__}): the sweep follows.")
 
 
-class _bar:
-    """A bar on a terminal, lines elsewhere; used as a context manager."""
-
-    def __init__(self, what: str) -> None:
-        self._what = what
-        self._bar = Progress(
-            TextColumn("Importing"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn(what),
-            console=err,
-        )
-        self._task = self._bar.add_task(what)
-
-    def __enter__(self) -> Callable[[int, int], None]:
-        if err.is_terminal:
-            self._bar.start()
-        return self._progress
-
-    def __exit__(self, *_: object) -> None:
-        if err.is_terminal:
-            self._bar.stop()
-
-    def _progress(self, done: int, total: int) -> None:
-        if err.is_terminal:
-            self._bar.update(self._task, completed=done, total=total)
-        else:
-            print(f"{done} of {total} {self._what}", file=sys.stderr, flush=True)
-
-
 @app.command()
 def describe(as_json: Json = False) -> None:
     """List commands, events, queries and settings; needs no database."""
-    found = descriptions.describe(load_settings())
+    found = descriptions.describe(_loaded())
     if as_json:
         print(json.dumps(found, indent=2, default=str))
         return
@@ -342,7 +269,7 @@ def describe(as_json: Json = False) -> None:
 @app.command()
 def doctor(as_json: Json = False) -> None:
     """Check what this installation needs; each failing line names the remedy."""
-    found = asyncio.run(descriptions.doctor(load_settings()))
+    found = asyncio.run(descriptions.doctor(_loaded()))
     show(found, as_json, "Doctor")
     if bad := [line["check"] for line in found if line["status"] != "ok"]:
         fail(f"not in order: {', '.join(bad)}")
@@ -354,10 +281,27 @@ def _calm_collector() -> None:
     gc.set_threshold(GC_THRESHOLD)
 
 
-def _settings() -> Settings:
-    settings = load_settings()
+def _process() -> Settings:
+    """Return the settings of a process that stays, and begin to log."""
+    settings = _settings()
     logs.configure(settings.log_level, settings.log_format)
     return settings
+
+
+def _settings() -> Settings:
+    """Return settings to work with: production refuses unsafe ones, here for all."""
+    try:
+        return _loaded().checked()
+    except UnsafeSettings as error:
+        fail(str(error))
+
+
+def _loaded() -> Settings:
+    """Return the settings as they are, for what only tells of them."""
+    try:
+        return load_settings()
+    except ValidationError as error:
+        fail("\n".join(mistakes(error)))
 
 
 def main() -> None:

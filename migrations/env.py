@@ -43,8 +43,8 @@ def run(connection: Connection, urls: list[str]) -> None:
 
 
 async def online() -> None:
-    """Migrate the database that the settings name."""
-    settings = load_settings()
+    """Migrate the database that the settings name. Raises UnsafeSettings."""
+    settings = load_settings().checked()
     urls = [settings.database_url, settings.projector_url, settings.auditor_url]
     engine = create_async_engine(settings.owner_url)
     async with engine.begin() as connection:
