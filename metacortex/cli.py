@@ -8,7 +8,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from types import FrameType
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 import typer
@@ -18,13 +18,13 @@ from rich.console import Console
 
 from metacortex import checklist as checklists
 from metacortex import describe as descriptions
+from metacortex import doctor as doctors
 from metacortex import importer, logs
 from metacortex.api.app import create_app, local_issuer
 from metacortex.api.auth import Role, workspace_of
 from metacortex.commands.bus import Bus
 from metacortex.commands.members import Members
 from metacortex.console import Bar, err, fail, run, show
-from metacortex.kernel.database import engine
 from metacortex.queries.projector import Projector
 from metacortex.settings import Settings, UnsafeSettings, load_settings, mistakes
 from metacortex.supervisor import run_up
@@ -135,11 +135,19 @@ def token(
 @app.command()
 def status(as_json: Json = False) -> None:
     """Show how far the read tables are behind the log, workspace by workspace."""
-    found = run(descriptions.status(_settings()))
+    found = run(_status(_settings()))
     if found or as_json:
         show(found, as_json, "Workspaces that lag or are parked")
     else:
         Console().print("Nothing lags.")
+
+
+async def _status(settings: Settings) -> list[dict[str, Any]]:
+    database = descriptions.database(settings, settings.projector_url)
+    try:
+        return await descriptions.status(database)
+    finally:
+        await database.dispose()
 
 
 @app.command()
@@ -174,7 +182,7 @@ async def _with_projector(
     workspace: UUID | None,
     work: Callable[[Projector, list[UUID]], Awaitable[int]],
 ) -> int:
-    database = engine(settings.projector_url, pool_size=2)
+    database = descriptions.database(settings, settings.projector_url)
     try:
         ids = [workspace] if workspace else await descriptions.workspaces(database)
         return await work(Projector(database), ids)
@@ -228,7 +236,7 @@ def import_checklist(
 async def _import_checklist(
     settings: Settings, found: checklists.Checklist, space: UUID, actor: str
 ) -> importer.Report:
-    database = engine(settings.database_url, pool_size=2)
+    database = descriptions.database(settings, settings.database_url)
     try:
         await Members(database).saw(space, actor)
         with Bar("commands") as progress:
@@ -269,9 +277,9 @@ def describe(as_json: Json = False) -> None:
 @app.command()
 def doctor(as_json: Json = False) -> None:
     """Check what this installation needs; each failing line names the remedy."""
-    found = asyncio.run(descriptions.doctor(_loaded()))
+    found = asyncio.run(doctors.doctor(_loaded()))
     show(found, as_json, "Doctor")
-    if bad := [line["check"] for line in found if line["status"] != "ok"]:
+    if bad := [line["check"] for line in found if line["status"] == "failing"]:
         fail(f"not in order: {', '.join(bad)}")
 
 
