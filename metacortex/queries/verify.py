@@ -102,8 +102,8 @@ async def _all_compared(
     found: list[str] = []
     for type, projection in PROJECTIONS.items():
         wanted = [
-            fold.columns(workspace_id, type, row)
-            for (_, its, _), row in rows.items()
+            fold.columns(space, type, row)
+            for (space, its, _), row in rows.items()
             if its == type
         ]
         found += await _compared(
