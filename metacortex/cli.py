@@ -37,7 +37,9 @@ TOKEN_TTL_S = 12 * 3600  # a working day
 
 @app.command()
 def up(
-    port: Annotated[int | None, typer.Option(help="Port of the API.")] = None,
+    port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="Port of the API.")
+    ] = None,
     data_dir: Annotated[Path | None, typer.Option(help="Folder of all data.")] = None,
 ) -> None:
     """Start everything on this machine, in the foreground."""
@@ -52,7 +54,9 @@ def up(
 @app.command()
 def api(
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
-    port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None,
+    port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="Port to listen on.")
+    ] = None,
 ) -> None:
     """Serve HTTP."""
     settings = _process()
@@ -129,6 +133,8 @@ def token(
         made = local_issuer(settings).token(user, workspace, role, ttl_s=ttl)
     except ValueError as error:
         fail(str(error))
+    except OSError as error:
+        fail(f"the issuer's key cannot be kept ({error}): set METACORTEX_DATA_DIR")
     print(json.dumps({"token": made, "expires_in": ttl}) if as_json else made)
 
 

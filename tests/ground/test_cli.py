@@ -108,7 +108,13 @@ def test_a_database_that_is_away_is_one_line(name: str) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [("rebuild", "nonsense"), ("token",), ("status", "--yaml"), ("import", "list")],
+    [
+        ("rebuild", "nonsense"),
+        ("token",),
+        ("status", "--yaml"),
+        ("up", "--port", "99999"),
+        ("import", "list"),
+    ],
 )
 def test_wrong_arguments_are_named_and_exit_2(arguments: tuple[str, ...]) -> None:
     said = call(*arguments)
