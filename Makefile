@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help install up test check fix bench docs migration lock clean
+.PHONY: help install up test test-18 check fix bench docs migration lock clean
 SHELL := /bin/bash
 
 PYTHON ?= $(shell command -v python3 || command -v python3.11 || echo python3)
@@ -8,7 +8,7 @@ STAMP := .venv/.installed
 CODE := metacortex migrations tests bench
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(STAMP) ## Make .venv with the locked packages
 
@@ -34,8 +34,22 @@ $(STAMP): requirements.lock
 up: $(STAMP) ## Start everything: Postgres, Redis, API, worker, scheduler (ARGS="--port 8001")
 	@exec $(BIN)/metacortex up $(ARGS)
 
+# Tests start many processes: kept bytecode saves each of them a second. The longest
+# tests begin, in the order of tests/conftest.py.
+unexport PYTHONDONTWRITEBYTECODE
+PYTEST := $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -q
+
 test: $(STAMP) ## Run the tests; all of them unless ARGS names some
-	$(BIN)/pytest -n 2 -q $(or $(ARGS),--cov)
+	$(PYTEST) $(or $(ARGS),--cov)
+
+test-18: $(STAMP) ## Run the tests on PostgreSQL 18; ARGS names some
+	METACORTEX_POSTGRES_BIN="$$($(BIN)/python -c '$(WHEEL)')" $(PYTEST) $(ARGS)
+WHEEL := from metacortex.embedded.postgres import wheel_folder; print(wheel_folder())
+
+# The schema and its grants, the laws of both sides and one walk over HTTP: what can tell
+# one version of PostgreSQL from another.
+VERSIONED := tests/test_schema.py tests/machine/test_grants.py tests/machine/test_laws.py \
+	tests/machine/test_projector.py tests/http/test_first_walk.py
 
 check: $(STAMP) ## Formatting, lint, types, imports, tests, coverage: what CI runs
 	$(BIN)/black -q --check $(CODE) || $(BIN)/black --check $(CODE)
@@ -44,6 +58,7 @@ check: $(STAMP) ## Formatting, lint, types, imports, tests, coverage: what CI ru
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(MAKE) --no-print-directory test
+	$(MAKE) --no-print-directory test-18 ARGS='$(VERSIONED)'
 
 fix: $(STAMP) ## Format the code
 	$(BIN)/isort $(CODE)

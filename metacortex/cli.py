@@ -1,159 +1,116 @@
-"""`metacortex …`: data on stdout, progress on stderr, errors last and exit 1."""
+"""`metacortex …`: every command, and which settings it takes.
+
+A command imports what it runs, when it runs: `up` starts five of these processes, and
+each would otherwise load the libraries of all the others.
+"""
 
 import asyncio
 import gc
 import json
 import os
 import sys
-from collections.abc import Awaitable, Callable
 from pathlib import Path
-from types import FrameType
-from typing import Annotated, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
 
 import typer
-import uvicorn
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-from rich.table import Table
+from pydantic import ValidationError
+from sqlalchemy.exc import DBAPIError
 
-from metacortex import checklist as checklists
-from metacortex import describe as descriptions
-from metacortex import importer, logs
-from metacortex.api.app import UnsafeSettings, create_app, local_issuer
 from metacortex.api.auth import Role, workspace_of
-from metacortex.commands.bus import Bus
-from metacortex.commands.members import Members
-from metacortex.kernel.database import engine
-from metacortex.kernel.errors import MetaCortexError
-from metacortex.queries.projector import Projector
-from metacortex.settings import Settings, load_settings
-from metacortex.supervisor import run_up
-from metacortex.wakeups import make_broker, sender
-from metacortex.workers import run_scheduler, run_worker
+from metacortex.console import Bar, anticipated, fail, run, say, show
+from metacortex.settings import Settings, UnsafeSettings, load_settings, mistakes
 
-T = TypeVar("T")
+if TYPE_CHECKING:
+    from metacortex.checklist import Checklist
+    from metacortex.importer import Report
+    from metacortex.queries.projector import Projector
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
 )
-err = Console(stderr=True)
-
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 GC_THRESHOLD = 20_000  # objects; the default of 700 looks through a batch many times
+TOLD = 20  # differences of one workspace on the screen; --json has them all
 TOKEN_TTL_S = 12 * 3600  # a working day
-
-
-def fail(message: str) -> NoReturn:
-    """Say what is wrong as the last line, and exit 1."""
-    err.print(f"error: {message}", style="bold red", highlight=False, soft_wrap=True)
-    raise typer.Exit(1)
-
-
-def run(work: Awaitable[T]) -> T:
-    """Run a coroutine; anticipated trouble becomes an error line."""
-
-    async def wait() -> T:
-        return await work
-
-    try:
-        return asyncio.run(wait())
-    except MetaCortexError as error:
-        fail(str(error))
-    except OSError as error:
-        fail(f"the database does not answer ({error}); is `metacortex up` running?")
-
-
-def show(found: Any, as_json: bool, title: str) -> None:
-    """Print a mapping, or a list of them, for programs or for people."""
-    if as_json:
-        print(json.dumps(found, indent=2, default=str))
-        return
-    rows = found if isinstance(found, list) else [found]
-    table = Table(title=title, title_justify="left")
-    for name in rows[0] if rows else ():
-        table.add_column(name.replace("_", " "))
-    for row in rows:
-        table.add_row(*("" if value is None else str(value) for value in row.values()))
-    Console().print(table)
 
 
 @app.command()
 def up(
-    port: Annotated[int | None, typer.Option(help="Port of the API.")] = None,
+    port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="Port of the API.")
+    ] = None,
     data_dir: Annotated[Path | None, typer.Option(help="Folder of all data.")] = None,
 ) -> None:
     """Start everything on this machine, in the foreground."""
     if data_dir is not None:
         os.environ["METACORTEX_DATA_DIR"] = str(data_dir)
     os.environ.setdefault("ENVIRONMENT", "development")
-    raise typer.Exit(asyncio.run(run_up(load_settings(), port=port)))
+    from metacortex.supervisor import run_up
+
+    raise typer.Exit(asyncio.run(run_up(_loaded(), port=port)))
 
 
 @app.command()
 def api(
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
-    port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None,
+    port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="Port to listen on.")
+    ] = None,
 ) -> None:
     """Serve HTTP."""
-    settings = _settings()
-    try:
-        served = create_app(settings)
-    except UnsafeSettings as error:
-        fail(f"production refuses to start like this:\n{error}")
-    config = uvicorn.Config(
-        served,
+    settings = _process()
+    from metacortex.api.server import make_server
+
+    server = make_server(
+        settings,
         host=host or settings.host,
         port=port or settings.port,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=int(settings.shutdown_grace_s),
+        grace_s=int(settings.shutdown_grace_s),
     )
-    server = _Server(config)
     _calm_collector()
     server.run()
     if not server.started:
         raise typer.Exit(1)
 
 
-class _Server(uvicorn.Server):
-    """Tells the application before it waits for open streams to end."""
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Begin to end."""
-        machine = getattr(self.config.app.state, "machine", None)  # type: ignore
-        if machine is not None:
-            machine.closing = True
-        super().handle_exit(sig, frame)
-
-
 @app.command()
 def worker() -> None:
     """Serve wake-ups: project what is new."""
+    settings = _process()
+    from metacortex.workers import run_worker
+
     _calm_collector()
-    asyncio.run(run_worker(_settings()))
+    asyncio.run(run_worker(settings))
 
 
 @app.command()
 def scheduler() -> None:
     """Sweep: project whatever no message told of. One of several leads."""
-    asyncio.run(run_scheduler(_settings()))
+    settings = _process()
+    from metacortex.workers import run_scheduler
+
+    asyncio.run(run_scheduler(settings))
 
 
 @app.command()
 def migrate() -> None:
     """Bring the database's schema up to this release."""
+    _process()
     from alembic import command
     from alembic.config import Config
+    from alembic.util import CommandError
 
-    _settings()
     root = Path(__file__).parent.parent
     config = Config(root / "alembic.ini")
     config.set_main_option("script_location", str(root / "migrations"))
     sys.path.insert(0, str(root))
-    command.upgrade(config, "head")
-    err.print("The schema is up to date.")
+    try:
+        with anticipated():
+            command.upgrade(config, "head")
+    except CommandError as error:  # a database of a later release, for one
+        fail(f"the schema cannot be brought up: {error}")
+    say("The schema is up to date.")
 
 
 @app.command()
@@ -164,65 +121,105 @@ def token(
     ] = None,
     role: Annotated[Role | None, typer.Option(help="In that workspace.")] = None,
     ttl: Annotated[int, typer.Option(help="Seconds that it is valid.")] = TOKEN_TTL_S,
+    as_json: Json = False,
 ) -> None:
     """Print a development token."""
-    settings = load_settings()
+    settings = _loaded()
     if settings.is_production:
         fail("tokens are made in development only: set ENVIRONMENT=development")
+    from metacortex.api.app import local_issuer
+
     try:
-        print(local_issuer(settings).token(user, workspace, role, ttl_s=ttl))
+        made = local_issuer(settings).token(user, workspace, role, ttl_s=ttl)
     except ValueError as error:
         fail(str(error))
+    except OSError as error:
+        fail(f"the issuer's key cannot be kept ({error}): set METACORTEX_DATA_DIR")
+    print(json.dumps({"token": made, "expires_in": ttl}) if as_json else made)
 
 
 @app.command()
 def status(as_json: Json = False) -> None:
     """Show how far the read tables are behind the log, workspace by workspace."""
-    found = run(descriptions.status(load_settings()))
+    found = run(_status(_settings()))
     if found or as_json:
         show(found, as_json, "Workspaces that lag or are parked")
     else:
-        Console().print("Nothing lags.")
+        print("Nothing lags.")
+
+
+async def _status(settings: Settings) -> list[dict[str, Any]]:
+    from metacortex import describe as descriptions
+
+    database = descriptions.database(settings, settings.projector_url)
+    try:
+        return await descriptions.status(database)
+    finally:
+        await database.dispose()
 
 
 @app.command()
 def rebuild(
     workspace: Annotated[UUID | None, typer.Argument(help="Its id; none: all.")] = None,
     verify: Annotated[bool, typer.Option(help="Compare, and change nothing.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Fold read tables again from the log; what brings a parked workspace back."""
-    settings = load_settings()
-
-    async def work(projector: Projector, ids: list[UUID]) -> int:
-        bad = 0
-        for number, id in enumerate(ids, 1):
-            if verify:
-                differences = await projector.verify(id)
-                bad += bool(differences)
-                print(f"{id}: {'differs' if differences else 'equal'}")
-                for line in differences[:20]:
-                    err.print(f"  {line}")
-            else:
-                events = await projector.rebuild(id)
-                print(f"{id}: {events} events")
-            err.print(f"{number} of {len(ids)} workspaces", highlight=False)
-        return bad
-
-    if run(_with_projector(settings, workspace, work)):
+    found = run(_rebuild(_settings(), workspace, verify, as_json))
+    if as_json:
+        print(json.dumps(found, indent=2))
+    if failed := sum("error" in line for line in found):
+        fail(f"{failed} of {len(found)} workspaces cannot be folded, as said")
+    if any(line.get("differences") for line in found):
         fail("read tables differ from the log: run `metacortex rebuild`")
 
 
-async def _with_projector(
-    settings: Settings,
-    workspace: UUID | None,
-    work: Callable[[Projector, list[UUID]], Awaitable[int]],
-) -> int:
-    database = engine(settings.projector_url, pool_size=2)
+async def _rebuild(
+    settings: Settings, workspace: UUID | None, verify: bool, as_json: bool
+) -> list[dict[str, Any]]:
+    """Take one workspace after the other; one that fails holds up no other."""
+    from metacortex import describe as descriptions
+    from metacortex.queries.projector import Projector
+
+    database = descriptions.database(settings, settings.projector_url)
+    found = []
     try:
-        ids = [workspace] if workspace else await descriptions.workspaces(database)
-        return await work(Projector(database), ids)
+        projector = Projector(database)
+        ids = await descriptions.workspaces(database, workspace)
+        if workspace is not None and not ids:
+            fail(f"there is no workspace {workspace}")
+        for number, id in enumerate(ids, 1):
+            line = await _rebuilt(projector, id, verify)
+            found.append({"workspace_id": str(id), **line})
+            if not as_json:
+                print(f"{id}: {_outcome(line)}")
+            for difference in line.get("differences", ())[:TOLD]:
+                say(f"  {difference}")
+            say(f"{number} of {len(ids)} workspaces")
     finally:
         await database.dispose()
+    return found
+
+
+async def _rebuilt(projector: "Projector", id: UUID, verify: bool) -> dict[str, Any]:
+    from metacortex.kernel.database import is_unreachable
+
+    try:
+        if verify:
+            return {"differences": await projector.verify(id)}
+        return {"events": await projector.rebuild(id)}
+    except Exception as error:
+        if is_unreachable(error) or isinstance(error, DBAPIError):
+            raise
+        return {"error": repr(error)}  # an event that this release cannot fold
+
+
+def _outcome(line: dict[str, Any]) -> str:
+    if "error" in line:
+        return f"failed with {line['error']}"
+    if "events" in line:
+        return f"{line['events']} events"
+    return "differs" if line["differences"] else "equal"
 
 
 importing = typer.Typer(no_args_is_help=True)
@@ -246,10 +243,12 @@ def import_checklist(
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         fail(f"{file} cannot be read: {error}")
+    from metacortex import checklist as checklists
+
     actor = f"user_{user}"
     space = workspace_of(f"org_{workspace}" if workspace else actor)
     found = checklists.read(text, namespace=space, default_project=file.stem)
-    report = run(_import_checklist(load_settings(), found, space, actor))
+    report = run(_import_checklist(_settings(), found, space, actor))
     refused = report.refused
     show(
         {
@@ -264,17 +263,22 @@ def import_checklist(
     )
     if refused:
         for line in refused[:20]:
-            err.print(line, highlight=False)
+            say(line)
         fail(f"{len(refused)} commands were refused; all others are in")
 
 
 async def _import_checklist(
-    settings: Settings, found: checklists.Checklist, space: UUID, actor: str
-) -> importer.Report:
-    database = engine(settings.database_url, pool_size=2)
+    settings: Settings, found: "Checklist", space: UUID, actor: str
+) -> "Report":
+    from metacortex import describe as descriptions
+    from metacortex import importer
+    from metacortex.commands.bus import Bus
+    from metacortex.commands.members import Members
+
+    database = descriptions.database(settings, settings.database_url)
     try:
         await Members(database).saw(space, actor)
-        with _bar("commands") as progress:
+        with Bar("commands") as progress:
             report = await importer.run(
                 Bus(database),
                 found,
@@ -290,61 +294,39 @@ async def _import_checklist(
 
 def _wake(settings: Settings, space: UUID) -> None:
     """Tell the workers; if Redis is away, the sweep finds it a second later."""
+    from metacortex.wakeups import make_broker, sender
+
     try:
         sender(make_broker(settings.redis_url))([str(space)])
     except Exception as error:
-        err.print(f"Redis does not answer ({type(error).__name__}): the sweep follows.")
-
-
-class _bar:
-    """A bar on a terminal, lines elsewhere; used as a context manager."""
-
-    def __init__(self, what: str) -> None:
-        self._what = what
-        self._bar = Progress(
-            TextColumn("Importing"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn(what),
-            console=err,
-        )
-        self._task = self._bar.add_task(what)
-
-    def __enter__(self) -> Callable[[int, int], None]:
-        if err.is_terminal:
-            self._bar.start()
-        return self._progress
-
-    def __exit__(self, *_: object) -> None:
-        if err.is_terminal:
-            self._bar.stop()
-
-    def _progress(self, done: int, total: int) -> None:
-        if err.is_terminal:
-            self._bar.update(self._task, completed=done, total=total)
-        else:
-            print(f"{done} of {total} {self._what}", file=sys.stderr, flush=True)
+        say(f"Redis does not answer ({type(error).__name__}): the sweep follows.")
 
 
 @app.command()
 def describe(as_json: Json = False) -> None:
     """List commands, events, queries and settings; needs no database."""
-    found = descriptions.describe(load_settings())
+    settings = _loaded()
+    from metacortex import describe as descriptions
+
+    found = descriptions.describe(settings)
     if as_json:
         print(json.dumps(found, indent=2, default=str))
         return
     for name, values in found.items():
-        Console().print(f"[bold]{name}[/bold]")
+        print(name)
         for value in values:
-            Console().print(f"  {value}", highlight=False)
+            print(f"  {value}")
 
 
 @app.command()
 def doctor(as_json: Json = False) -> None:
     """Check what this installation needs; each failing line names the remedy."""
-    found = asyncio.run(descriptions.doctor(load_settings()))
+    settings = _loaded()
+    from metacortex import doctor as doctors
+
+    found = asyncio.run(doctors.doctor(settings))
     show(found, as_json, "Doctor")
-    if bad := [line["check"] for line in found if line["status"] != "ok"]:
+    if bad := [line["check"] for line in found if line["status"] == "failing"]:
         fail(f"not in order: {', '.join(bad)}")
 
 
@@ -354,10 +336,29 @@ def _calm_collector() -> None:
     gc.set_threshold(GC_THRESHOLD)
 
 
-def _settings() -> Settings:
-    settings = load_settings()
+def _process() -> Settings:
+    """Return the settings of a process that stays, and begin to log."""
+    from metacortex import logs
+
+    settings = _settings()
     logs.configure(settings.log_level, settings.log_format)
     return settings
+
+
+def _settings() -> Settings:
+    """Return settings to work with: production refuses unsafe ones, here for all."""
+    try:
+        return _loaded().checked()
+    except UnsafeSettings as error:
+        fail(str(error))
+
+
+def _loaded() -> Settings:
+    """Return the settings as they are, for what only tells of them."""
+    try:
+        return load_settings()
+    except ValidationError as error:
+        fail("\n".join(mistakes(error)))
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ from pydantic.fields import FieldInfo
 
 from metacortex.api.errors import status_of_class
 from metacortex.kernel.errors import CODES, MetaCortexError
-from metacortex.settings import Settings
+from metacortex.settings import Settings, variable
 
 DOCS = Path(__file__).parent.parent / "docs"
 
@@ -44,17 +44,12 @@ _BOUNDS = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<"}
 
 def settings_page() -> str:
     """Return the page of all settings, in the order of the code."""
-    prefix = str(Settings.model_config["env_prefix"])
     rows = [
-        (_variable(name, field, prefix), _kind(field), _default(field), _said(field))
+        (f"`{variable(name)}`", _kind(field), _default(field), _said(field))
         for name, field in Settings.model_fields.items()
     ]
     heads = ("Variable", "Kind", "Default", "Meaning")
     return _page("Settings", _SETTINGS, [_table(heads, rows)])
-
-
-def _variable(name: str, field: FieldInfo, prefix: str) -> str:
-    return f"`{field.validation_alias or prefix + name.upper()}`"
 
 
 def _kind(field: FieldInfo) -> str:

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
@@ -45,6 +45,10 @@ def _split(value: object) -> object:
     if isinstance(value, str):
         return tuple(part.strip() for part in value.split(",") if part.strip())
     return value
+
+
+class UnsafeSettings(Exception):
+    """Production refuses to run like this; each line is a problem with its remedy."""
 
 
 DatabaseUrl = Annotated[str, BeforeValidator(database_url)]
@@ -224,6 +228,17 @@ class Settings(BaseSettings):
     def auditor_url(self) -> str:
         return self.database_auditor_url or self.database_url
 
+    def checked(self) -> Self:
+        """Return these settings, fit for whatever this installation runs.
+
+        Raises UnsafeSettings. Every process goes through here before it connects to
+        anything: what a command writes with unsafe settings stays written.
+        """
+        if problems := self.problems():
+            listed = "\n".join(problems)
+            raise UnsafeSettings(f"production refuses to start like this:\n{listed}")
+        return self
+
     def problems(self) -> list[str]:
         """Say what makes a start in production unsafe, each with its remedy.
 
@@ -266,6 +281,23 @@ class Settings(BaseSettings):
             for name, url in urls.items()
             if url is not None and _is_weak(make_url(url))
         ]
+
+
+def variable(name: str) -> str:
+    """Return the environment variable of a field, or of an alias."""
+    field = Settings.model_fields.get(name)
+    if field is None:
+        return name
+    return str(field.validation_alias or f"METACORTEX_{name.upper()}")
+
+
+def mistakes(error: ValidationError) -> list[str]:
+    """Say which variables cannot be read and why; never their values: see passwords."""
+    return [
+        f"{variable(str(it['loc'][0])) if it['loc'] else 'settings'}: "
+        f"{it['msg'].removeprefix('Value error, ')}"
+        for it in error.errors()
+    ]
 
 
 def _issuer_problems(issuer: str | None) -> list[str]:

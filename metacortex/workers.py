@@ -19,7 +19,7 @@ from dramatiq.brokers.redis import RedisBroker
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from metacortex.kernel.database import autocommit, engine
+from metacortex.kernel.database import autocommit, engine, is_unreachable
 from metacortex.queries.projector import Projector
 from metacortex.settings import Settings
 from metacortex.wakeups import ACTOR, QUEUE, TURN_LIMIT_S, make_broker, sender
@@ -170,8 +170,11 @@ async def _guarded(step: Callable[[], Awaitable[None]]) -> None:
     """Run a step; a database that is away for a while does not end the scheduler."""
     try:
         await step()
-    except Exception:
-        logger.exception("sweep_failed")
+    except Exception as error:
+        if is_unreachable(error):  # the next interval tries again: a line will do
+            logger.warning("sweep_failed", error=repr(getattr(error, "orig", error)))
+        else:
+            logger.exception("sweep_failed")
 
 
 async def _pause(stopping: asyncio.Event, seconds: float) -> None:

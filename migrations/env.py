@@ -16,9 +16,10 @@ import metacortex.events.log
 import metacortex.queries.activity
 import metacortex.queries.registry
 import metacortex.queries.tables  # noqa: F401
+from metacortex.grants import OWNER
 from metacortex.kernel.database import Table
 from metacortex.settings import load_settings
-from migrations.roles import OWNER, apply_limits, ensure_roles
+from migrations.roles import apply_limits, ensure_roles
 
 LOCK = 7_236_101  # any number that nothing else in the database locks
 
@@ -42,8 +43,8 @@ def run(connection: Connection, urls: list[str]) -> None:
 
 
 async def online() -> None:
-    """Migrate the database that the settings name."""
-    settings = load_settings()
+    """Migrate the database that the settings name. Raises UnsafeSettings."""
+    settings = load_settings().checked()
     urls = [settings.database_url, settings.projector_url, settings.auditor_url]
     engine = create_async_engine(settings.owner_url)
     async with engine.begin() as connection:

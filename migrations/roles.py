@@ -6,22 +6,23 @@ password their URLs carry (docs/decisions/0009-roles.md).
 
 from collections.abc import Iterable
 
+from alembic.util import CommandError
 from sqlalchemy import Connection, text
 from sqlalchemy.engine import make_url
 
-OWNER = "metacortex_owner"
+from metacortex.grants import APP, AUDITOR, OWNER, PROJECTOR
 
 LIMITS = {
-    "metacortex_app": {
+    APP: {
         "statement_timeout": "10s",
         "lock_timeout": "5s",
         "idle_in_transaction_session_timeout": "10s",
     },
-    "metacortex_projector": {
+    PROJECTOR: {
         "lock_timeout": "30s",  # a rebuild waits for the turn that holds the checkpoint
         "idle_in_transaction_session_timeout": "60s",
     },
-    "metacortex_auditor": {
+    AUDITOR: {
         "statement_timeout": "60s",
         "default_transaction_read_only": "on",
     },
@@ -29,7 +30,7 @@ LIMITS = {
 """By role that logs in: how long it may hold things up."""
 
 
-class MissingRoles(Exception):
+class MissingRoles(CommandError):
     """The roles are not there, and the migrating user may not create them."""
 
 

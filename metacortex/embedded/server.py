@@ -43,6 +43,10 @@ class AlreadyRunning(EmbeddedError):
     """Another live process holds the folder."""
 
 
+class UnusableFolder(EmbeddedError):
+    """The data folder cannot be made or written to."""
+
+
 class StartFailed(EmbeddedError):
     """The server ended or stayed silent; the message ends with its last log lines."""
 
@@ -60,10 +64,17 @@ class Lock:
 def hold(path: Path) -> Lock:
     """Claim a lock file and write our process id into it.
 
-    Raises AlreadyRunning, naming the process that holds it. The file itself stays.
+    Raises AlreadyRunning, naming the process that holds it, and UnusableFolder. The
+    file itself stays.
     """
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    file = path.open("a+")
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        file = path.open("a+")
+    except OSError as error:
+        raise UnusableFolder(
+            f"{path.parent} cannot hold data ({error.strerror}): choose another folder "
+            "with --data-dir or METACORTEX_DATA_DIR."
+        ) from None
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -136,6 +136,12 @@ _RANGE = text(
     " AND sequence BETWEEN :first AND :last ORDER BY sequence"
 )
 
+_BY_STREAM = text(
+    f"{_SELECT} FROM events.log WHERE workspace_id = :workspace AND"
+    " (stream_id, version, stream_type) > (:stream, :version, :type)"
+    " AND sequence <= :last ORDER BY stream_id, version, stream_type LIMIT :limit"
+)
+
 _AFTER = text(
     f"{_SELECT} FROM unnest(CAST(:workspaces AS uuid[]), CAST(:after AS bigint[]))"
     " AS k(w, s) CROSS JOIN LATERAL (SELECT * FROM events.log l"
@@ -187,6 +193,30 @@ async def read_range(
     """Return a workspace's records from `first` to `last`, both included, in order."""
     values = {"workspace": workspace_id, "first": first, "last": last}
     return [_record(row) for row in await connection.execute(_RANGE, values)]
+
+
+Place = tuple[UUID, int, str]
+"""Stream, version and stream type: where a reading by streams has come to."""
+
+FIRST_PLACE: Place = (UUID(int=0), 0, "")
+
+
+def place(record: EventRecord) -> Place:
+    """Return where a record stands in a reading by streams."""
+    return record.stream_id, record.version, record.stream_type
+
+
+async def read_by_stream(
+    connection: ReadConnection, workspace_id: UUID, last: int, after: Place, limit: int
+) -> list[EventRecord]:
+    """Return the next records up to the sequence `last`, stream after stream."""
+    values = {
+        "workspace": workspace_id,
+        "last": last,
+        "limit": limit,
+        **dict(zip(("stream", "version", "type"), after, strict=True)),
+    }
+    return [_record(row) for row in await connection.execute(_BY_STREAM, values)]
 
 
 async def read_after(

@@ -58,13 +58,14 @@ class Fold:
         """Return the changed rows of a read table, as columns."""
         projection = PROJECTIONS[stream_type]
         return [
-            _columns(workspace_id, type, self.rows[workspace_id, type, id])
+            columns(workspace_id, type, self.rows[workspace_id, type, id])
             for workspace_id, type, id in self.changed
             if type == projection.stream_type
         ]
 
 
-def _columns(workspace_id: UUID, stream_type: str, row: Any) -> dict[str, Any]:
+def columns(workspace_id: UUID, stream_type: str, row: Any) -> dict[str, Any]:
+    """Return a row as the columns of its read table."""
     return {
         **PROJECTIONS[stream_type].columns(row),
         "workspace_id": workspace_id,

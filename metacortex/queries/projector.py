@@ -8,7 +8,7 @@ heads and checkpoints once more: whoever skipped a locked workspace relies on th
 """
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -28,11 +28,12 @@ from metacortex.kernel.database import (
     is_transient,
     is_unreachable,
 )
-from metacortex.queries import fold
+from metacortex.queries import activity, fold
+from metacortex.queries import verify as verification
 from metacortex.queries.activity import ActivityTable
 from metacortex.queries.fold import Fold
 from metacortex.queries.registry import PROJECTIONS
-from metacortex.queries.tables import ReadTable
+from metacortex.queries.verify import written_columns
 
 logger = structlog.get_logger(__name__)
 
@@ -198,16 +199,20 @@ class Projector:
                 total += len(records)
         return total
 
-    async def verify(self, workspace_id: UUID) -> list[str]:
-        """Compare the read tables with a fresh fold; return what differs, in words."""
+    async def verify(
+        self, workspace_id: UUID, chunk: int = verification.CHUNK
+    ) -> list[str]:
+        """Compare the read tables with the log; return what differs, in words.
+
+        Holds the workspace's checkpoint meanwhile, and `chunk` events in memory.
+        """
         async with self._engine.begin() as opened:
             connection = WriteConnection(ReadConnection(opened))
             row = await connection.execute(_LOCK_ONE, {"workspace": workspace_id})
             shown = row.scalar_one_or_none() or 0
-            folded = Fold({})
-            for record in await log.read_range(connection, workspace_id, 1, shown):
-                folded.apply(record)
-            return await _differences(connection, workspace_id, folded)
+            return await verification.differences(
+                connection, workspace_id, shown, chunk
+            )
 
 
 async def _folded(connection: ReadConnection, records: Sequence[EventRecord]) -> Fold:
@@ -258,7 +263,7 @@ def _json(rows: Any) -> str:
 @lru_cache
 def _upsert(type: str) -> TextClause:
     table = PROJECTIONS[type].table
-    columns = _written_columns(table)
+    columns = written_columns(table)
     names = ", ".join(columns)
     sets = ", ".join(
         f"{name} = excluded.{name}"
@@ -272,11 +277,6 @@ def _upsert(type: str) -> TextClause:
     )
 
 
-def _written_columns(table: str) -> list[str]:
-    columns = ReadTable.metadata.tables[table].columns
-    return [column.name for column in columns if column.computed is None]
-
-
 _ACTIVITY_NAMES = ", ".join(ActivityTable.__table__.columns.keys())
 _INSERT_ACTIVITY = text(
     f"INSERT INTO queries.activity ({_ACTIVITY_NAMES}) SELECT {_ACTIVITY_NAMES} FROM"
@@ -285,52 +285,9 @@ _INSERT_ACTIVITY = text(
 
 
 def _tables() -> list[str]:
-    return [*(projection.table for projection in PROJECTIONS.values()), _ACTIVITY]
-
-
-_ACTIVITY = "queries.activity"
+    return [*(it.table for it in PROJECTIONS.values()), activity.TABLE]
 
 
 @lru_cache
 def _delete(table: str) -> TextClause:
     return text(f"DELETE FROM {table} WHERE workspace_id = :workspace")
-
-
-@lru_cache
-def _documents(table: str, key: str) -> TextClause:
-    return text(
-        f"SELECT {key}::text, document::text FROM {table}"
-        " WHERE workspace_id = :workspace"
-    )
-
-
-async def _differences(
-    connection: ReadConnection, workspace_id: UUID, folded: Fold
-) -> list[str]:
-    expected: dict[str, dict[str, bytes]] = {table: {} for table in _tables()}
-    for (_, type, id), row in folded.rows.items():
-        expected[PROJECTIONS[type].table][str(id)] = fold.document(type, row)
-    for line in folded.log:
-        expected[_ACTIVITY][str(line["sequence"])] = orjson.dumps(line["document"])
-    found: list[str] = []
-    for table, wanted in expected.items():
-        name = "sequence" if table == _ACTIVITY else "id"
-        values = {"workspace": workspace_id}
-        rows = await connection.execute(_documents(table, name), values)
-        found += _compare(table, wanted, {row[0]: row[1].encode() for row in rows})
-    return found
-
-
-def _compare(
-    table: str, expected: Mapping[str, bytes], stored: Mapping[str, bytes]
-) -> list[str]:
-    missing = [f"{table} {key}: missing" for key in expected.keys() - stored.keys()]
-    extra = [
-        f"{table} {key}: not in the log" for key in stored.keys() - expected.keys()
-    ]
-    wrong = [
-        f"{table} {key}: differs"
-        for key in expected.keys() & stored.keys()
-        if expected[key] != stored[key]
-    ]
-    return sorted(missing + extra + wrong)

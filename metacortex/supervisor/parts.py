@@ -186,6 +186,8 @@ class Keeper:
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, self._pace.limit_s)
             running = self._running = await self._begin_again()
+            if running is not None:
+                self._say(f"{self._name} runs again")
 
     async def _begin_again(self) -> Running | None:
         try:

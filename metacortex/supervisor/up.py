@@ -120,7 +120,7 @@ async def run_up(
         finally:
             lock.release()
     except (EmbeddedError, UpError) as error:
-        screen.say(f"Error: {error}")
+        screen.say(f"error: {error}")
         return 1
     return 0
 

@@ -182,6 +182,7 @@ def test_a_part_that_dies_starts_again_and_that_is_said(up: Start, part: str) ->
     program.until_said(UP)
     os.kill(program.pids(part)[0], signal.SIGKILL)
     program.until_said(f"{part} ended with SIGKILL; it starts again in 0.1 s")
+    program.until_said(f"{part} runs again")
     eventually(lambda: len(program.pids(part)) == 2)
     eventually(lambda: program.output.count(f"{part} says hello") == 2)
     os.kill(program.pids(part)[1], signal.SIGTERM)
@@ -198,7 +199,8 @@ def test_postgres_and_redis_start_again_too(up: Start) -> None:
     os.kill(first, signal.SIGKILL)
     program.until_said("postgres ended with SIGKILL")
     eventually(lambda: pid_file.exists() and str(first) not in pid_file.read_text())
-    eventually(lambda: "ready" in pid_file.read_text())
+    program.until_said("postgres runs again")
+    assert "ready" in pid_file.read_text()
     assert program.end() == 0
 
 
@@ -255,6 +257,14 @@ def test_a_taken_port_is_named(up: Start) -> None:
         assert program.process.wait(20) == 1
         program.until_said(f"Port {port}")
         program.until_said("--port")
+
+
+def test_a_folder_that_cannot_hold_data_is_named(up: Start, tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    program = up(**NO_SERVICES, METACORTEX_DATA_DIR=str(file / "data"))
+    assert program.process.wait(20) == 1
+    program.until_said(f"error: {file}/data cannot hold data (Not a directory)")
 
 
 def test_a_failed_migration_ends_the_start(up: Start) -> None:

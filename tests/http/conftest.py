@@ -11,10 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
-import uvicorn
 
-from metacortex.api.app import create_app
-from metacortex.cli import _Server
+from metacortex.api.server import Server, make_server
 from metacortex.settings import Settings
 from metacortex.workers import Worker
 
@@ -27,7 +25,7 @@ GRACE_S = 30  # streams end within one; what they do at a shutdown must be their
 class Live:
     """A server that listens on the loopback interface."""
 
-    server: uvicorn.Server
+    server: Server
     thread: threading.Thread
 
     @property
@@ -45,14 +43,7 @@ class Live:
 
 def listen(settings: Settings) -> Live:
     """Return the application, served in a thread of its own."""
-    config = uvicorn.Config(
-        create_app(settings),
-        port=0,
-        log_config=None,
-        access_log=False,
-        timeout_graceful_shutdown=GRACE_S,
-    )
-    server = _Server(config)
+    server = make_server(settings, host="127.0.0.1", port=0, grace_s=GRACE_S)
     thread = threading.Thread(target=server.run)
     thread.start()
     ends = time.monotonic() + START_S

@@ -1,6 +1,5 @@
 """Who may do what, by the database's own word and by trying it."""
 
-from collections import defaultdict
 from uuid import UUID, uuid4
 
 import pytest
@@ -8,9 +7,10 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from metacortex import grants
 from metacortex.commands import tasks
 from metacortex.commands.bus import Bus
-from metacortex.kernel.database import sqlstate
+from metacortex.kernel.database import ReadConnection, sqlstate
 from metacortex.queries.projector import Projector
 from tests.conftest import Urls
 from tests.machine.walking import unit
@@ -114,47 +114,75 @@ async def test_the_auditor_reads_the_log_and_no_private_table(
         assert await refusal(urls.auditor, read(table), workspace=used) == DENIED
 
 
-READ, ADD, KEEP_UP = {"SELECT"}, {"SELECT", "INSERT"}, {"SELECT", "INSERT", "UPDATE"}
-ALL = KEEP_UP | {"DELETE"}
-
-RULES: dict[str, dict[str, set[str]]] = {
-    "metacortex_app": {
-        "events.log": ADD,
-        "events.heads": KEEP_UP,
-        "commands.*": KEEP_UP,
-        "queries.*": READ,
-    },
-    "metacortex_projector": {"events.*": READ, "queries.*": ALL, "workers.*": ALL},
-    "metacortex_auditor": {
-        "events.*": READ,
-        "commands.receipts": READ,
-        "queries.activity": READ,
-        "queries.checkpoints": READ,
-    },
-    "PUBLIC": {},
-}
-"""By role and table, what is granted; a table's own line goes before its schema's."""
+# The matrix of metacortex/grants.py, against what the migrations made
 
 
-async def test_grants_are_those_of_the_table(urls: Urls) -> None:
-    found = defaultdict[tuple[str, str], set[str]](set)
-    tables: set[str] = set()
+async def as_owner(urls: Urls, *statements: str) -> list[str]:
+    """Return what differs from the matrix after statements that are then undone."""
     database = create_async_engine(urls.owner)
+    try:
+        async with database.connect() as connection:
+            await connection.execute(text("SET LOCAL ROLE metacortex_owner"))
+            for sql in statements:
+                await connection.execute(text(sql))
+            return await grants.differences(ReadConnection(connection))
+    finally:
+        await database.dispose()
+
+
+async def test_grants_are_those_of_the_matrix(urls: Urls) -> None:
+    assert await as_owner(urls) == [], "grant it in a migration, or change the matrix"
+
+
+@pytest.mark.parametrize("login", ["app", "projector", "auditor"])
+async def test_each_login_may_what_the_matrix_says(urls: Urls, login: str) -> None:
+    database = create_async_engine(getattr(urls, login))
     async with database.connect() as connection:
-        for (table,) in await connection.execute(text(_TABLES)):
-            tables.add(table)
-        for role, table, privilege in await connection.execute(text(_GRANTS)):
-            found[role, table].add(privilege)
+        name, above = await grants.standing(ReadConnection(connection))
+        may = await grants.powers(ReadConnection(connection))
     await database.dispose()
-    assert "events.log" in tables
-    for role, rules in RULES.items():
-        for table in tables:
-            schema = table.partition(".")[0]
-            wanted = rules.get(table, rules.get(f"{schema}.*", set()))
-            assert found[role, table] == wanted, f"{role} on {table}"
+    assert (name, above) == (f"metacortex_{login}", [])
+    assert "events.log" in may
+    assert may == grants.reach([name], may)
 
 
-_TABLES = """SELECT schemaname || '.' || tablename FROM pg_tables
-WHERE schemaname IN ('events', 'commands', 'queries', 'workers')"""
-_GRANTS = """SELECT grantee, table_schema || '.' || table_name, privilege_type
-FROM information_schema.role_table_grants"""
+@pytest.mark.parametrize("schema", ["events", "commands", "queries", "workers"])
+async def test_a_table_to_come_is_granted_as_its_schema_says(
+    urls: Urls, schema: str
+) -> None:
+    assert await as_owner(urls, f"CREATE TABLE {schema}.notes (id uuid)") == []
+
+
+@pytest.mark.parametrize(
+    ("sql", "remedy"),
+    [
+        (
+            "REVOKE INSERT ON commands.tags FROM metacortex_app",
+            "metacortex_app lacks INSERT on commands.tags:"
+            " GRANT INSERT ON commands.tags TO metacortex_app",
+        ),
+        (
+            "GRANT UPDATE (type), DELETE ON events.log TO metacortex_app",
+            "metacortex_app has DELETE, UPDATE on events.log:"
+            " REVOKE DELETE, UPDATE ON events.log FROM metacortex_app, or",
+        ),
+        (
+            "GRANT SELECT ON queries.tasks TO metacortex_auditor",
+            "metacortex_auditor has SELECT on queries.tasks: REVOKE",
+        ),
+        ("GRANT SELECT ON events.log TO PUBLIC", "PUBLIC has SELECT on events.log"),
+        (
+            "RESET ROLE; ALTER TABLE events.log OWNER TO postgres",
+            "events.log belongs to postgres: ALTER TABLE events.log OWNER TO",
+        ),
+        (
+            "CREATE SCHEMA notes; CREATE TABLE notes.notes (id uuid)",
+            "notes.notes has no line in MATRIX of metacortex/grants.py",
+        ),
+    ],
+)
+async def test_a_grant_that_differs_is_named_with_its_remedy(
+    urls: Urls, sql: str, remedy: str
+) -> None:
+    [said] = await as_owner(urls, *sql.split("; "))
+    assert said.startswith(remedy)

@@ -1,7 +1,9 @@
 """Read tables are a pure projection of the log, whoever projects, whenever, twice."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from random import Random
+from typing import Any
 from uuid import UUID, uuid4
 
 import orjson
@@ -11,10 +13,14 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from metacortex.commands import tasks
 from metacortex.commands.bus import Bus
-from metacortex.events import codec
+from metacortex.events import codec, log
 from metacortex.events.codec import UnknownEvent
+from metacortex.events.record import EventRecord
 from metacortex.kernel.database import engine
+from metacortex.queries import verify as verification
 from metacortex.queries.projector import Projector
+from metacortex.queries.registry import PROJECTIONS
+from metacortex.queries.verify import written_columns
 from tests.conftest import Urls
 from tests.machine import laws
 from tests.machine.walking import Walk, unit
@@ -117,23 +123,147 @@ async def test_a_rebuild_shows_readers_the_old_tables_until_it_commits(
     await laws.check_read_side(writes, projector, workspace)
 
 
-async def test_verify_names_what_differs(
-    urls: Urls, writes: AsyncEngine, projector: Projector, workspace: UUID
+# What was changed by hand is found, whichever column it stands in
+
+
+@pytest.fixture
+async def walked(
+    writes: AsyncEngine, projector: Projector, workspace: UUID
+) -> list[tuple[str, UUID]]:
+    """A workspace that somebody has worked in; its streams, by type and id."""
+    walk, bus = Walk(workspace, Random(7)), Bus(writes)
+    await bus.execute([*walk.births(), *(walk.next() for _ in range(40))])
+    await catch_up(projector, [workspace])
+    found = {
+        (it.stream_type, it.stream_id) for it in await laws.records(writes, workspace)
+    }
+    return sorted(found, key=lambda key: key[1])
+
+
+TAMPERED = {
+    "title": "'Forged'",
+    "status": "'done'",
+    "priority": "priority + 1",
+    "due_date": "'1999-12-31'",
+    "due_at": "'1999-12-31 00:00Z'",
+    "due_local": "'1999-12-31'",
+    "project_id": "gen_random_uuid()",
+    "parent_id": "gen_random_uuid()",
+    "tags": "ARRAY[gen_random_uuid()]",
+    "assignee_id": "'user_forger'",
+    "archived": "NOT archived",
+    "deleted": "NOT deleted",
+    "created_at": "created_at + interval '1 microsecond'",
+    "updated_at": "updated_at - interval '1 day'",
+    "document": "replace(document::text, '\"version\":', '\"version\": ')::json",
+}
+
+
+def test_every_column_that_a_task_writes_is_tampered_with() -> None:
+    assert {*TAMPERED, "workspace_id", "id"} == set(written_columns("queries.tasks"))
+
+
+@pytest.mark.parametrize("column", TAMPERED)
+async def test_verify_names_a_column_changed_by_hand_and_rebuild_mends_it(
+    urls: Urls,
+    projector: Projector,
+    workspace: UUID,
+    walked: list[tuple[str, UUID]],
+    column: str,
 ) -> None:
-    id = uuid4()
-    await Bus(writes).execute(
-        [unit(workspace, tasks.CreateTask(task_id=id, title="As it was"))]
-    )
-    await projector.turn([workspace])
+    id = next(id for type, id in walked if type == "task")
     await run(
         urls.projector,
-        "UPDATE queries.tasks SET document ="
-        " replace(document::text, 'was', 'is')::json WHERE workspace_id = :w",
+        f"UPDATE queries.tasks SET {column} = {TAMPERED[column]}"
+        " WHERE workspace_id = :w AND id = :id",
         w=workspace,
+        id=id,
     )
-    assert await projector.verify(workspace) == [f"queries.tasks {id}: differs"]
+    assert await projector.verify(workspace) == [
+        f"queries.tasks {id}: {column} differs"
+    ]
     await projector.rebuild(workspace)
     assert await projector.verify(workspace) == []
+
+
+@pytest.mark.parametrize("chunk", [1, 2, 7, verification.CHUNK])
+async def test_verify_finds_the_same_in_chunks_of_any_size(
+    urls: Urls,
+    projector: Projector,
+    workspace: UUID,
+    walked: list[tuple[str, UUID]],
+    chunk: int,
+) -> None:
+    assert await projector.verify(workspace, chunk) == []
+    nil, first, last = UUID(int=0), walked[0], walked[-1]
+    copy = (
+        "INSERT INTO queries.projects SELECT (json_populate_record(p, json_build_object"
+        "('id', CAST(:id AS text)))).* FROM queries.projects p"
+        " WHERE workspace_id = :w ORDER BY id LIMIT 1"
+    )
+    for extra in (nil, UUID(int=2**128 - 1)):
+        await run(urls.projector, copy, w=workspace, id=str(extra))
+    for type, id in (first, last):
+        table = PROJECTIONS[type].table
+        sql = f"DELETE FROM {table} WHERE workspace_id = :w AND id = :id"
+        await run(urls.projector, sql, w=workspace, id=id)
+    for sql in (
+        "UPDATE queries.activity SET actor_id = 'me' WHERE workspace_id = :w"
+        " AND sequence = 1",
+        "UPDATE queries.activity SET sequence = sequence + 1000"
+        " WHERE workspace_id = :w AND sequence = 3",
+    ):
+        await run(urls.projector, sql, w=workspace)
+    assert sorted(await projector.verify(workspace, chunk)) == sorted(
+        [
+            "queries.activity 1: actor_id differs",
+            "queries.activity 3: missing",
+            "queries.activity 1003: not in the log",
+            f"queries.projects {nil}: not in the log",
+            f"queries.projects {UUID(int=2**128 - 1)}: not in the log",
+            *(f"{PROJECTIONS[type].table} {id}: missing" for type, id in (first, last)),
+        ]
+    )
+    await projector.rebuild(workspace)
+    assert await projector.verify(workspace, chunk) == []
+
+
+async def test_verify_holds_no_more_events_than_a_chunk(
+    projector: Projector,
+    workspace: UUID,
+    walked: list[tuple[str, UUID]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sizes: list[int] = []
+
+    def counted(read: Callable[..., Awaitable[list[EventRecord]]]) -> Any:
+        async def reading(*given: Any) -> list[EventRecord]:
+            found = await read(*given)
+            sizes.append(len(found))
+            return found
+
+        return reading
+
+    for name in ("read_range", "read_by_stream"):
+        monkeypatch.setattr(log, name, counted(getattr(log, name)))
+    assert await projector.verify(workspace, 5) == []
+    assert max(sizes) == 5
+    assert len(sizes) > 10
+
+
+async def test_verify_tells_no_more_than_helps(
+    urls: Urls,
+    projector: Projector,
+    workspace: UUID,
+    walked: list[tuple[str, UUID]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(verification, "MOST", 3)
+    sql = "DELETE FROM queries.activity WHERE workspace_id = :w"
+    await run(urls.projector, sql, w=workspace)
+    found = await projector.verify(workspace)
+    assert len(found) == 4
+    assert found[-1] == verification.MORE
 
 
 # Poison: an event of a later release, in a log that this release must read

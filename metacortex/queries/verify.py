@@ -1,0 +1,167 @@
+"""Comparing a workspace's read tables with its log, column by column, in chunks.
+
+Two passes, neither of which holds more than a chunk: the task log in the order of
+sequences, then the rows in the order of streams, where a row is compared as soon as its
+stream has ended. Postgres compares, since it knows what a value becomes in a column.
+What it computes itself (the search vector) cannot be written, and is left out.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from functools import lru_cache
+from typing import Any
+from uuid import UUID
+
+import orjson
+from sqlalchemy import TextClause, text
+
+from metacortex.events import codec, log
+from metacortex.events.record import EventRecord
+from metacortex.kernel.database import ReadConnection
+from metacortex.queries import activity, fold
+from metacortex.queries.registry import PROJECTIONS
+from metacortex.queries.tables import ReadTable
+
+CHUNK = 5_000  # events held in memory at a time, some 10 MB
+MOST = 1_000  # differences that are told; a rebuild mends the rest as well
+MORE = "and more: the comparison stopped here"
+
+
+async def differences(
+    connection: ReadConnection, workspace_id: UUID, shown: int, chunk: int = CHUNK
+) -> list[str]:
+    """Say what differs from a fold up to the sequence shown, at most `MOST` of it.
+
+    The caller holds the workspace's checkpoint, so that nothing moves meanwhile.
+    """
+    found: list[str] = []
+    for comparing in (_task_log, _rows):
+        async for said in comparing(connection, workspace_id, shown, chunk):
+            found += said
+            if len(found) >= MOST:
+                return [*found[:MOST], MORE]
+    return found
+
+
+async def _task_log(
+    connection: ReadConnection, workspace_id: UUID, shown: int, chunk: int
+) -> AsyncIterator[list[str]]:
+    """Compare the task log, chunk by chunk of sequences, and what stands beyond."""
+    for first in range(1, shown + 1, chunk):
+        last = min(first + chunk - 1, shown)
+        records = await log.read_range(connection, workspace_id, first, last)
+        lines = [_line(record) for record in records]
+        after = None if first == 1 else first - 1
+        yield await _compared(
+            connection, activity.TABLE, workspace_id, lines, after, last
+        )
+    yield await _compared(
+        connection, activity.TABLE, workspace_id, [], shown or None, None
+    )
+
+
+def _line(record: EventRecord) -> Any:
+    event = codec.read(record)
+    projection = PROJECTIONS[record.stream_type]
+    return activity.project(event, projection.summary(event.event))
+
+
+async def _rows(
+    connection: ReadConnection, workspace_id: UUID, shown: int, chunk: int
+) -> AsyncIterator[list[str]]:
+    """Compare the rows of every table, each once its stream has ended."""
+    rows: dict[fold.Key, Any] = {}
+    done: UUID | None = None
+    place = log.FIRST_PLACE
+    while records := await log.read_by_stream(
+        connection, workspace_id, shown, place, chunk
+    ):
+        for record in records:
+            key = fold.key(record)
+            rows[key] = PROJECTIONS[record.stream_type].project(
+                rows.get(key), codec.read(record)
+            )
+        place = log.place(records[-1])
+        open_stream = records[-1].stream_id
+        ended = {key: row for key, row in rows.items() if key[2] != open_stream}
+        if ended:
+            upto = max(key[2] for key in ended)
+            yield await _all_compared(connection, workspace_id, ended, done, upto)
+            rows = {key: row for key, row in rows.items() if key[2] == open_stream}
+            done = upto
+    yield await _all_compared(connection, workspace_id, rows, done, None)
+
+
+async def _all_compared(
+    connection: ReadConnection,
+    workspace_id: UUID,
+    rows: dict[fold.Key, Any],
+    after: UUID | None,
+    upto: UUID | None,
+) -> list[str]:
+    """Compare every table beyond one id and up to another, None for no bound."""
+    found: list[str] = []
+    for type, projection in PROJECTIONS.items():
+        wanted = [
+            fold.columns(space, type, row)
+            for (space, its, _), row in rows.items()
+            if its == type
+        ]
+        found += await _compared(
+            connection, projection.table, workspace_id, wanted, after, upto
+        )
+    return found
+
+
+async def _compared(
+    connection: ReadConnection,
+    table: str,
+    workspace_id: UUID,
+    wanted: Sequence[Any],
+    after: UUID | int | None,
+    upto: UUID | int | None,
+) -> list[str]:
+    values = {
+        "workspace": workspace_id,
+        "rows": orjson.dumps(wanted).decode(),
+        "after": after,
+        "upto": upto,
+        "most": MOST,
+    }
+    return [
+        f"{table} {key}: {what}"
+        for key, what in await connection.execute(_comparison(table), values)
+    ]
+
+
+@lru_cache
+def _comparison(table: str) -> TextClause:
+    """Return the statement that names the rows that differ, and in which columns."""
+    key = "sequence" if table == activity.TABLE else "id"
+    kind = "bigint" if table == activity.TABLE else "uuid"
+    cases = ", ".join(
+        f"CASE WHEN {_value('w', name)} IS DISTINCT FROM {_value('s', name)}"
+        f" THEN '{name}' END"
+        for name in written_columns(table)
+    )
+    return text(
+        f"SELECT key::text, what FROM (SELECT coalesce(w.{key}, s.{key}) AS key,"
+        f" CASE WHEN w.{key} IS NULL THEN 'not in the log'"
+        f" WHEN s.{key} IS NULL THEN 'missing' ELSE nullif(concat_ws(', ', {cases}),"
+        " '') || ' differs' END AS what"
+        f" FROM json_populate_recordset(NULL::{table}, CAST(:rows AS json)) w"
+        f" FULL JOIN (SELECT * FROM {table} WHERE workspace_id = :workspace"
+        f" AND (CAST(:after AS {kind}) IS NULL OR {key} > CAST(:after AS {kind}))"
+        f" AND (CAST(:upto AS {kind}) IS NULL OR {key} <= CAST(:upto AS {kind}))) s"
+        f" ON s.{key} = w.{key}) c WHERE what IS NOT NULL ORDER BY 1 LIMIT :most"
+    )
+
+
+def _value(side: str, name: str) -> str:
+    """Documents are compared as they are sent: the type json has no equality."""
+    return f"{side}.{name}::text" if name == "document" else f"{side}.{name}"
+
+
+def written_columns(table: str) -> list[str]:
+    """Return the columns of a table that a projection writes."""
+    columns = ReadTable.metadata.tables[table].columns
+    return [column.name for column in columns if column.computed is None]

@@ -1,0 +1,92 @@
+"""What an operator types about a running installation, on both kinds of output."""
+
+import asyncio
+import json
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+from typer.testing import CliRunner, Result
+
+from metacortex.cli import app
+from metacortex.commands import tasks
+from metacortex.commands.bus import Bus
+from metacortex.queries.projector import Projector
+from metacortex.settings import Settings
+from tests.conftest import Urls
+from tests.machine.test_projector import poison, run
+from tests.machine.walking import unit
+
+
+@pytest.fixture
+async def used(writes: AsyncEngine, projector: Projector, workspace: UUID) -> UUID:
+    """A workspace of one task."""
+    make = tasks.CreateTask(task_id=uuid4(), title="Kept")
+    await Bus(writes).execute([unit(workspace, make)])
+    await projector.turn([workspace])
+    return workspace
+
+
+async def call(settings: Settings, *arguments: str) -> Result:
+    """Run a command in a thread: it has an event loop of its own."""
+    environ = {
+        "ENVIRONMENT": "test",
+        "DATABASE_URL": settings.database_url,
+        "DATABASE_PROJECTOR_URL": settings.projector_url,
+        "REDIS_URL": settings.redis_url,
+        "METACORTEX_DATA_DIR": str(settings.data_dir),
+    }
+    runner = CliRunner()
+    return await asyncio.to_thread(runner.invoke, app, arguments, env=environ)
+
+
+async def test_a_rebuild_says_how_many_events(settings: Settings, used: UUID) -> None:
+    said = await call(settings, "rebuild", str(used))
+    assert said.stdout == f"{used}: 1 events\n"
+    assert said.stderr == "1 of 1 workspaces\n"
+    said = await call(settings, "rebuild", str(used), "--json")
+    assert json.loads(said.stdout) == [{"workspace_id": str(used), "events": 1}]
+
+
+async def test_a_comparison_says_what_differs(
+    settings: Settings, urls: Urls, used: UUID
+) -> None:
+    said = await call(settings, "rebuild", str(used), "--verify")
+    assert (said.exit_code, said.stdout) == (0, f"{used}: equal\n")
+    sql = "DELETE FROM queries.activity WHERE workspace_id = :w"
+    await run(urls.projector, sql, w=used)
+    said = await call(settings, "rebuild", str(used), "--verify")
+    assert (said.exit_code, said.stdout) == (1, f"{used}: differs\n")
+    assert said.stderr.splitlines() == [
+        "  queries.activity 1: missing",
+        "1 of 1 workspaces",
+        "error: read tables differ from the log: run `metacortex rebuild`",
+    ]
+    said = await call(settings, "rebuild", str(used), "--verify", "--json")
+    assert json.loads(said.stdout) == [
+        {"workspace_id": str(used), "differences": ["queries.activity 1: missing"]}
+    ]
+
+
+async def test_a_workspace_that_is_not_there_is_not_made(
+    settings: Settings, workspace: UUID
+) -> None:
+    for more in ((), ("--verify",)):
+        said = await call(settings, "rebuild", str(workspace), *more)
+        assert said.exit_code == 1
+        assert said.stderr == f"error: there is no workspace {workspace}\n"
+
+
+async def test_what_cannot_be_folded_is_said_and_shown_as_parked(
+    settings: Settings, urls: Urls, projector: Projector, used: UUID
+) -> None:
+    await poison(urls, used)
+    await projector.turn([used])
+    said = await call(settings, "rebuild", str(used))
+    assert said.exit_code == 1
+    assert said.stdout.startswith(f"{used}: failed with UnknownEvent(")
+    assert said.stderr.endswith("error: 1 of 1 workspaces cannot be folded, as said\n")
+    rows = json.loads((await call(settings, "status", "--json")).stdout)
+    [row] = [row for row in rows if row["workspace_id"] == str(used)]
+    assert (row["head"], row["shown"], row["behind"]) == (2, 1, 1)
+    assert row["parked_at"] and "UnknownEvent" in row["error"]
