@@ -63,10 +63,6 @@ ALLOWED = (
 )
 
 
-class UnsafeSettings(Exception):
-    """Production refuses to start like this; each problem names its remedy."""
-
-
 @dataclass(frozen=True, slots=True)
 class Route:
     """A path of the API with its handler."""
@@ -173,8 +169,7 @@ class Application(FastAPI):
 
 def create_app(settings: Settings) -> FastAPI:
     """Return the application. Raises UnsafeSettings."""
-    if problems := settings.problems():
-        raise UnsafeSettings("\n".join(problems))
+    settings.checked()
     app = Application(
         title="MetaCortex",
         version=__version__,

@@ -6,8 +6,8 @@ from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from fastapi import FastAPI
 
-from metacortex.api.app import UnsafeSettings, create_app
-from metacortex.settings import Settings
+from metacortex.api.app import create_app
+from metacortex.settings import Settings, UnsafeSettings
 from tests.clients import BASE, Client
 
 ORIGIN = "https://app.example.com"
