@@ -1,6 +1,6 @@
 """What several rules of tasks check: places, projects, tags, assignees."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -54,6 +54,20 @@ def check_place(task_id: UUID, parent_id: UUID | None, facts: Facts) -> None:
     above = [found.id for found in facts.look_up("task.ancestors", parent_id)]
     if task_id in above:
         path = [*reversed(above[: above.index(task_id) + 1]), task_id]
+def open_parent(parent_id: UUID | None, facts: Facts) -> Task | None:
+    """Return the parent, which must take new subtasks. Raises Invalid, Refused.
+
+    A completed or cancelled one does: what it is about may turn out to be more.
+    """
+    parent = live_parent(parent_id, facts)
+    if parent is None or parent_id is None:
+        return None
+    if parent.archived:
+        raise Refused("parent_archived", meta={"parent_id": str(parent_id)})
+    check_project(facts.look_up("task.project", parent_id))
+    return parent
+
+
         raise Refused("cycle_detected", meta={"path": [str(step) for step in path]})
     check_depth(len(above) + _height(task_id, facts))
 

@@ -13,6 +13,7 @@ from metacortex.commands.tasks.checks import (
 )
 from metacortex.commands.tasks.messages import (
     DeleteTask,
+    open_parent,
     MoveTask,
     RestoreTask,
     RevertTask,
@@ -46,7 +47,8 @@ def move(command: MoveTask, task: Task, facts: Facts) -> list[TaskEvent | Elsewh
     assert not isinstance(parent_id, Unset)
     project_id = command.project_id
     if command.parent_id is not UNSET:
-        parent = live_parent(parent_id, facts)
+        stays = parent_id == task.parent_id
+        parent = (live_parent if stays else open_parent)(parent_id, facts)
         check_place(command.task_id, parent_id, facts)
         if project_id is UNSET and parent is not None:
             project_id = parent.project_id

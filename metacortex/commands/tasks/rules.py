@@ -12,9 +12,9 @@ from metacortex.commands.tasks.checks import (
     check_target,
     checked_tags,
     distinct,
-    live_parent,
     named,
 )
+    open_parent,
 from metacortex.commands.tasks.messages import (
     ArchiveTask,
     BlockTask,
@@ -125,7 +125,7 @@ def _decide_open(
 def _create(command: CreateTask, task: Task | None, facts: Facts) -> list[TaskEvent]:
     if task is not None:
         raise Refused("already_exists")
-    parent = live_parent(command.parent_id, facts)
+    parent = open_parent(command.parent_id, facts)
     project_id, tags = command.project_id, command.tags
     if isinstance(project_id, Unset):
         project_id = parent.project_id if parent else None
@@ -135,8 +135,6 @@ def _create(command: CreateTask, task: Task | None, facts: Facts) -> list[TaskEv
         tags = checked_tags(tags, facts, "/tags")
     if command.project_id is not UNSET and project_id is not None:
         check_target(project_id, facts)
-    elif parent is not None and command.parent_id is not None:
-        check_project(facts.look_up("task.project", command.parent_id))
     if command.parent_id is not None:
         check_depth(len(facts.look_up("task.ancestors", command.parent_id)) + 1)
     check_assignee(command.assignee_id, facts)
