@@ -17,6 +17,26 @@ class _Project(Protocol):
     deleted: bool
 
 
+def closed_projects(facts: Facts) -> Mapping[UUID, _Project]:
+    """Return the archived and the deleted projects of the workspace, by id."""
+    return {found.id: found.state for found in facts.look_up("project.closed", "")}
+
+
+def check_along(tasks: Iterable[Found], facts: Facts) -> None:
+    """Refuse to delete or restore along a task whose own project is closed."""
+    closed = closed_projects(facts)
+    for task in tasks:
+        if (project := closed.get(task.state.project_id)) is not None:
+            _check_open(task.state.project_id, project)
+
+
+def _check_open(project_id: UUID, project: _Project) -> None:
+    if project.deleted:
+        raise Refused("project_deleted", meta={"project_id": str(project_id)})
+    if project.archived:
+        raise Refused("project_archived", meta={"project_id": str(project_id)})
+
+
 def check_alone(task_id: UUID, facts: Facts) -> None:
     """Refuse to undo the birth of a task that has live subtasks by now."""
     live = [
@@ -104,10 +124,7 @@ def check_target(project_id: UUID, facts: Facts) -> None:
     project: _Project | None = facts.stream("project", project_id)
     if project is None:
         raise Invalid("unknown_reference", source={"pointer": "/project_id"})
-    if project.deleted:
-        raise Refused("project_deleted", meta={"project_id": str(project_id)})
-    if project.archived:
-        raise Refused("project_archived", meta={"project_id": str(project_id)})
+    _check_open(project_id, project)
 
 
 def checked_tags(

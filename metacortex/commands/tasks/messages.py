@@ -96,7 +96,7 @@ class CancelTask:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MoveTask:
-    """Put a task elsewhere; subtasks of the same project come along."""
+    """Put a task elsewhere; subtasks of the same project come along, archived too."""
 
     task_id: UUID
     project_id: UUID | None | Unset = UNSET
@@ -119,7 +119,10 @@ class UnarchiveTask:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeleteTask:
-    """Delete a task with its subtree, softly. A repeat changes nothing."""
+    """Delete a task with its subtree, softly. A repeat changes nothing.
+
+    Archived subtasks go along; one of an archived project is a reason to refuse.
+    """
 
     task_id: UUID
 

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from metacortex.commands.tasks.checks import (
     check_alone,
+    check_along,
     check_place,
     check_project,
     check_target,
@@ -33,6 +34,7 @@ from metacortex.kernel.decider import (
     Facts,
     Unset,
     change,
+    Found,
     changed,
 )
 from metacortex.kernel.errors import Refused
@@ -91,37 +93,44 @@ def _brought_along(
 def delete(command: DeleteTask, facts: Facts) -> Sequence[TaskEvent | Elsewhere]:
     """Delete the task and what stands below it."""
     gone = TaskDeleted(deleted=ON, deleted_with=Change(None, command.task_id))
-    return [gone] + [
-        Elsewhere(found.id, gone)
+    live = [
+        found
         for found in facts.look_up("task.subtree", command.task_id)
         if not found.state.deleted
     ]
 
 
+    check_along(live, facts)
+    return [gone, *(Elsewhere(found.id, gone) for found in live)]
 def restore(
     command: RestoreTask, task: Task, facts: Facts
 ) -> Sequence[TaskEvent | Elsewhere]:
-    """Bring the task back, with what went along."""
-    _check_home(command.task_id, task, None, facts)
+    """Bring the task back, with all that went along, or refuse."""
+    _check_home(command.task_id, task, facts)
+    along = _went_along(command.task_id, task, facts)
+    check_along(along, facts)
     back = TaskRestored(deleted=OFF, deleted_with=Change(task.deleted_with, None))
-    return [back] + [
-        Elsewhere(found.id, back)
-        for found in facts.look_up("task.subtree", command.task_id)
-        if found.state.deleted and found.state.deleted_with == task.deleted_with
-    ]
+    return [back, *(Elsewhere(found.id, back) for found in along)]
 
 
-def _check_home(task_id: UUID, task: Task, along: UUID | None, facts: Facts) -> None:
-    """Refuse to bring a task back where its parent or its project is gone.
+def _went_along(task_id: UUID, task: Task, facts: Facts) -> list[Found]:
+    """Return what went with the task, and stands below nothing that stays deleted."""
+    back, along = {task_id}, []
+    for found in facts.look_up("task.subtree", task_id):
+        went = found.state.deleted_with == task.deleted_with
+        if went and found.state.parent_id in back:
+            back.add(found.id)
+            along.append(found)
+    return along
 
-    What went together comes back together: that home is on its way.
-    """
+
+def _check_home(task_id: UUID, task: Task, facts: Facts) -> None:
+    """Refuse to bring a task back where its parent or its project is gone."""
     for found in facts.look_up("task.ancestors", task_id):
         if found.id == task.parent_id and found.state.deleted:
-            if along is None or found.state.deleted_with != along:
-                raise Refused("parent_deleted", meta={"parent_id": str(found.id)})
+            raise Refused("parent_deleted", meta={"parent_id": str(found.id)})
     for project in facts.look_up("task.project", task_id):
-        if project.state.deleted and project.id != along:
+        if project.state.deleted:
             raise Refused("project_deleted", meta={"project_id": str(project.id)})
 
 
@@ -138,6 +147,6 @@ def take_back(command: RevertTask, task: Task, facts: Facts) -> list[TaskEvent]:
         checked_tags(set(after.tags) - set(task.tags), facts, None)
     if after.deleted and not task.deleted:
         check_alone(command.task_id, facts)
-    if task.deleted and not after.deleted and reverted.parent_id is None:
-        _check_home(command.task_id, task, task.deleted_with, facts)
+    if task.deleted and not after.deleted:
+        _check_home(command.task_id, task, facts)
     return [reverted]
