@@ -73,7 +73,8 @@ class UnblockTask:
 class CompleteTask:
     """Mark a task done. Completing a completed task changes nothing.
 
-    Open subtasks are left as they are, completed along, or a reason to refuse.
+    Open subtasks are left as they are, completed along, or a reason to refuse. Archived
+    ones, and those of an archived project, are neither completed nor waited for.
     """
 
     task_id: UUID
@@ -105,7 +106,11 @@ class MoveTask:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArchiveTask:
-    """Put a task away. Archiving an archived task changes nothing."""
+    """Put a task away, not its subtasks. Archiving an archived task changes nothing.
+
+    Until it is taken out it can only be deleted and restored. What its tree or a tag
+    does to it, it follows: moved, deleted and restored along, a deleted tag taken off.
+    """
 
     task_id: UUID
 

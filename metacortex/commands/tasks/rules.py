@@ -11,6 +11,7 @@ from metacortex.commands.tasks.checks import (
     check_project,
     check_target,
     checked_tags,
+    closed_projects,
     distinct,
     named,
 )
@@ -50,7 +51,15 @@ from metacortex.events.tasks import (
     TaskUnarchived,
     TaskUnblocked,
 )
-from metacortex.kernel.decider import UNSET, Change, Elsewhere, Facts, Unset, change
+from metacortex.kernel.decider import (
+    UNSET,
+    Change,
+    Elsewhere,
+    Facts,
+    Found,
+    Unset,
+    change,
+)
 from metacortex.kernel.errors import NotFound, Refused
 
 
@@ -224,11 +233,7 @@ def _complete(
         done.append(_completed(task, status, facts.now))
     if command.subtasks == "leave":
         return done
-    still_open = [
-        found
-        for found in facts.look_up("task.subtree", command.task_id)
-        if found.state.status in OPEN and not found.state.deleted
-    ]
+    still_open = _open_below(command, facts)
     if command.subtasks == "require_done":
         if still_open and status is not None:
             raise Refused("open_subtasks", meta=named(still_open))
@@ -241,6 +246,18 @@ def _complete(
 
 
 def _completed(task: Task, status: Change[Status], now: datetime) -> TaskCompleted:
+def _open_below(command: CompleteTask, facts: Facts) -> list[Found]:
+    """Return the open subtasks that may be completed: what is put away is left out."""
+    closed = closed_projects(facts)
+    return [
+        found
+        for found in facts.look_up("task.subtree", command.task_id)
+        if found.state.status in OPEN
+        and not (found.state.deleted or found.state.archived)
+        and found.state.project_id not in closed
+    ]
+
+
     return TaskCompleted(
         status=status,
         completed_at=Change(task.completed_at, now),
