@@ -255,6 +255,8 @@ def _check_along(tasks: Iterable[Found], project_id: UUID, facts: Facts) -> None
 def _revert(
     command: RevertProject, project: Project, facts: Facts
 ) -> Sequence[ProjectEvent]:
+    if "deleted" not in command.changes:
+        _check_present(project)
     if project.archived and "archived" not in command.changes:
         raise Refused("project_archived")
     live = [
@@ -264,7 +266,8 @@ def _revert(
     ]
     reverted = ProjectReverted(**command.changes)
     if live and changed(project, reverted).deleted and not project.deleted:
-        raise UndoConflict("undo_conflict", meta={"tasks": live[:20]})
+        meta = {"tasks": live[:NAMED_LIMIT], "count": len(live)}
+        raise UndoConflict("undo_conflict", meta=meta)
     return [reverted]
 
 

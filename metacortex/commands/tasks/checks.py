@@ -54,6 +54,20 @@ def named(tasks: Sequence[Found]) -> dict[str, Any]:
     return {"tasks": ids, "count": len(tasks)}
 
 
+def open_parent(parent_id: UUID | None, facts: Facts) -> Task | None:
+    """Return the parent, which must take new subtasks. Raises Invalid, Refused.
+
+    A completed or cancelled one does: what it is about may turn out to be more.
+    """
+    parent = live_parent(parent_id, facts)
+    if parent is None or parent_id is None:
+        return None
+    if parent.archived:
+        raise Refused("parent_archived", meta={"parent_id": str(parent_id)})
+    check_project(facts.look_up("task.project", parent_id))
+    return parent
+
+
 def live_parent(parent_id: UUID | None, facts: Facts) -> Task | None:
     """Return the parent, which must be live. Raises Invalid, Refused."""
     if parent_id is None:
@@ -74,20 +88,6 @@ def check_place(task_id: UUID, parent_id: UUID | None, facts: Facts) -> None:
     above = [found.id for found in facts.look_up("task.ancestors", parent_id)]
     if task_id in above:
         path = [*reversed(above[: above.index(task_id) + 1]), task_id]
-def open_parent(parent_id: UUID | None, facts: Facts) -> Task | None:
-    """Return the parent, which must take new subtasks. Raises Invalid, Refused.
-
-    A completed or cancelled one does: what it is about may turn out to be more.
-    """
-    parent = live_parent(parent_id, facts)
-    if parent is None or parent_id is None:
-        return None
-    if parent.archived:
-        raise Refused("parent_archived", meta={"parent_id": str(parent_id)})
-    check_project(facts.look_up("task.project", parent_id))
-    return parent
-
-
         raise Refused("cycle_detected", meta={"path": [str(step) for step in path]})
     check_depth(len(above) + _height(task_id, facts))
 
@@ -127,17 +127,22 @@ def check_target(project_id: UUID, facts: Facts) -> None:
     _check_open(project_id, project)
 
 
-def checked_tags(
-    tags: Iterable[UUID], facts: Facts, pointer: str | None
-) -> tuple[UUID, ...]:
+def checked_tags(tags: Iterable[UUID], facts: Facts, pointer: str) -> tuple[UUID, ...]:
     """Return the tags, which must all be live. Raises Invalid."""
     for tag_id in tags:
         tag = facts.stream("tag", tag_id)
         if tag is None or tag.deleted:
-            source = {"pointer": pointer} if pointer else None
-            meta = {"tag_id": str(tag_id)}
+            source, meta = {"pointer": pointer}, {"tag_id": str(tag_id)}
             raise Invalid("unknown_reference", source=source, meta=meta)
     return tuple(tags)
+
+
+def check_tags_back(tags: Iterable[UUID], facts: Facts) -> None:
+    """Refuse to put back a tag that is deleted by now."""
+    for tag_id in tags:
+        tag = facts.stream("tag", tag_id)
+        if tag is None or tag.deleted:
+            raise Refused("tag_deleted", meta={"tag_id": str(tag_id)})
 
 
 def distinct(tags: Iterable[UUID]) -> tuple[UUID, ...]:

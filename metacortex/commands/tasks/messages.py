@@ -150,10 +150,24 @@ class CommentTask:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RevertTask:
-    """Put fields of a task back; issued by an undo only."""
+    """Put fields of a task back; issued by an undo only.
+
+    `along` says that the command that is undone was about another stream.
+    """
 
     task_id: UUID
     changes: Mapping[str, Change[Any]]
+    along: bool = False
+
+    @property
+    def retags(self) -> bool:
+        """Whether it only puts back what a command about a tag did."""
+        return self.along and self.changes.keys() == {"tags"}
+
+    @property
+    def places(self) -> bool:
+        """Whether it only puts back what a task above or a tag brought about."""
+        return self.along and self.changes.keys() <= {"tags", "project_id"}
 
 
 TaskCommand = (

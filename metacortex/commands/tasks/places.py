@@ -7,14 +7,16 @@ from metacortex.commands.tasks.checks import (
     check_alone,
     check_along,
     check_place,
+    check_present,
     check_project,
+    check_tags_back,
     check_target,
-    checked_tags,
+    distinct,
     live_parent,
+    open_parent,
 )
 from metacortex.commands.tasks.messages import (
     DeleteTask,
-    open_parent,
     MoveTask,
     RestoreTask,
     RevertTask,
@@ -32,9 +34,9 @@ from metacortex.kernel.decider import (
     Change,
     Elsewhere,
     Facts,
+    Found,
     Unset,
     change,
-    Found,
     changed,
 )
 from metacortex.kernel.errors import Refused
@@ -98,10 +100,10 @@ def delete(command: DeleteTask, facts: Facts) -> Sequence[TaskEvent | Elsewhere]
         for found in facts.look_up("task.subtree", command.task_id)
         if not found.state.deleted
     ]
-
-
     check_along(live, facts)
     return [gone, *(Elsewhere(found.id, gone) for found in live)]
+
+
 def restore(
     command: RestoreTask, task: Task, facts: Facts
 ) -> Sequence[TaskEvent | Elsewhere]:
@@ -135,7 +137,11 @@ def _check_home(task_id: UUID, task: Task, facts: Facts) -> None:
 
 
 def take_back(command: RevertTask, task: Task, facts: Facts) -> list[TaskEvent]:
-    """Put fields back, if the rules of places still allow it."""
+    """Put fields back, if the rules of places still allow it.
+
+    A parent may be archived: the task is not new there.
+    """
+    _check_awake(command, task)
     reverted = TaskReverted(**command.changes)
     after = changed(task, reverted)
     if reverted.parent_id is not None:
@@ -144,9 +150,19 @@ def take_back(command: RevertTask, task: Task, facts: Facts) -> list[TaskEvent]:
     if reverted.project_id is not None and after.project_id is not None:
         check_target(after.project_id, facts)
     if reverted.tags is not None:
-        checked_tags(set(after.tags) - set(task.tags), facts, None)
+        check_tags_back(set(after.tags) - set(task.tags), facts)
+        distinct(after.tags)
     if after.deleted and not task.deleted:
         check_alone(command.task_id, facts)
     if task.deleted and not after.deleted:
         _check_home(command.task_id, task, facts)
     return [reverted]
+
+
+def _check_awake(command: RevertTask, task: Task) -> None:
+    """Refuse to change a deleted or archived task behind the back of its rules."""
+    if "deleted" in command.changes or command.places:
+        return
+    check_present(task)
+    if task.archived and "archived" not in command.changes:
+        raise Refused("task_archived")

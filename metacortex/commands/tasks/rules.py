@@ -14,8 +14,8 @@ from metacortex.commands.tasks.checks import (
     closed_projects,
     distinct,
     named,
-)
     open_parent,
+)
 from metacortex.commands.tasks.messages import (
     ArchiveTask,
     BlockTask,
@@ -71,7 +71,8 @@ def decide(
         return _create(command, task, facts)
     if task is None:
         raise NotFound("not_found")
-    check_project(facts.look_up("task.project", command.task_id))
+    if not (isinstance(command, RevertTask) and command.retags):
+        check_project(facts.look_up("task.project", command.task_id))
     match command:
         case DeleteTask():
             return [] if task.deleted else delete(command, facts)
@@ -245,7 +246,6 @@ def _complete(
     ]
 
 
-def _completed(task: Task, status: Change[Status], now: datetime) -> TaskCompleted:
 def _open_below(command: CompleteTask, facts: Facts) -> list[Found]:
     """Return the open subtasks that may be completed: what is put away is left out."""
     closed = closed_projects(facts)
@@ -258,6 +258,7 @@ def _open_below(command: CompleteTask, facts: Facts) -> list[Found]:
     ]
 
 
+def _completed(task: Task, status: Change[Status], now: datetime) -> TaskCompleted:
     return TaskCompleted(
         status=status,
         completed_at=Change(task.completed_at, now),
