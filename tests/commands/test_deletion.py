@@ -8,6 +8,7 @@ import pytest
 from metacortex.events.projects import ProjectDeleted, ProjectRestored
 from metacortex.events.tasks import TaskRestored
 from metacortex.kernel.decider import Change
+from metacortex.kernel.errors import Refused
 from tests.commands.memory import Memory
 from tests.commands.test_tasks_tree import (
     HOME,
@@ -221,4 +222,4 @@ def test_a_deletion_sees_what_came_along_in_the_same_batch() -> None:
         memory.unit(ArchiveProjectFactory(project_id=WORK)),
         memory.unit(RESTORE_HOME),
     )[1:]
-    assert refused.code == "project_archived"
+    assert isinstance(refused, Refused) and refused.code == "project_archived"

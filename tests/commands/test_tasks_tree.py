@@ -19,7 +19,6 @@ from tests.factories import (
     ON,
     CompleteTaskFactory,
     CreateTaskFactory,
-    DeleteTaskFactory,
     MoveTaskFactory,
     ProjectArchivedFactory,
     ProjectCreatedFactory,
