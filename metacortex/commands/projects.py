@@ -1,10 +1,11 @@
 """Projects, write side: the commands, the state they need, and the rules.
 
 Pure: no I/O, no clock, no framework (a contract in pyproject.toml). An archived
-project takes no command but `UnarchiveProject`; its tasks refuse theirs.
+project takes no command but `UnarchiveProject`; its tasks refuse theirs. Its tasks are
+deleted and restored with all that stands below them, in whatever project that is.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, assert_never
 from uuid import UUID
@@ -27,6 +28,7 @@ from metacortex.kernel.decider import (
     Decider,
     Elsewhere,
     Facts,
+    Found,
     LookUp,
     Need,
     Stream,
@@ -36,8 +38,10 @@ from metacortex.kernel.decider import (
 )
 from metacortex.kernel.errors import NotFound, Refused, UndoConflict
 
+CLOSED = LookUp("project.closed", "")
 NAME_LIMIT = 255
 DESCRIPTION_LIMIT = 16_383  # as tasks have it
+NAMED_LIMIT = 20  # ids that a refusal lists, as tasks have it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +80,10 @@ class UnarchiveProject:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeleteProject:
-    """Delete a project and its tasks, softly. Repeating that changes nothing."""
+    """Delete a project, its tasks and their subtrees, softly. A repeat changes nothing.
+
+    A subtask of another, archived project is a reason to refuse.
+    """
 
     project_id: UUID
 
@@ -122,8 +129,10 @@ def needs(command: ProjectCommand) -> Sequence[Need]:
     """Name the streams and look-ups that the rules of a command read."""
     own = Stream(STREAM, command.project_id)
     match command:
-        case DeleteProject() | RestoreProject() | RevertProject():
-            return [own, LookUp("project.tasks", command.project_id)]
+        case DeleteProject() | RestoreProject():
+            return [own, LookUp("project.family", command.project_id), CLOSED]
+        case RevertProject():
+            return [own, LookUp("project.family", command.project_id)]
         case _:
             return [own]
 
@@ -183,44 +192,82 @@ def _delete(
     command: DeleteProject, project: Project, facts: Facts
 ) -> Sequence[ProjectEvent | Elsewhere]:
     _check_open(project)
-    along = [
-        Elsewhere(
-            task.id,
-            TaskDeleted(deleted=ON, deleted_with=Change(None, command.project_id)),
-        )
-        for task in facts.look_up("project.tasks", command.project_id)
-        if not task.state.deleted
-    ]
-    return [ProjectDeleted(deleted=ON), *along]
+    gone = TaskDeleted(deleted=ON, deleted_with=Change(None, command.project_id))
+    live = [it for it in _tree(command.project_id, facts) if not it.state.deleted]
+    _check_along(live, command.project_id, facts)
+    return [ProjectDeleted(deleted=ON), *(Elsewhere(task.id, gone) for task in live)]
 
 
 def _restore(
     command: RestoreProject, facts: Facts
 ) -> Sequence[ProjectEvent | Elsewhere]:
-    along = [
-        Elsewhere(
-            task.id,
-            TaskRestored(deleted=OFF, deleted_with=Change(command.project_id, None)),
-        )
-        for task in facts.look_up("project.tasks", command.project_id)
-        if task.state.deleted_with == command.project_id
-    ]
-    return [ProjectRestored(deleted=OFF), *along]
+    back = TaskRestored(deleted=OFF, deleted_with=Change(command.project_id, None))
+    along = _went_along(command.project_id, facts)
+    _check_along(along, command.project_id, facts)
+    return [ProjectRestored(deleted=OFF), *(Elsewhere(task.id, back) for task in along)]
+
+
+def _tree(project_id: UUID, facts: Facts) -> list[Found]:
+    """Return the tasks of a project and what is below them, parents first."""
+    inside: dict[UUID, Found] = {}
+    for task in facts.look_up("project.family", project_id):
+        if task.state.project_id == project_id or task.state.parent_id in inside:
+            inside[task.id] = task
+    return list(inside.values())
+
+
+def _went_along(project_id: UUID, facts: Facts) -> list[Found]:
+    """Return what went with a project and can come back. Raises Refused.
+
+    A parent outside the project may have been deleted since; what stands below a task
+    that had been deleted by itself stays where it is.
+    """
+    tree, back = _tree(project_id, facts), dict[UUID | None, Found]()
+    gone = {it.id for it in facts.look_up("project.family", project_id) if _gone(it)}
+    within = {task.id for task in tree}
+    for task in tree:
+        parent_id = task.state.parent_id
+        if task.state.deleted_with != project_id:
+            continue
+        if parent_id not in gone or parent_id in back:
+            back[task.id] = task
+        elif parent_id not in within:
+            raise Refused("parent_deleted", meta={"parent_id": str(parent_id)})
+    return list(back.values())
+
+
+def _gone(task: Found) -> bool:
+    return bool(task.state.deleted)
+
+
+def _check_along(tasks: Iterable[Found], project_id: UUID, facts: Facts) -> None:
+    """Refuse to delete or restore along a task whose own project is closed."""
+    closed = {found.id: found.state for found in facts.look_up("project.closed", "")}
+    for task in tasks:
+        other_id = task.state.project_id
+        if other_id != project_id and other_id in closed:
+            code = (
+                "project_archived" if closed[other_id].archived else "project_deleted"
+            )
+            raise Refused(code, meta={"project_id": str(other_id)})
 
 
 def _revert(
     command: RevertProject, project: Project, facts: Facts
 ) -> Sequence[ProjectEvent]:
+    if "deleted" not in command.changes:
+        _check_present(project)
     if project.archived and "archived" not in command.changes:
         raise Refused("project_archived")
     live = [
         str(task.id)
-        for task in facts.look_up("project.tasks", command.project_id)
-        if not task.state.deleted
+        for task in facts.look_up("project.family", command.project_id)
+        if task.state.project_id == command.project_id and not task.state.deleted
     ]
     reverted = ProjectReverted(**command.changes)
     if live and changed(project, reverted).deleted and not project.deleted:
-        raise UndoConflict("undo_conflict", meta={"tasks": live[:20]})
+        meta = {"tasks": live[:NAMED_LIMIT], "count": len(live)}
+        raise UndoConflict("undo_conflict", meta=meta)
     return [reverted]
 
 

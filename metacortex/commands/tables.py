@@ -172,11 +172,23 @@ def _tag_tasks(states: States, tag_id: UUID) -> Iterable[UUID]:
     return sorted(id for id, task in tasks.items() if tag_id in task.tags)
 
 
-def _project_tasks(states: States, project_id: UUID) -> Iterable[UUID]:
-    """The tasks of a project, parents before their children."""
-    tasks = states.get("task", {})
-    of_it = {id for id, task in tasks.items() if task.project_id == project_id}
-    return sorted(of_it, key=lambda id: (_depth(tasks, of_it, id), id))
+def _project_family(states: States, project_id: UUID) -> Iterable[UUID]:
+    """The tasks of a project, those below and right above, parents before children."""
+    tasks, below = states.get("task", {}), _children(states)
+    found = [id for id, task in tasks.items() if task.project_id == project_id]
+    family = set(found)
+    for id in found:
+        found.extend(new := [it for it in below.get(id, ()) if it not in family])
+        family.update(new)
+    above = (tasks[id].parent_id for id in found)
+    family.update(id for id in above if id in tasks)
+    return sorted(family, key=lambda id: (_depth(tasks, family, id), id))
+
+
+def _closed_projects(states: States, key: str) -> Iterable[UUID]:
+    """The archived and the deleted projects of the workspace, whatever the key."""
+    projects = states.get("project", {}).items()
+    return sorted(id for id, it in projects if it.archived or it.deleted)
 
 
 def _depth(tasks: Mapping[UUID, Any], within: set[UUID], id: UUID) -> int:
@@ -202,14 +214,19 @@ def _task_ancestors(states: States, task_id: UUID) -> Iterable[UUID]:
 
 def _task_subtree(states: States, task_id: UUID) -> Iterable[UUID]:
     """Everything below the task, parents before their children."""
-    below: dict[UUID, list[UUID]] = {}
-    for id, task in states.get("task", {}).items():
-        if task.parent_id is not None:
-            below.setdefault(task.parent_id, []).append(id)
+    below = _children(states)
     found = sorted(below.get(task_id, ()))
     for id in found:
         found.extend(sorted(below.get(id, ())))
     return found
+
+
+def _children(states: States) -> Mapping[UUID, list[UUID]]:
+    below: dict[UUID, list[UUID]] = {}
+    for id, task in states.get("task", {}).items():
+        if task.parent_id is not None:
+            below.setdefault(task.parent_id, []).append(id)
+    return below
 
 
 def _member(states: States, user_id: str) -> Iterable[UUID]:
@@ -237,11 +254,23 @@ LOOK_UPS: Mapping[str, LookUpTable] = {
         ON t.workspace_id = w AND k::uuid = ANY (t.tags)""",
         _tag_tasks,
     ),
-    "project.tasks": LookUpTable(
+    "project.family": LookUpTable(
         "task",
-        """SELECT t.workspace_id, t.id FROM keys JOIN commands.tasks t
-        ON t.workspace_id = w AND t.project_id = k::uuid""",
-        _project_tasks,
+        """WITH RECURSIVE below AS (
+        SELECT t.workspace_id, t.id, t.parent_id FROM keys JOIN commands.tasks t
+        ON t.workspace_id = w AND t.project_id = k::uuid
+        UNION SELECT t.workspace_id, t.id, t.parent_id FROM below
+        JOIN commands.tasks t ON t.workspace_id = below.workspace_id
+        AND t.parent_id = below.id)
+        SELECT workspace_id, id FROM below
+        UNION SELECT workspace_id, parent_id FROM below WHERE parent_id IS NOT NULL""",
+        _project_family,
+    ),
+    "project.closed": LookUpTable(
+        "project",
+        """SELECT DISTINCT p.workspace_id, p.id FROM keys JOIN commands.projects p
+        ON p.workspace_id = w AND (p.archived OR p.deleted)""",
+        _closed_projects,
     ),
     "task.project": LookUpTable(
         "project",

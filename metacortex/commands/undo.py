@@ -2,6 +2,8 @@
 
 What a command changed is put back field by field, if each field still has the value
 that the command gave it; otherwise the undo is refused and the later changes are named.
+A field that is a set, as tags are, is put back member by member: others may have come
+and gone since.
 Nothing is rewritten (docs/decisions/0008-undo.md).
 """
 
@@ -103,20 +105,46 @@ def _touched(events: Sequence[Recorded[Any]], *, own: bool) -> Touched:
 def back(stream: Touched, state: Any, version: int) -> Mapping[str, Change[Any]]:
     """Return the changes that put a stream back. Raises UndoConflict."""
     moved = [
-        name for name, it in stream.changes.items() if getattr(state, name) != it.new
+        name for name, it in stream.changes.items() if _moved(getattr(state, name), it)
     ]
     if stream.created and version != stream.version:
         moved = ["created"]
     if moved:
         raise UndoConflict("undo_conflict", meta=_where(stream, moved))
-    return swapped(stream)
+    changes = swapped(stream)
+    return {
+        name: _member_by_member(getattr(state, name), it) if _is_set(it) else it
+        for name, it in changes.items()
+    }
+
+
+def _is_set(change: Change[Any]) -> bool:
+    return isinstance(change.old, tuple)
+
+
+def _moved(now: Any, change: Change[Any]) -> bool:
+    """Tell whether a value is no longer what the change made it."""
+    if not _is_set(change):
+        return bool(now != change.new)
+    came = set(change.new) - set(change.old)
+    went = set(change.old) - set(change.new)
+    return not came <= set(now) or not went.isdisjoint(now)
+
+
+def _member_by_member(now: tuple[Any, ...], change: Change[Any]) -> Change[Any]:
+    """Return the change that does to a set as it is now what was to be done."""
+    if now == change.old:
+        return change
+    kept = tuple(it for it in now if it in change.new or it not in change.old)
+    return Change(now, (*kept, *(it for it in change.new if it not in change.old)))
 
 
 def swapped(stream: Touched) -> Mapping[str, Change[Any]]:
-    """Return the changes that lead back; a birth is marked as `created`."""
+    """Return the changes that lead back, marked as `Decider.revert` takes them."""
     if stream.created:
         return {"created": Change(False, True)}
-    return {name: Change(it.new, it.old) for name, it in stream.changes.items()}
+    changes = {name: Change(it.new, it.old) for name, it in stream.changes.items()}
+    return changes if stream.own else {**changes, "along": Change(False, True)}
 
 
 def _where(stream: Touched, names: Sequence[str]) -> dict[str, Any]:

@@ -109,7 +109,10 @@ class Decider:
     decide: Callable[[Any, Any, Facts], Sequence[Any]]
     evolve: Callable[[Any, Any], Any]
     revert: Callable[[UUID, Mapping[str, Change[Any]]], Any]
-    """The internal command that puts fields back; `created` marks a stream's birth."""
+    """The internal command that puts fields back.
+
+    `created` marks a stream's birth, `along` one that another stream's command touched.
+    """
 
 
 def changes_of(event: Any) -> dict[str, Change[Any]]:

@@ -10,7 +10,6 @@ from metacortex.events.tasks import (
     TaskCompleted,
     TaskDeleted,
     TaskMoved,
-    TaskRestored,
     TaskReverted,
 )
 from metacortex.kernel.decider import UNSET, Change, Elsewhere
@@ -20,13 +19,14 @@ from tests.factories import (
     ON,
     CompleteTaskFactory,
     CreateTaskFactory,
-    DeleteTaskFactory,
     MoveTaskFactory,
     ProjectArchivedFactory,
     ProjectCreatedFactory,
     ProjectDeletedFactory,
-    RestoreTaskFactory,
     RevertTaskFactory,
+    TagCreatedFactory,
+    TagDeletedFactory,
+    TaskArchivedFactory,
     TaskBlockedFactory,
     TaskCancelledFactory,
     TaskCompletedFactory,
@@ -35,7 +35,7 @@ from tests.factories import (
 from tests.spec import NOW, given
 
 A, B, C, D = (new_id() for _ in range(4))
-HOME, WORK = new_id(), new_id()
+HOME, WORK, TAG = new_id(), new_id(), new_id()
 
 
 def on(stream_id: UUID, *events: Any) -> list[Elsewhere]:
@@ -74,11 +74,6 @@ def projects(*ids: UUID) -> list[Elsewhere]:
 def deleted(root: UUID) -> TaskDeleted:
     """Return the event of a task that went with `root`."""
     return TaskDeleted(deleted=ON, deleted_with=Change(None, root))
-
-
-def restored(root: UUID) -> TaskRestored:
-    """Return the event of a task that came back with `root`."""
-    return TaskRestored(deleted=OFF, deleted_with=Change(root, None))
 
 
 def test_the_last_level_takes_a_task_and_no_further_one() -> None:
@@ -191,6 +186,42 @@ def test_no_task_moves_below_one_of_an_archived_project() -> None:
     ).when(MoveTaskFactory(task_id=D, parent_id=A)).then_refused("project_archived")
 
 
+@pytest.mark.parametrize("project_id", [UNSET, None])
+def test_a_task_of_an_archived_project_gets_no_subtask(project_id: Any) -> None:
+    put_away = given(
+        *projects(WORK),
+        *on(A, TaskCreatedFactory(project_id=WORK)),
+        *on(WORK, ProjectArchivedFactory()),
+        *on(D, TaskCreatedFactory()),
+    )
+    create = CreateTaskFactory(parent_id=A, project_id=project_id)
+    put_away.when(create).then_refused("project_archived", project_id=str(WORK))
+    move = MoveTaskFactory(task_id=D, parent_id=A, project_id=project_id)
+    put_away.when(move).then_refused("project_archived", project_id=str(WORK))
+
+
+def test_an_archived_task_gets_no_subtask() -> None:
+    put_away = given(*tree(), *on(A, TaskArchivedFactory()))
+    put_away.when(CreateTaskFactory(parent_id=A)).then_refused(
+        "parent_archived", parent_id=str(A)
+    )
+    put_away.when(MoveTaskFactory(task_id=D, parent_id=A)).then_refused(
+        "parent_archived", parent_id=str(A)
+    )
+    put_away.when(MoveTaskFactory(task_id=B, parent_id=A)).then_nothing()
+
+
+@pytest.mark.parametrize("closed", [TaskCompletedFactory, TaskCancelledFactory])
+def test_a_task_that_is_done_may_get_subtasks(closed: Any) -> None:
+    done_with = given(*tree(), *on(A, closed()))
+    done_with.when(CreateTaskFactory(title="Paint", parent_id=A)).then(
+        TaskCreatedFactory(title="Paint", parent_id=A)
+    )
+    done_with.when(MoveTaskFactory(task_id=D, parent_id=A)).then(
+        TaskMoved(parent_id=Change(None, A))
+    )
+
+
 def test_no_task_moves_below_a_deleted_one() -> None:
     given(*tree(), *on(D, deleted(D))).when(
         MoveTaskFactory(task_id=A, parent_id=D)
@@ -272,46 +303,13 @@ def test_a_refusal_names_some_of_many() -> None:
     )
 
 
-def test_a_subtree_goes_and_comes_back_together() -> None:
-    delete, restore = DeleteTaskFactory(task_id=A), RestoreTaskFactory(task_id=A)
-    given(*tree()).when(restore).then_nothing().when(delete).then_all(
-        *on(A, deleted(A)), *on(B, deleted(A)), *on(C, deleted(A))
-    ).when(delete).then_nothing().when(restore).then_all(
-        *on(A, restored(A)), *on(B, restored(A)), *on(C, restored(A))
-    ).when(
-        restore
-    ).then_nothing()
-
-
-def test_what_was_deleted_before_stays_deleted() -> None:
-    given(*tree(), *on(C, deleted(C))).when(DeleteTaskFactory(task_id=A)).then_all(
-        *on(A, deleted(A)), *on(B, deleted(A))
-    ).when(RestoreTaskFactory(task_id=A)).then_all(
-        *on(A, restored(A)), *on(B, restored(A))
-    )
-
-
-def test_a_subtask_does_not_come_back_before_its_parent() -> None:
-    gone = [*on(A, deleted(A)), *on(B, deleted(A)), *on(C, deleted(A))]
-    given(*tree(), *gone).when(RestoreTaskFactory(task_id=B)).then_refused(
-        "parent_deleted", parent_id=str(A)
-    )
-
-
-def test_a_task_does_not_come_back_before_its_project() -> None:
-    in_project = on(A, TaskCreatedFactory(project_id=HOME), deleted(HOME))
-    given(*projects(HOME), *in_project, *on(HOME, ProjectDeletedFactory())).when(
-        RestoreTaskFactory(task_id=A)
-    ).then_refused("project_deleted", project_id=str(HOME))
-
-
 @pytest.mark.parametrize(
     ("changes", "code"),
     [
         ({"parent_id": Change(A, C)}, "cycle_detected"),
         ({"parent_id": Change(A, D)}, "parent_deleted"),
         ({"project_id": Change(None, WORK)}, "project_archived"),
-        ({"tags": Change((), (new_id(),))}, "unknown_reference"),
+        ({"tags": Change((), (TAG,))}, "tag_deleted"),
     ],
 )
 def test_an_undo_obeys_the_rules_of_the_place_it_goes_back_to(
@@ -322,6 +320,7 @@ def test_an_undo_obeys_the_rules_of_the_place_it_goes_back_to(
         *on(WORK, ProjectArchivedFactory()),
         *tree(),
         *on(D, deleted(D)),
+        *on(TAG, TagCreatedFactory(), TagDeletedFactory()),
     ).when(RevertTaskFactory(task_id=B, changes=changes)).then_refused(code)
 
 

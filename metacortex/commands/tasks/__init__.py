@@ -46,7 +46,8 @@ def revert(task_id: UUID, changes: Mapping[str, Change[Any]]) -> RevertTask:
     """Return the command that puts the fields back; undoing a birth deletes."""
     if "created" in changes:
         changes = {"deleted": ON, "deleted_with": Change(None, task_id)}
-    return RevertTask(task_id=task_id, changes=changes)
+    fields = {name: it for name, it in changes.items() if name != "along"}
+    return RevertTask(task_id=task_id, changes=fields, along="along" in changes)
 
 
 DECIDER = Decider(

@@ -1,6 +1,6 @@
 """What several rules of tasks check: places, projects, tags, assignees."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -15,6 +15,26 @@ class _Project(Protocol):
 
     archived: bool
     deleted: bool
+
+
+def closed_projects(facts: Facts) -> Mapping[UUID, _Project]:
+    """Return the archived and the deleted projects of the workspace, by id."""
+    return {found.id: found.state for found in facts.look_up("project.closed", "")}
+
+
+def check_along(tasks: Iterable[Found], facts: Facts) -> None:
+    """Refuse to delete or restore along a task whose own project is closed."""
+    closed = closed_projects(facts)
+    for task in tasks:
+        if (project := closed.get(task.state.project_id)) is not None:
+            _check_open(task.state.project_id, project)
+
+
+def _check_open(project_id: UUID, project: _Project) -> None:
+    if project.deleted:
+        raise Refused("project_deleted", meta={"project_id": str(project_id)})
+    if project.archived:
+        raise Refused("project_archived", meta={"project_id": str(project_id)})
 
 
 def check_alone(task_id: UUID, facts: Facts) -> None:
@@ -32,6 +52,20 @@ def named(tasks: Sequence[Found]) -> dict[str, Any]:
     """Return ids for a refusal to list, and how many there are."""
     ids = [str(task.id) for task in tasks[:NAMED_LIMIT]]
     return {"tasks": ids, "count": len(tasks)}
+
+
+def open_parent(parent_id: UUID | None, facts: Facts) -> Task | None:
+    """Return the parent, which must take new subtasks. Raises Invalid, Refused.
+
+    A completed or cancelled one does: what it is about may turn out to be more.
+    """
+    parent = live_parent(parent_id, facts)
+    if parent is None or parent_id is None:
+        return None
+    if parent.archived:
+        raise Refused("parent_archived", meta={"parent_id": str(parent_id)})
+    check_project(facts.look_up("task.project", parent_id))
+    return parent
 
 
 def live_parent(parent_id: UUID | None, facts: Facts) -> Task | None:
@@ -90,23 +124,25 @@ def check_target(project_id: UUID, facts: Facts) -> None:
     project: _Project | None = facts.stream("project", project_id)
     if project is None:
         raise Invalid("unknown_reference", source={"pointer": "/project_id"})
-    if project.deleted:
-        raise Refused("project_deleted", meta={"project_id": str(project_id)})
-    if project.archived:
-        raise Refused("project_archived", meta={"project_id": str(project_id)})
+    _check_open(project_id, project)
 
 
-def checked_tags(
-    tags: Iterable[UUID], facts: Facts, pointer: str | None
-) -> tuple[UUID, ...]:
+def checked_tags(tags: Iterable[UUID], facts: Facts, pointer: str) -> tuple[UUID, ...]:
     """Return the tags, which must all be live. Raises Invalid."""
     for tag_id in tags:
         tag = facts.stream("tag", tag_id)
         if tag is None or tag.deleted:
-            source = {"pointer": pointer} if pointer else None
-            meta = {"tag_id": str(tag_id)}
+            source, meta = {"pointer": pointer}, {"tag_id": str(tag_id)}
             raise Invalid("unknown_reference", source=source, meta=meta)
     return tuple(tags)
+
+
+def check_tags_back(tags: Iterable[UUID], facts: Facts) -> None:
+    """Refuse to put back a tag that is deleted by now."""
+    for tag_id in tags:
+        tag = facts.stream("tag", tag_id)
+        if tag is None or tag.deleted:
+            raise Refused("tag_deleted", meta={"tag_id": str(tag_id)})
 
 
 def distinct(tags: Iterable[UUID]) -> tuple[UUID, ...]:

@@ -73,7 +73,8 @@ class UnblockTask:
 class CompleteTask:
     """Mark a task done. Completing a completed task changes nothing.
 
-    Open subtasks are left as they are, completed along, or a reason to refuse.
+    Open subtasks are left as they are, completed along, or a reason to refuse. Archived
+    ones, and those of an archived project, are neither completed nor waited for.
     """
 
     task_id: UUID
@@ -96,7 +97,7 @@ class CancelTask:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MoveTask:
-    """Put a task elsewhere; subtasks of the same project come along."""
+    """Put a task elsewhere; subtasks of the same project come along, archived too."""
 
     task_id: UUID
     project_id: UUID | None | Unset = UNSET
@@ -105,7 +106,11 @@ class MoveTask:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArchiveTask:
-    """Put a task away. Archiving an archived task changes nothing."""
+    """Put a task away, not its subtasks. Archiving an archived task changes nothing.
+
+    Until it is taken out it can only be deleted and restored. What its tree or a tag
+    does to it, it follows: moved, deleted and restored along, a deleted tag taken off.
+    """
 
     task_id: UUID
 
@@ -119,7 +124,10 @@ class UnarchiveTask:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeleteTask:
-    """Delete a task with its subtree, softly. A repeat changes nothing."""
+    """Delete a task with its subtree, softly. A repeat changes nothing.
+
+    Archived subtasks go along; one of an archived project is a reason to refuse.
+    """
 
     task_id: UUID
 
@@ -142,10 +150,24 @@ class CommentTask:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RevertTask:
-    """Put fields of a task back; issued by an undo only."""
+    """Put fields of a task back; issued by an undo only.
+
+    `along` says that the command that is undone was about another stream.
+    """
 
     task_id: UUID
     changes: Mapping[str, Change[Any]]
+    along: bool = False
+
+    @property
+    def retags(self) -> bool:
+        """Whether it only puts back what a command about a tag did."""
+        return self.along and self.changes.keys() == {"tags"}
+
+    @property
+    def places(self) -> bool:
+        """Whether it only puts back what a task above or a tag brought about."""
+        return self.along and self.changes.keys() <= {"tags", "project_id"}
 
 
 TaskCommand = (

@@ -16,6 +16,8 @@ from metacortex.commands.tasks.messages import (
 from metacortex.events.tasks import STREAM
 from metacortex.kernel.decider import LookUp, Need, Stream, Unset
 
+CLOSED = LookUp("project.closed", "")
+
 
 def needs(command: TaskCommand) -> Sequence[Need]:
     """Name the streams and look-ups that the rules of a command read."""
@@ -29,7 +31,7 @@ def needs(command: TaskCommand) -> Sequence[Need]:
         case CompleteTask(subtasks="leave"):
             return own
         case CompleteTask() | DeleteTask() | RestoreTask():
-            return own + _family(command.task_id)
+            return own + _family(command.task_id) + [CLOSED]
         case MoveTask():
             return (
                 own

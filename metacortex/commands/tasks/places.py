@@ -5,11 +5,15 @@ from uuid import UUID
 
 from metacortex.commands.tasks.checks import (
     check_alone,
+    check_along,
     check_place,
+    check_present,
     check_project,
+    check_tags_back,
     check_target,
-    checked_tags,
+    distinct,
     live_parent,
+    open_parent,
 )
 from metacortex.commands.tasks.messages import (
     DeleteTask,
@@ -30,6 +34,7 @@ from metacortex.kernel.decider import (
     Change,
     Elsewhere,
     Facts,
+    Found,
     Unset,
     change,
     changed,
@@ -46,7 +51,8 @@ def move(command: MoveTask, task: Task, facts: Facts) -> list[TaskEvent | Elsewh
     assert not isinstance(parent_id, Unset)
     project_id = command.project_id
     if command.parent_id is not UNSET:
-        parent = live_parent(parent_id, facts)
+        stays = parent_id == task.parent_id
+        parent = (live_parent if stays else open_parent)(parent_id, facts)
         check_place(command.task_id, parent_id, facts)
         if project_id is UNSET and parent is not None:
             project_id = parent.project_id
@@ -89,42 +95,53 @@ def _brought_along(
 def delete(command: DeleteTask, facts: Facts) -> Sequence[TaskEvent | Elsewhere]:
     """Delete the task and what stands below it."""
     gone = TaskDeleted(deleted=ON, deleted_with=Change(None, command.task_id))
-    return [gone] + [
-        Elsewhere(found.id, gone)
+    live = [
+        found
         for found in facts.look_up("task.subtree", command.task_id)
         if not found.state.deleted
     ]
+    check_along(live, facts)
+    return [gone, *(Elsewhere(found.id, gone) for found in live)]
 
 
 def restore(
     command: RestoreTask, task: Task, facts: Facts
 ) -> Sequence[TaskEvent | Elsewhere]:
-    """Bring the task back, with what went along."""
-    _check_home(command.task_id, task, None, facts)
+    """Bring the task back, with all that went along, or refuse."""
+    _check_home(command.task_id, task, facts)
+    along = _went_along(command.task_id, task, facts)
+    check_along(along, facts)
     back = TaskRestored(deleted=OFF, deleted_with=Change(task.deleted_with, None))
-    return [back] + [
-        Elsewhere(found.id, back)
-        for found in facts.look_up("task.subtree", command.task_id)
-        if found.state.deleted and found.state.deleted_with == task.deleted_with
-    ]
+    return [back, *(Elsewhere(found.id, back) for found in along)]
 
 
-def _check_home(task_id: UUID, task: Task, along: UUID | None, facts: Facts) -> None:
-    """Refuse to bring a task back where its parent or its project is gone.
+def _went_along(task_id: UUID, task: Task, facts: Facts) -> list[Found]:
+    """Return what went with the task, and stands below nothing that stays deleted."""
+    back, along = {task_id}, []
+    for found in facts.look_up("task.subtree", task_id):
+        went = found.state.deleted_with == task.deleted_with
+        if went and found.state.parent_id in back:
+            back.add(found.id)
+            along.append(found)
+    return along
 
-    What went together comes back together: that home is on its way.
-    """
+
+def _check_home(task_id: UUID, task: Task, facts: Facts) -> None:
+    """Refuse to bring a task back where its parent or its project is gone."""
     for found in facts.look_up("task.ancestors", task_id):
         if found.id == task.parent_id and found.state.deleted:
-            if along is None or found.state.deleted_with != along:
-                raise Refused("parent_deleted", meta={"parent_id": str(found.id)})
+            raise Refused("parent_deleted", meta={"parent_id": str(found.id)})
     for project in facts.look_up("task.project", task_id):
-        if project.state.deleted and project.id != along:
+        if project.state.deleted:
             raise Refused("project_deleted", meta={"project_id": str(project.id)})
 
 
 def take_back(command: RevertTask, task: Task, facts: Facts) -> list[TaskEvent]:
-    """Put fields back, if the rules of places still allow it."""
+    """Put fields back, if the rules of places still allow it.
+
+    A parent may be archived: the task is not new there.
+    """
+    _check_awake(command, task)
     reverted = TaskReverted(**command.changes)
     after = changed(task, reverted)
     if reverted.parent_id is not None:
@@ -133,9 +150,19 @@ def take_back(command: RevertTask, task: Task, facts: Facts) -> list[TaskEvent]:
     if reverted.project_id is not None and after.project_id is not None:
         check_target(after.project_id, facts)
     if reverted.tags is not None:
-        checked_tags(set(after.tags) - set(task.tags), facts, None)
+        check_tags_back(set(after.tags) - set(task.tags), facts)
+        distinct(after.tags)
     if after.deleted and not task.deleted:
         check_alone(command.task_id, facts)
-    if task.deleted and not after.deleted and reverted.parent_id is None:
-        _check_home(command.task_id, task, task.deleted_with, facts)
+    if task.deleted and not after.deleted:
+        _check_home(command.task_id, task, facts)
     return [reverted]
+
+
+def _check_awake(command: RevertTask, task: Task) -> None:
+    """Refuse to change a deleted or archived task behind the back of its rules."""
+    if "deleted" in command.changes or command.places:
+        return
+    check_present(task)
+    if task.archived and "archived" not in command.changes:
+        raise Refused("task_archived")

@@ -11,9 +11,10 @@ from metacortex.commands.tasks.checks import (
     check_project,
     check_target,
     checked_tags,
+    closed_projects,
     distinct,
-    live_parent,
     named,
+    open_parent,
 )
 from metacortex.commands.tasks.messages import (
     ArchiveTask,
@@ -50,7 +51,15 @@ from metacortex.events.tasks import (
     TaskUnarchived,
     TaskUnblocked,
 )
-from metacortex.kernel.decider import UNSET, Change, Elsewhere, Facts, Unset, change
+from metacortex.kernel.decider import (
+    UNSET,
+    Change,
+    Elsewhere,
+    Facts,
+    Found,
+    Unset,
+    change,
+)
 from metacortex.kernel.errors import NotFound, Refused
 
 
@@ -62,7 +71,8 @@ def decide(
         return _create(command, task, facts)
     if task is None:
         raise NotFound("not_found")
-    check_project(facts.look_up("task.project", command.task_id))
+    if not (isinstance(command, RevertTask) and command.retags):
+        check_project(facts.look_up("task.project", command.task_id))
     match command:
         case DeleteTask():
             return [] if task.deleted else delete(command, facts)
@@ -125,7 +135,7 @@ def _decide_open(
 def _create(command: CreateTask, task: Task | None, facts: Facts) -> list[TaskEvent]:
     if task is not None:
         raise Refused("already_exists")
-    parent = live_parent(command.parent_id, facts)
+    parent = open_parent(command.parent_id, facts)
     project_id, tags = command.project_id, command.tags
     if isinstance(project_id, Unset):
         project_id = parent.project_id if parent else None
@@ -135,8 +145,6 @@ def _create(command: CreateTask, task: Task | None, facts: Facts) -> list[TaskEv
         tags = checked_tags(tags, facts, "/tags")
     if command.project_id is not UNSET and project_id is not None:
         check_target(project_id, facts)
-    elif parent is not None and command.parent_id is not None:
-        check_project(facts.look_up("task.project", command.parent_id))
     if command.parent_id is not None:
         check_depth(len(facts.look_up("task.ancestors", command.parent_id)) + 1)
     check_assignee(command.assignee_id, facts)
@@ -226,11 +234,7 @@ def _complete(
         done.append(_completed(task, status, facts.now))
     if command.subtasks == "leave":
         return done
-    still_open = [
-        found
-        for found in facts.look_up("task.subtree", command.task_id)
-        if found.state.status in OPEN and not found.state.deleted
-    ]
+    still_open = _open_below(command, facts)
     if command.subtasks == "require_done":
         if still_open and status is not None:
             raise Refused("open_subtasks", meta=named(still_open))
@@ -239,6 +243,18 @@ def _complete(
         Elsewhere(found.id, _completed(found.state, moved, facts.now))
         for found in still_open
         if (moved := _transition("complete", found.state)) is not None
+    ]
+
+
+def _open_below(command: CompleteTask, facts: Facts) -> list[Found]:
+    """Return the open subtasks that may be completed: what is put away is left out."""
+    closed = closed_projects(facts)
+    return [
+        found
+        for found in facts.look_up("task.subtree", command.task_id)
+        if found.state.status in OPEN
+        and not (found.state.deleted or found.state.archived)
+        and found.state.project_id not in closed
     ]
 
 
