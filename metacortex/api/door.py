@@ -144,8 +144,7 @@ class Door:
         self._directory = Directory(routes)
         self._others = others
         self._cors = cors
-        fixed = {**SECURITY, "Strict-Transport-Security": HSTS} if hsts else SECURITY
-        self._fixed = [(n.lower().encode(), v.encode()) for n, v in fixed.items()]
+        self._fixed = fixed(hsts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -206,14 +205,21 @@ class Door:
 
     def _shared_with(self, origin: str) -> Raw:
         """Return the headers that let a page of another origin read the answer."""
-        found = [
-            (name.lower().encode(), value.encode())
-            for name, value in self._cors.simple_headers.items()
-        ]
+        found = _raw(self._cors.simple_headers)
         if not self._cors.allow_all_origins and self._cors.is_allowed_origin(origin):
             allowed = origin.encode("latin-1")
             found.append((b"access-control-allow-origin", allowed))
         return found
+
+
+def fixed(hsts: bool = False) -> Raw:
+    """Return the security headers of every answer."""
+    found = {**SECURITY, "Strict-Transport-Security": HSTS} if hsts else SECURITY
+    return _raw(found)
+
+
+def _raw(headers: Mapping[str, str]) -> Raw:
+    return [(name.lower().encode(), value.encode()) for name, value in headers.items()]
 
 
 def _is_preflight(request: Request) -> bool:

@@ -3,9 +3,25 @@
 from types import FrameType
 
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from metacortex.api import door, envelope
 from metacortex.api.app import create_app
+from metacortex.kernel.errors import Malformed
+from metacortex.kernel.ids import new_id
 from metacortex.settings import Settings
+
+
+class Protocol(HttpToolsProtocol):
+    """Answers in the envelope even what is no HTTP, and so never becomes a request."""
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer, and hang up."""
+        response = envelope.failure(str(new_id()), Malformed("bad_request", msg))
+        headers = [*response.raw_headers, *door.fixed(), (b"connection", b"close")]
+        lines = [b"HTTP/1.1 400 Bad Request", *map(b": ".join, headers)]
+        self.transport.write(b"\r\n".join([*lines, b"", response.body]))
+        self.transport.close()
 
 
 class Server(uvicorn.Server):
@@ -29,6 +45,7 @@ def make_server(settings: Settings, *, host: str, port: int, grace_s: int) -> Se
             log_config=None,
             access_log=False,
             server_header=False,
+            http=Protocol,
             timeout_graceful_shutdown=grace_s,
         )
     )

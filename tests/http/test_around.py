@@ -1,6 +1,10 @@
 """What surrounds every answer: health, metrics, docs, headers, other origins."""
 
+import asyncio
+from urllib.parse import urlsplit
+
 import httpx2
+import orjson
 import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -9,6 +13,7 @@ from fastapi import FastAPI
 from metacortex.api.app import create_app
 from metacortex.settings import Settings, UnsafeSettings
 from tests.clients import BASE, Client
+from tests.http.conftest import Live
 
 ORIGIN = "https://app.example.com"
 
@@ -86,6 +91,32 @@ async def test_a_browser_may_send_our_headers(http: httpx2.AsyncClient) -> None:
     response = await http.options(f"{BASE}/tasks", headers=headers)
     assert response.status_code == 200
     assert "PATCH" in response.headers["Access-Control-Allow-Methods"]
+
+
+async def test_preflights_carry_what_every_answer_carries(
+    http: httpx2.AsyncClient,
+) -> None:
+    for asked, status in (("PATCH", 200), ("PUT", 400)):
+        headers = {
+            "Origin": "http://localhost:5173",
+            "Access-Control-Request-Method": asked,
+        }
+        response = await http.options(f"{BASE}/tasks", headers=headers)
+        assert response.status_code == status
+        assert response.headers["X-Content-Type-Options"] == "nosniff"
+        assert response.headers["X-Request-Id"]
+
+
+async def test_what_is_no_http_is_answered_in_the_envelope(live: Live) -> None:
+    address = urlsplit(live.url)
+    for sent in (b"GET /\xff HTTP/1.1\r\n\r\n", b"nonsense\r\n\r\n"):
+        reader, writer = await asyncio.open_connection(address.hostname, address.port)
+        writer.write(sent)
+        head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+        writer.close()
+        assert head.startswith(b"HTTP/1.1 400 ")
+        assert b"x-content-type-options: nosniff" in head
+        assert orjson.loads(body)["errors"][0]["code"] == "bad_request"
 
 
 @pytest.fixture(scope="module")
