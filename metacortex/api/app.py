@@ -28,6 +28,7 @@ from metacortex.api.routes import (
     history_handler,
     listing_handler,
     one_handler,
+    refuse_parameters,
 )
 from metacortex.commands.bus import Bus
 from metacortex.commands.lane import Lane
@@ -219,6 +220,7 @@ def _cors(app: ASGIApp, settings: Settings) -> CORSMiddleware:
 
 
 async def _openapi(request: Request) -> Response:
+    refuse_parameters(request)
     return Response(document(), media_type=envelope.JSON)
 
 

@@ -10,7 +10,7 @@ from metacortex.api import envelope, reading
 from metacortex.api.auth import Caller, Role
 from metacortex.api.bodies import Id, Instant, Parameters
 from metacortex.api.machine import allow, machine_of
-from metacortex.api.routes import list_query, pages, refuse_parameters
+from metacortex.api.routes import list_query, pages, refuse_parameters, stale
 from metacortex.kernel.errors import NotFound
 from metacortex.queries.activity import ListRecords
 from metacortex.queries.page import PAGE_LIMIT, PER_PAGE, PER_PAGE_LIMIT, ListQuery
@@ -53,10 +53,12 @@ async def event(request: Request) -> Response:
     refuse_parameters(request)
     id = reading.path_id(request)
     query = ListRecords(workspace_id=caller.workspace_id, event_id=id)
-    seen = await machine.queries.watermarks.sequence(caller.workspace_id)
+    fresh = reading.freshness(request, machine.waits)
+    seen = await machine.queries.shown(caller.workspace_id, fresh)
     page = await machine.queries.page(query, (caller.workspace_id, "event", id), seen)
     if not page.total:
         raise NotFound("not_found")
     headers = {"Metacortex-Sequence": str(page.sequence)}
-    meta = {"sequence": page.sequence}
+    meta: dict[str, object] = {"sequence": page.sequence}
+    stale(meta, fresh, page.sequence)
     return envelope.answer(request, page.documents, meta, headers=headers)

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from metacortex.api import envelope, reading
 from metacortex.api.auth import Caller, Role
-from metacortex.api.bodies import Body, Id, Parameters
+from metacortex.api.bodies import Body, Id, Nothing, Parameters
 from metacortex.api.errors import describe, status_of
 from metacortex.api.machine import allow, machine_of
 from metacortex.api.modules import COMMANDS as SPECS
@@ -59,9 +59,7 @@ class BatchBody(Body):
     """Commands in order; `all` or none of them, or each on its own."""
 
     atomicity: Literal["all", "per_item"] = "all"
-    commands: Annotated[
-        tuple[BatchItem, ...], Field(min_length=1, max_length=BATCH_LIMIT)
-    ]
+    commands: Annotated[list[BatchItem], Field(min_length=1, max_length=BATCH_LIMIT)]
 
     examples = {
         "atomicity": "all",
@@ -84,6 +82,9 @@ class BatchParameters(Parameters):
 async def batch(request: Request) -> Response:
     """Run a batch of commands in one transaction."""
     machine = machine_of(request)
+    for name in ("Idempotency-Key", "If-Match"):
+        if name.lower() in request.headers:
+            raise reading.header_error(name, "Each command says it for itself")
     caller = await machine.member(request)
     raw = await reading.read_json(request, machine.body_limit)
     given = reading.parameters(BatchParameters, request.url.query)
@@ -219,10 +220,13 @@ async def undo(request: Request) -> Response:
     """Take a command back."""
     machine = machine_of(request)
     caller = await machine.member(request)
-    await reading.read_json(request, machine.body_limit)
+    raw = await reading.read_json(request, machine.body_limit)
+    reading.validated(Nothing, raw)
     refuse_parameters(request)
     target = reading.path_id(request)
     id = reading.command_id(request, caller)
+    if "if-match" in request.headers:
+        raise reading.header_error("If-Match", "An undo finds later changes itself")
     answer = await machine.lane.send(
         Order(
             command=Undo(command_id=target),

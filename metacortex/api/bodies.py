@@ -80,8 +80,8 @@ UserId = Annotated[
 
 @lru_cache(maxsize=1)
 def zones() -> frozenset[str]:
-    """Return the names of the IANA time zones that are known here."""
-    return frozenset(available_timezones())
+    """Return the names of the IANA time zones that are known here, and mean one."""
+    return frozenset(available_timezones() - {"Factory", "localtime"})
 
 
 def _zone(value: str) -> str:

@@ -22,7 +22,7 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from metacortex.api import envelope
-from metacortex.api.reading import sane
+from metacortex.api.reading import header_error, sane
 from metacortex.kernel.database import is_unreachable
 from metacortex.kernel.errors import (
     MetaCortexError,
@@ -63,20 +63,36 @@ PRIVATE = b"private, no-cache"  # may be kept, must be asked about
 NEVER = b"no-store"
 VARY = b"Authorization, Origin"
 
+SINGLE = (
+    b"authorization",
+    b"idempotency-key",
+    b"if-match",
+    b"last-event-id",
+    b"metacortex-min-sequence",
+)
+"""Headers that mean one thing; two of them would mean either."""
+
 Raw = list[tuple[bytes, bytes]]
 Handler = Callable[[Request], Awaitable[Response]]
 
 
 class _Headers(Headers):
-    """A request's headers, found in one step; the first of a name counts."""
+    """A request's headers, found in one step; lines of one name are one list."""
 
     def __init__(self, scope: Scope) -> None:
         super().__init__(scope=scope)
-        self._first: dict[bytes, bytes] = dict(reversed(self.raw))
+        self._found: dict[bytes, bytes] = dict(self.raw)
+        self.repeated: set[bytes] = set()
+        if len(self._found) != len(self.raw):
+            for name in self._found:
+                values = [value for one, value in self.raw if one == name]
+                self._found[name] = b", ".join(values)
+                if len(values) > 1:
+                    self.repeated.add(name)
 
     def get(self, key: str, default: Any = None) -> Any:
         """Return a header's value, by its name in lower case."""
-        found = self._first.get(key.encode("latin-1"))
+        found = self._found.get(key.encode("latin-1"))
         return default if found is None else found.decode("latin-1")
 
 
@@ -88,7 +104,7 @@ class _Request(Request):
         self._own = _Headers(scope)
 
     @property
-    def headers(self) -> Headers:
+    def headers(self) -> _Headers:
         """The headers; `get` wants names in lower case."""
         return self._own
 
@@ -166,12 +182,14 @@ class Door:
             IN_FLIGHT.dec()
             _count(scope["method"], place, status, time.perf_counter() - began)
 
-    async def _respond(self, request: Request, place: Place | None) -> Response:
+    async def _respond(self, request: _Request, place: Place | None) -> Response:
         """Return the answer, whatever happens."""
         id = envelope.request_id(request)
         try:
             if _is_preflight(request):
                 return self._cors.preflight_response(request.headers)
+            for name in request.headers.repeated.intersection(SINGLE):
+                raise header_error(name.decode(), "It stands twice")
             if place is None:
                 raise NotFound("route_not_found")
             handler = place.handlers.get(request.method)

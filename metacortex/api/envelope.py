@@ -2,11 +2,13 @@
 
 from collections.abc import Iterable, Mapping
 from typing import Any
+from zlib import crc32
 
 import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
+from metacortex.api import reading
 from metacortex.api.errors import describe, status_of
 from metacortex.kernel.errors import MetaCortexError, Several
 
@@ -27,7 +29,14 @@ def answer(
     status: int = 200,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """Return an answer around data that is JSON already."""
+    """Return an answer around data that is JSON already.
+
+    Whatever a query answers has an `ETag`, its data's where nothing better is given.
+    """
+    if request.method in ("GET", "HEAD") and status == 200:
+        headers = {"ETag": f'W/"{crc32(data):x}-{len(data):x}"', **(headers or {})}
+        if reading.matches(request, headers["ETag"]):
+            return Response(status_code=304, headers=headers)
     about = orjson.dumps({"request_id": request_id(request), **(meta or {})})
     body = b'{"data":' + data + b',"meta":' + about + b',"errors":[]}'
     return Response(body, status, headers, JSON)
@@ -62,6 +71,7 @@ def _hints(error: MetaCortexError) -> dict[str, str]:
     status = status_of(error)
     if status == 503:
         return {"Retry-After": str(error.meta.get("retry_after_s", 1))}
-    if status == 401:
-        return {"WWW-Authenticate": f'Bearer error="{error.code}"'}
+    if status == 401:  # RFC 6750, section 3.1: no code where there was no token
+        refused = "" if error.code == "token_missing" else ' error="invalid_token"'
+        return {"WWW-Authenticate": f"Bearer{refused}"}
     return {}

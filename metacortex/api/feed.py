@@ -18,6 +18,7 @@ from metacortex.kernel import clock
 HEARTBEAT_S = 15.0  # proxies close connections that are silent for a minute
 LIFETIME_S = 600.0  # a stream ends then, so that tokens and deploys are not forgotten
 CHUNK = 500  # events read at a time
+EVENT_STREAM = "text/event-stream"
 CHANGES = 200
 CHANGES_LIMIT = 1_000
 
@@ -84,10 +85,13 @@ async def stream(request: Request) -> Response:
         if found is None:
             raise reading.header_error("Last-Event-ID", "a whole number from 0")
         after = found
+    headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+    if request.method == "HEAD":  # an empty body of any length would never end
+        return Response(media_type=EVENT_STREAM, headers=headers)
     return StreamingResponse(
         _events(machine, caller.workspace_id, after),
-        media_type="text/event-stream",
-        headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no"},
+        media_type=EVENT_STREAM,
+        headers=headers,
     )
 
 

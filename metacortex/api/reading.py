@@ -1,5 +1,6 @@
 """Reading a request strictly: headers, body, parameters. Nothing unknown passes."""
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -35,7 +36,8 @@ _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _MATCH = re.compile(r'(?:W/)?"([0-9]{1,9})"')
 _UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
 _WHOLE = re.compile(r"[0-9]{1,16}")  # as many digits as SEQUENCE_LIMIT has
-_WAIT = re.compile(r"wait=([0-9]{1,3}(?:\.[0-9]{1,3})?)")
+_WAIT = re.compile(r'wait *= *"?([0-9]{1,9}(?:\.[0-9]{1,3})?)"?')
+_LENIENT = re.compile(r'handling *= *"?lenient"?')
 JSON_TYPES = ("application/json", "application/merge-patch+json")
 
 
@@ -76,7 +78,19 @@ async def read_json(request: Request, limit: int) -> Any:
     try:
         return from_json(body, allow_inf_nan=False, cache_strings="keys")
     except ValueError as error:
+        if _has_lone_surrogates(body):
+            detail = "A lone surrogate cannot be stored"
+            raise Invalid("invalid_field", detail) from error
         raise Malformed("malformed_json", str(error)) from error
+
+
+def _has_lone_surrogates(body: bytes) -> bool:
+    """Tell whether a body is JSON (RFC 8259, section 8.2) with what is no character."""
+    try:
+        found = json.dumps(json.loads(body), ensure_ascii=False)
+    except (ValueError, RecursionError):
+        return False
+    return any("\ud800" <= char <= "\udfff" for char in found)
 
 
 def validated(model: type[M], found: Any, prefix: str = "") -> M:
@@ -88,9 +102,7 @@ def validated(model: type[M], found: Any, prefix: str = "") -> M:
 
 
 def _errors(error: ValidationError) -> list[Any]:
-    return list(
-        error.errors(include_url=False, include_context=False, include_input=False)
-    )
+    return list(error.errors(include_url=False, include_context=False))
 
 
 _KINDS = {"extra_forbidden": "unknown_field", "missing": "missing_field"}
@@ -99,7 +111,23 @@ _KINDS = {"extra_forbidden": "unknown_field", "missing": "missing_field"}
 def _field_error(found: Mapping[str, Any], prefix: str) -> MetaCortexError:
     pointer = prefix + "".join(f"/{_escaped(step)}" for step in found["loc"])
     code = _KINDS.get(found["type"], "invalid_field")
-    return Invalid(code, found["msg"], source={"pointer": pointer})
+    return Invalid(code, _said(found), source={"pointer": pointer})
+
+
+_SAID = {
+    "model_type": "Input should be an object",
+    "tuple_type": "Input should be an array",
+    "list_type": "Input should be an array",
+    "dict_type": "Input should be an object",
+}
+
+
+def _said(found: Mapping[str, Any]) -> str:
+    """Return what is wrong, in the words of JSON."""
+    said = _SAID.get(found["type"]) or str(found["msg"]).removeprefix("Value error, ")
+    if found["type"] in ("too_long", "too_short") and isinstance(found["input"], str):
+        said = said.replace(" item", " character")
+    return said
 
 
 def _escaped(step: Any) -> str:
@@ -113,7 +141,8 @@ def parameters(model: type[M], query: str) -> M:
     try:
         pairs = parse_qsl(query, keep_blank_values=True, errors="strict")
     except ValueError as error:
-        raise Malformed("invalid_parameter", str(error)) from error
+        detail = "It is not percent-encoded UTF-8, or has too many parts"
+        raise Malformed("invalid_parameter", detail) from error
     for name, value in pairs:
         many = name in fields and _takes_many(fields[name].annotation)
         if many:
@@ -138,7 +167,7 @@ def _parameter_error(found: Mapping[str, Any]) -> MetaCortexError:
     name = str(found["loc"][0]) if found["loc"] else ""
     return Malformed(
         "unknown_parameter" if unknown else "invalid_parameter",
-        "" if unknown else found["msg"],
+        "" if unknown else _said(found),
         source={"parameter": name},
     )
 
@@ -234,8 +263,8 @@ def freshness(request: Request, waits: Waits) -> Freshness:
     if sequence is None:
         raise header_error("Metacortex-Min-Sequence", "a whole number from 0")
     wait_s, lenient = waits.default_s, False
-    for preference in request.headers.get("prefer", "").split(","):
+    for preference in request.headers.get("prefer", "").lower().split(","):  # RFC 7240
         wait = _WAIT.fullmatch(preference.strip())
         wait_s = min(float(wait[1]), waits.limit_s) if wait else wait_s
-        lenient = lenient or preference.strip() == "handling=lenient"
+        lenient = lenient or _LENIENT.fullmatch(preference.strip()) is not None
     return Freshness(sequence, wait_s, lenient)

@@ -289,7 +289,8 @@ def pages(
         seen = await machine.queries.shown(caller.workspace_id, fresh)
         tag = f'W/"{seen}-{crc32(repr(key).encode()):x}"'
         if query.timeless and reading.matches(request, tag):
-            return Response(status_code=304, headers={"ETag": tag})
+            headers = {"ETag": tag, "Metacortex-Sequence": str(seen)}
+            return Response(status_code=304, headers=headers)
         page = await machine.queries.page(query, key, seen)
         if of_something and not page.total:
             raise NotFound("not_found")
@@ -333,19 +334,19 @@ def one_handler(module: Module) -> Handler:
         fresh = reading.freshness(request, machine.waits)
         where = (module.stream_type, caller.workspace_id, id)
         meta: dict[str, Any] = {}
+        seen = 0
+        if fresh.sequence:
+            seen = await machine.queries.shown(caller.workspace_id, fresh)
         if given.as_of is not None or given.version is not None:
             sequence, found = await machine.queries.past(
                 *where, version=given.version, as_of=given.as_of
             )
+            stale(meta, fresh, seen)
         else:
-            if fresh.sequence:
-                await machine.queries.shown(caller.workspace_id, fresh)
             sequence, found = await machine.queries.one(*where)
             stale(meta, fresh, sequence)
         version = orjson.loads(found)["version"]
         headers = {"ETag": f'"{version}"', "Metacortex-Sequence": str(sequence)}
-        if reading.matches(request, headers["ETag"]):
-            return Response(status_code=304, headers=headers)
         return envelope.answer(
             request, found, {"sequence": sequence, **meta}, headers=headers
         )

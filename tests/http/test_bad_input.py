@@ -99,7 +99,7 @@ async def test_what_cannot_be_stored_is_refused(
     other = b'"title": "a", ' if field != "title" else b""
     body = b"{" + other + b'"' + field.encode() + b'": "a' + escape + b'"}'
     response = await client.send("POST", "/tasks", headers=JSON, content=body)
-    assert response.status_code in (400, 422), response.text
+    assert response.status_code == 422, response.text
 
 
 @pytest.mark.parametrize("title", [" ", "\t\n", "\u3000", "x" * 256, None, 7, ["a"]])
