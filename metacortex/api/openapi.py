@@ -188,9 +188,9 @@ class Builder:
         run["responses"]["207"] = run["responses"]["200"]
         self._add("POST", "/commands", run)
         receipt = _operation("getCommand", "What became of a command", "commands")
-        receipt["parameters"] = [_path_id()]
+        receipt["parameters"] = [_path_id(), *_headers("If-None-Match")]
         receipt["responses"] = _responses(
-            200, _envelope({"type": "object"}), QUERY_ERRORS
+            200, _envelope({"type": "object"}), QUERY_ERRORS, 304
         )
         self._add("GET", "/commands/{id}", receipt)
         undo = _operation("undoCommand", "Take a command back", "commands")
@@ -206,19 +206,19 @@ class Builder:
         stats = _operation("taskStats", "Count tasks", "tasks")
         stats["parameters"] = [
             *self._parameters(feed.StatsParameters),
-            *_headers("Metacortex-Min-Sequence"),
+            *_headers("Metacortex-Min-Sequence", "If-None-Match"),
         ]
         stats["responses"] = _responses(
-            200, _envelope({"type": "object"}), QUERY_ERRORS
+            200, _envelope({"type": "object"}), QUERY_ERRORS, 304
         )
         self._add("GET", "/tasks/stats", stats)
         changes = _operation("listChanges", "What changed after a sequence", "feeds")
         changes["parameters"] = [
             *self._parameters(feed.ChangeParameters),
-            *_headers("Metacortex-Min-Sequence"),
+            *_headers("Metacortex-Min-Sequence", "If-None-Match"),
         ]
         changes["responses"] = _responses(
-            200, _envelope(_many({"type": "object"})), QUERY_ERRORS
+            200, _envelope(_many({"type": "object"})), QUERY_ERRORS, 304
         )
         self._add("GET", "/changes", changes)
         stream = _operation("streamEvents", "Events as they become visible", "feeds")
@@ -239,8 +239,13 @@ class Builder:
         events["responses"] = _responses(200, shown, QUERY_ERRORS, 304)
         self._add("GET", "/audit/events", events)
         one = _operation("getAuditEvent", "One event record", "audit")
-        one["parameters"] = [_path_id()]
-        one["responses"] = _responses(200, _envelope({"type": "object"}), QUERY_ERRORS)
+        one["parameters"] = [
+            _path_id(),
+            *_headers("Metacortex-Min-Sequence", "If-None-Match"),
+        ]
+        one["responses"] = _responses(
+            200, _envelope({"type": "object"}), QUERY_ERRORS, 304
+        )
         self._add("GET", "/audit/events/{id}", one)
         for path, id, summary, data in (
             (
@@ -258,7 +263,8 @@ class Builder:
         ):
             found = _operation(id, summary, "meta")
             found["security"] = []
-            found["responses"] = _responses(200, _envelope(data), (405,))
+            found["parameters"] = _headers("If-None-Match")
+            found["responses"] = _responses(200, _envelope(data), (400, 405), 304)
             self._add("GET", path, found)
 
 

@@ -180,6 +180,7 @@ def test_what_is_written_reads_back(tmp_path: Path) -> None:
 def test_a_part_that_dies_starts_again_and_that_is_said(up: Start, part: str) -> None:
     program = up(**NO_SERVICES)
     program.until_said(UP)
+    eventually(lambda: len(program.pids(part)) == 1)
     os.kill(program.pids(part)[0], signal.SIGKILL)
     program.until_said(f"{part} ended with SIGKILL; it starts again in 0.1 s")
     program.until_said(f"{part} runs again")
