@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help install up test test-18 check fix bench docs migration lock clean
+.PHONY: help install up test test-18 check style types fix bench docs migration lock clean
 SHELL := /bin/bash
 
 PYTHON ?= $(shell command -v python3 || command -v python3.11 || echo python3)
@@ -52,13 +52,18 @@ VERSIONED := tests/test_schema.py tests/machine/test_grants.py tests/machine/tes
 	tests/machine/test_projector.py tests/http/test_first_walk.py
 
 check: $(STAMP) ## Formatting, lint, types, imports, tests, coverage: what CI runs
+	$(MAKE) --no-print-directory -j2 --output-sync=target style types
+	$(MAKE) --no-print-directory test
+	$(MAKE) --no-print-directory test-18 ARGS='$(VERSIONED)'
+
+style:
 	$(BIN)/black -q --check $(CODE) || $(BIN)/black --check $(CODE)
 	$(BIN)/isort --check $(CODE)
 	$(BIN)/flake8 $(CODE)
-	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(MAKE) --no-print-directory test
-	$(MAKE) --no-print-directory test-18 ARGS='$(VERSIONED)'
+
+types:
+	$(BIN)/mypy
 
 fix: $(STAMP) ## Format the code
 	$(BIN)/isort $(CODE)

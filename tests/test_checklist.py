@@ -467,8 +467,8 @@ def cpu_s(text: str) -> float:
 
 @pytest.mark.parametrize("long", LONG.values(), ids=LONG)
 def test_hostile_and_long_lists_take_linear_time(long: Callable[[int], str]) -> None:
-    short, four_times = long(1_000), long(4_000)
-    tries = [(cpu_s(short), cpu_s(four_times)) for _ in range(5)]
+    short, four_times = long(500), long(2_000)
+    tries = [(cpu_s(short), cpu_s(four_times)) for _ in range(3)]
     assert min(b for _, b in tries) < 10 * min(a for a, _ in tries)  # squared: 16
 
 

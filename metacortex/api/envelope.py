@@ -28,13 +28,15 @@ def answer(
     *,
     status: int = 200,
     headers: Mapping[str, str] | None = None,
+    tagged: bool = True,
 ) -> Response:
     """Return an answer around data that is JSON already.
 
-    Whatever a query answers has an `ETag`, its data's where nothing better is given.
+    What a query answers has an `ETag`, unless it is not `tagged`: that of its content
+    where nothing better is given.
     """
-    if request.method in ("GET", "HEAD") and status == 200:
-        headers = {"ETag": f'W/"{crc32(data):x}-{len(data):x}"', **(headers or {})}
+    if tagged and request.method in ("GET", "HEAD") and status == 200:
+        headers = {"ETag": _tag(data, meta), **(headers or {})}
         if reading.matches(request, headers["ETag"]):
             return Response(status_code=304, headers=headers)
     about = orjson.dumps({"request_id": request_id(request), **(meta or {})})
@@ -42,14 +44,20 @@ def answer(
     return Response(body, status, headers, JSON)
 
 
+def _tag(data: bytes, meta: Mapping[str, Any] | None) -> str:
+    return f'W/"{crc32(orjson.dumps(meta or {}), crc32(data)):x}-{len(data):x}"'
+
+
 def listing(
     request: Request,
     documents: bytes,
     meta: Mapping[str, Any],
     headers: Mapping[str, str] | None = None,
+    tagged: bool = True,
 ) -> Response:
     """Return an answer whose data is an array; `documents` is its inside."""
-    return answer(request, b"[" + documents + b"]", meta, headers=headers)
+    data = b"[" + documents + b"]"
+    return answer(request, data, meta, headers=headers, tagged=tagged)
 
 
 def several(error: MetaCortexError) -> Iterable[MetaCortexError]:

@@ -263,7 +263,6 @@ class Builder:
         ):
             found = _operation(id, summary, "meta")
             found["security"] = []
-            found["parameters"] = _headers("If-None-Match")
             found["responses"] = _responses(200, _envelope(data), (400, 405), 304)
             self._add("GET", path, found)
 

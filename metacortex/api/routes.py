@@ -305,7 +305,8 @@ def pages(
         if query.timeless and page.sequence == seen:
             headers["ETag"] = tag
         stale(meta, fresh, page.sequence)
-        return envelope.listing(request, page.documents, meta, headers)
+        tagged = "ETag" in headers
+        return envelope.listing(request, page.documents, meta, headers, tagged)
 
     return handle
 
