@@ -59,6 +59,12 @@ class Program:
         eventually(lambda: what in self.output or self.process.poll() is not None)
         assert what in self.output
 
+    def until_up(self) -> None:
+        """Wait until all is said to be up, and each part is ready to be ended."""
+        self.until_said(UP)
+        for part in ("api", "worker", "scheduler"):
+            self.until_said(f"{part} says hello")
+
     def history(self) -> list[str]:
         file = self.folder / "history"
         return file.read_text().splitlines() if file.exists() else []
@@ -101,7 +107,7 @@ def up(tmp_path: Path) -> Iterator[Start]:
 
 def test_everything_starts_and_ctrl_c_ends_it_in_order(up: Start) -> None:
     program = up()
-    program.until_said(UP)
+    program.until_up()
     assert [line.split()[0] for line in program.history()][0] == "migrate"
     servers = [
         int((program.folder / name).read_text().split()[0])
@@ -123,16 +129,16 @@ def test_everything_starts_and_ctrl_c_ends_it_in_order(up: Start) -> None:
 
 def test_a_second_run_continues_on_the_same_data(up: Start) -> None:
     first = up()
-    first.until_said(UP)
+    first.until_up()
     first.end()
     second = up()
-    second.until_said(UP)
+    second.until_up()
     assert second.end() == 0
 
 
 def test_it_says_where_everything_is(up: Start) -> None:
     program = up(**NO_SERVICES)
-    program.until_said(UP)
+    program.until_up()
     base = f"http://127.0.0.1:{program.port}"
     for path in ("/api/v1", "/docs", "/health/ready", "/metrics"):
         assert base + path in program.output
@@ -143,7 +149,7 @@ def test_it_says_where_everything_is(up: Start) -> None:
 
 def test_other_commands_find_the_services(up: Start) -> None:
     program = up()
-    program.until_said(UP)
+    program.until_up()
     file = program.folder / "services.env"
     values = dotenv_values(file)
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
@@ -160,7 +166,7 @@ def test_other_commands_find_the_services(up: Start) -> None:
 
 def test_services_that_the_environment_names_are_used(up: Start) -> None:
     program = up(**NO_SERVICES)
-    program.until_said(UP)
+    program.until_up()
     assert dotenv_values(program.folder / "services.env") == {
         "ENVIRONMENT": "development",
         "METACORTEX_LOG_FORMAT": "console",
@@ -179,8 +185,7 @@ def test_what_is_written_reads_back(tmp_path: Path) -> None:
 @pytest.mark.parametrize("part", ["api", "worker", "scheduler"])
 def test_a_part_that_dies_starts_again_and_that_is_said(up: Start, part: str) -> None:
     program = up(**NO_SERVICES)
-    program.until_said(UP)
-    eventually(lambda: len(program.pids(part)) == 1)
+    program.until_up()
     os.kill(program.pids(part)[0], signal.SIGKILL)
     program.until_said(f"{part} ended with SIGKILL; it starts again in 0.1 s")
     program.until_said(f"{part} runs again")
@@ -194,7 +199,7 @@ def test_a_part_that_dies_starts_again_and_that_is_said(up: Start, part: str) ->
 
 def test_postgres_and_redis_start_again_too(up: Start) -> None:
     program = up()
-    program.until_said(UP)
+    program.until_up()
     pid_file = program.folder / "postgres/postmaster.pid"
     first = int(pid_file.read_text().split()[0])
     os.kill(first, signal.SIGKILL)
@@ -207,7 +212,7 @@ def test_postgres_and_redis_start_again_too(up: Start) -> None:
 
 def test_sigterm_is_ctrl_c(up: Start) -> None:
     program = up(**NO_SERVICES)
-    program.until_said(UP)
+    program.until_up()
     assert program.end(signal.SIGTERM) == 0
     assert "api stopped" in program.history()
 
@@ -216,7 +221,7 @@ def test_a_part_that_ignores_the_end_is_killed_after_the_grace_period(
     up: Start,
 ) -> None:
     program = up(**NO_SERVICES, FAKE_STUBBORN="worker", FAKE_GRACE_S="0")
-    program.until_said(UP)
+    program.until_up()
     assert program.end() == 0
     assert program.history()[-2:] == ["scheduler stopped", "api stopped"]
     assert not alive(program.pids("worker")[0])
@@ -224,7 +229,7 @@ def test_a_part_that_ignores_the_end_is_killed_after_the_grace_period(
 
 def test_a_second_ctrl_c_kills(up: Start) -> None:
     program = up(**NO_SERVICES, FAKE_STUBBORN="worker", FAKE_GRACE_S="60")
-    program.until_said(UP)
+    program.until_up()
     program.process.send_signal(signal.SIGINT)
     program.until_said("once more kills")
     assert program.end() == 0
@@ -233,7 +238,7 @@ def test_a_second_ctrl_c_kills(up: Start) -> None:
 
 def test_nothing_outlives_a_killed_supervisor(up: Start) -> None:
     program = up()
-    program.until_said(UP)
+    program.until_up()
     postgres = int((program.folder / "postgres/postmaster.pid").read_text().split()[0])
     parts = [
         pid for part in ("api", "worker", "scheduler") for pid in program.pids(part)
@@ -244,7 +249,7 @@ def test_nothing_outlives_a_killed_supervisor(up: Start) -> None:
 
 def test_a_second_up_on_the_same_folder_is_refused(up: Start) -> None:
     first = up(**NO_SERVICES)
-    first.until_said(UP)
+    first.until_up()
     second = up(**NO_SERVICES)
     assert second.process.wait(20) == 1
     second.until_said(f"in use by process {first.process.pid}")
