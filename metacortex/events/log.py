@@ -2,7 +2,7 @@
 
 One head row per workspace: its lock orders the workspace's writes, so that sequences
 are gapless and their order is the commit order (docs/decisions/0001-workspace-log.md).
-Whoever appends holds that lock and owns the transaction; nothing here commits.
+What appends takes that lock first, in the same statement; nothing here commits.
 """
 
 from collections.abc import Sequence
