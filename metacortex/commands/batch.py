@@ -45,11 +45,13 @@ SALTS = 64  # drawn at once: asking the system costs more than the bytes
 class Step:
     """Something to decide, with what its rules read: a command or part of an undo.
 
-    An error stands where planning found that there is nothing to decide.
+    An error stands where planning found that there is nothing to decide. `born` is the
+    stream that the command is to begin.
     """
 
     asks: Any
     needs: Sequence[Need]
+    born: Stream | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +61,18 @@ class Planned:
     unit: Unit
     steps: Sequence[Sequence[Step]]
 
+    def all_steps(self) -> Iterator[Step]:
+        """Return the steps of all requests, in order."""
+        return (step for steps in self.steps for step in steps)
+
     def needs(self) -> Iterator[Need]:
         """Return what all steps need, in order."""
-        return (need for steps in self.steps for step in steps for need in step.needs)
+        return (need for step in self.all_steps() for need in step.needs)
+
+    def keys(self) -> Sequence[tuple[UUID, UUID]]:
+        """Return the workspace and the command id of each request."""
+        unit = self.unit
+        return [(unit.workspace_id, it.context.command_id) for it in unit.requests]
 
 
 def step(asks: Any) -> Step:
@@ -73,7 +84,11 @@ def step(asks: Any) -> Step:
             asks.stream_id, undo.swapped(asks)
         )
         return Step(asks, DECIDERS[asks.stream_type].needs(reverting))
-    return Step(asks, DECIDER_OF[asks.__class__].needs(asks))
+    decider = DECIDER_OF[asks.__class__]
+    born = None
+    if asks.__class__ in decider.births:
+        born = Stream(decider.stream_type, decider.stream_id(asks))
+    return Step(asks, decider.needs(asks), born)
 
 
 class Batch:

@@ -9,8 +9,9 @@ next batch can be prepared while one is saved, and save only if nobody came betw
 
 import asyncio
 import random
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -22,13 +23,15 @@ from metacortex.commands.batch import Batch, Planned, Step, step
 from metacortex.commands.message import Answer, EventRef, Request, Result, Unit
 from metacortex.commands.receipts import Receipt
 from metacortex.commands.registry import DECIDERS
-from metacortex.commands.repository import Loaded, Stored, Writing
+from metacortex.commands.repository import Loaded, Reading, Stored, Unborn, Writing
 from metacortex.commands.space import Spaces
+from metacortex.commands.wanted import Wanted
 from metacortex.events import codec, log
 from metacortex.events.record import EventRecord
 from metacortex.kernel import clock
 from metacortex.kernel.database import (
     ReadConnection,
+    Straight,
     WriteConnection,
     autocommit,
     is_transient,
@@ -49,11 +52,16 @@ class Prepared:
 
 
 class Bus:
-    """Runs units; holds nothing between them."""
+    """Runs units; holds nothing between them but connections."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
         self._single = autocommit(engine)
+        self._straight = Straight(engine)
+
+    async def close(self) -> None:
+        """Give back the connections that were kept; the bus can still be used."""
+        await self._straight.close()
 
     async def execute(self, units: Sequence[Unit]) -> list[list[Result]]:
         """Return one result per request; all that was applied is committed.
@@ -75,29 +83,34 @@ class Bus:
     async def prepare(self, units: Sequence[Unit], spaces: Spaces) -> Prepared:
         """Decide a batch over what is known and what else it needs; write nothing.
 
-        Afterwards the spaces are as the batch leaves them. Raises Stale, and what the
-        database raises; the spaces are then of no more use.
+        Takes commands to be new, and what they give birth to not to exist: saving
+        tells. Afterwards the spaces are as the batch leaves them. Raises Stale, and
+        what the database raises; the spaces are then of no more use.
         """
         plans = await self._plan(units)
-        while True:
-            async with self._single.connect() as opened:
-                loaded = await _load(ReadConnection(opened), plans)
-            if not (missing := _missing(loaded, plans)):
+        now = clock.now()
+        wanted = Wanted(plans, spaces, now)
+        while (reading := wanted.reading()) is not None:
+            row = await self._straight.row(reading.statement, reading.values)
+            loaded = reading.loaded(row)
+            if not (missing := wanted.workspaces - loaded.heads.keys()):
                 spaces.absorb(loaded)
-                spaces.weight += len(plans)
-                return _decided(plans, spaces)
+                break
             await self._ensure_heads(missing)
+        spaces.weight += len(plans)
+        batch = _decided(plans, spaces, now)
+        return Prepared(plans, batch, _writing(batch, wanted.unborn))
 
     async def commit(self, prepared: Prepared) -> bool:
         """Save what was prepared; return False, with nothing saved, if it is stale.
 
         Raises what the database raised, as `execute` does.
         """
-        if prepared.writing is None:
+        writing = prepared.writing
+        if writing is None:
             return True
-        async with self._single.connect() as opened:
-            connection = WriteConnection(ReadConnection(opened))
-            return await repository.save(connection, prepared.writing)
+        count = await self._straight.count(writing.statement, writing.values)
+        return count == writing.heads
 
     async def finish(self, prepared: Prepared) -> list[list[Result]]:
         """Return the results of what is saved.
@@ -134,18 +147,22 @@ class Bus:
 
     async def _transact(self, plans: Sequence[Planned]) -> Prepared:
         """Run a batch under the locks of its heads."""
+        workspaces = {plan.unit.workspace_id for plan in plans}
+        commands = [key for plan in plans for key in plan.keys()]
+        needs = [(plan.unit.workspace_id, it) for plan in plans for it in plan.needs()]
+        reading = repository.reading(workspaces, commands, needs, lock=True)
         while True:
             async with self._engine.begin() as opened:
                 connection = WriteConnection(ReadConnection(opened))
-                loaded = await _load(connection, plans, lock=True)
-                if not (missing := _missing(loaded, plans)):
+                loaded = await _load(connection, reading)
+                if not (missing := workspaces - loaded.heads.keys()):
                     if loaded.stale:
-                        loaded = await _load(connection, plans, lock=True)
-                    prepared = _decided(plans, Spaces.of(loaded))
-                    if prepared.writing is not None:
-                        saved = await repository.save(connection, prepared.writing)
-                        assert saved, "whoever holds the heads has them to itself"
-                    return prepared
+                        loaded = await _load(connection, reading)
+                    batch = _decided(plans, Spaces.of(loaded), clock.now())
+                    writing = _writing(batch)
+                    if writing is not None:
+                        await _save(connection, writing)
+                    return Prepared(plans, batch, writing)
             await self._ensure_heads(missing)
 
     async def _ensure_heads(self, workspaces: Collection[UUID]) -> None:
@@ -153,31 +170,31 @@ class Bus:
             await connection.execute(log.ENSURE, {"workspaces": list(workspaces)})
 
 
-async def _load(
-    connection: ReadConnection, plans: Sequence[Planned], *, lock: bool = False
-) -> Loaded:
-    commands = [
-        (plan.unit.workspace_id, request.context.command_id)
-        for plan in plans
-        for request in plan.unit.requests
-    ]
-    needs = [(plan.unit.workspace_id, it) for plan in plans for it in plan.needs()]
-    workspaces = sorted({plan.unit.workspace_id for plan in plans})
-    return await repository.load(connection, workspaces, commands, needs, lock=lock)
+async def _load(connection: ReadConnection, reading: Reading) -> Loaded:
+    found = await connection.execute(reading.statement, reading.values)
+    return reading.loaded(found.one())
 
 
-def _missing(loaded: Loaded, plans: Sequence[Planned]) -> set[UUID]:
-    """Return the workspaces that have no head yet."""
-    return {plan.unit.workspace_id for plan in plans} - loaded.heads.keys()
+async def _save(connection: WriteConnection, writing: Writing) -> None:
+    written = await connection.execute(writing.statement, writing.values)
+    assert written.rowcount == writing.heads, "whoever holds the heads has them alone"
 
 
-def _decided(plans: Sequence[Planned], spaces: Spaces) -> Prepared:
-    batch = Batch(spaces, clock.now())
+def _decided(plans: Sequence[Planned], spaces: Spaces, now: datetime) -> Batch:
+    batch = Batch(spaces, now)
     for plan in plans:
         batch.run(plan)
+    return batch
+
+
+def _writing(batch: Batch, unborn: Iterable[Unborn] | None = None) -> Writing | None:
+    """Return what saves a batch; None if there is nothing to save."""
     changes = batch.close()
-    writing = repository.writing(changes) if changes.heads else None
-    return Prepared(plans, batch, writing)
+    if not changes.heads:
+        return None
+    if unborn is None:
+        return repository.writing(changes)
+    return repository.writing(changes, first=True, unborn=unborn)
 
 
 def _worth_another(error: SQLAlchemyError) -> bool:

@@ -41,6 +41,7 @@ class Lane:
         batch: int = 256,
         committed: Callable[[Iterable[UUID]], None] = lambda workspaces: None,
     ) -> None:
+        self._bus = bus
         self._capacity = capacity
         self._lanes = [_Lane(bus, batch, committed) for _ in range(lanes)]
         self._tasks: list[asyncio.Task[None]] = []
@@ -64,6 +65,7 @@ class Lane:
         for lane in self._lanes:
             lane.close()
         await asyncio.gather(*self._tasks)
+        await self._bus.close()
 
     async def submit(self, unit: Unit) -> list[Result]:
         """Return one result per request. Raises Overloaded, Unavailable.
@@ -143,7 +145,7 @@ class _Lane:
 
     async def _run(self, waiting: Sequence[_Waiting]) -> None:
         """Decide a batch, and begin to save it once the one before is saved."""
-        if self._idle or self._spaces.weight > HELD:
+        if self._spaces.weight > HELD:
             await self._saved()
             self._spaces = Spaces()
         prepared = await self._prepare([unit for unit, _ in waiting])
@@ -157,9 +159,13 @@ class _Lane:
         if asyncio.get_running_loop().time() < self._contended_until:
             return None
         try:
-            return await self._bus.prepare(units, self._spaces)
-        except Stale:
-            self._contend()
+            try:
+                return await self._bus.prepare(units, self._spaces)
+            except Stale:
+                if self._idle:
+                    self._spaces = Spaces()
+                    return await self._bus.prepare(units, self._spaces)
+                self._contend()
         except Exception as error:
             logger.info("batch_not_prepared", error=repr(error))
         return None
@@ -193,6 +199,7 @@ class _Lane:
 
     async def _run_locked(self, waiting: Sequence[_Waiting]) -> None:
         """Run a batch; if it fails as a whole, only the guilty unit shall fail."""
+        self._spaces = Spaces()  # what is known was decided without this batch
         try:
             results = await self._bus.execute([unit for unit, _ in waiting])
         except Exception as error:

@@ -311,6 +311,7 @@ DECIDER = Decider(
         "project.restore": RestoreProject,
         "project.revert": RevertProject,
     },
+    births=(CreateProject,),
     stream_id=lambda command: command.project_id,
     needs=needs,
     decide=decide,

@@ -74,9 +74,20 @@ COLUMNS = tuple(ReceiptTable.__table__.columns.keys())
 _NAMES = ", ".join(COLUMNS)
 _SET = ", ".join(f"{name} = excluded.{name}" for name in COLUMNS[2:])
 
+GIVEN = (
+    "given AS MATERIALIZED (SELECT * FROM"
+    " json_populate_recordset(NULL::commands.receipts, CAST(:receipts AS json)))"
+)
+
+UNSEEN = (
+    " AND NOT EXISTS (SELECT FROM given CROSS JOIN LATERAL"
+    " (SELECT FROM commands.receipts r WHERE r.workspace_id = given.workspace_id"
+    " AND r.command_id = given.command_id LIMIT 1) s)"
+)
+"""True if none of the commands given has a receipt."""
+
 SAVE = (
-    f"INSERT INTO commands.receipts AS r ({_NAMES}) SELECT {_NAMES} FROM"
-    " json_populate_recordset(NULL::commands.receipts, CAST(:receipts AS json))"
+    f"INSERT INTO commands.receipts AS r ({_NAMES}) SELECT {_NAMES} FROM given"
     f" WHERE {UNMOVED}"
     f" ON CONFLICT (workspace_id, command_id) DO UPDATE SET {_SET}"
     " WHERE r.outcome = 'refused'"

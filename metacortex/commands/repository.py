@@ -1,8 +1,8 @@
 """The one repository of the write side: whatever a batch needs, in one statement.
 
-It reads heads, receipts and states in one statement and writes log, heads, states and
-receipts in another, which writes nothing unless every head is still where it was read.
-The bus owns the transaction, or lets each statement be its own.
+It makes one statement that reads heads, receipts and states and another that writes
+log, heads, states and receipts, and nothing unless every head is still where it was
+read. The bus owns the transaction, or lets each statement be its own.
 
 A statement sees one snapshot, taken before it waited for the locks that it was asked to
 take: `Loaded.stale` says when another transaction wrote in between, and the bus then
@@ -26,7 +26,6 @@ from metacortex.commands.receipts import Receipt
 from metacortex.commands.tables import LOOK_UPS, STATES
 from metacortex.events import log
 from metacortex.events.merkle import split
-from metacortex.kernel.database import ReadConnection, WriteConnection
 from metacortex.kernel.decider import LookUp, Need, Stream
 
 
@@ -71,6 +70,9 @@ class Changes:
     states: dict[str, list[tuple[UUID, Stored]]]
     receipts: list[Receipt]
 
+
+Unborn = tuple[UUID, Stream]
+"""A workspace, and a stream that was taken not to exist in it."""
 
 _ROW = tuple[UUID, UUID, int, datetime, datetime, Any]
 _ADAPTERS: Mapping[str, TypeAdapter[list[_ROW]]] = {
@@ -132,15 +134,37 @@ def _reading(names: frozenset[str], lock: bool) -> TextClause:
     return text(f"WITH RECURSIVE {', '.join(ctes)} SELECT {', '.join(columns)}")
 
 
-async def load(
-    connection: ReadConnection,
-    workspaces: Sequence[UUID],
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A statement with its values, and how to understand the row that it gives."""
+
+    statement: TextClause
+    values: Mapping[str, Any]
+    types: Sequence[str]
+
+    def loaded(self, row: Sequence[Any]) -> Loaded:
+        """Return what the row holds."""
+        heads = {
+            id: Head(id, sequence, turn, at, split(bytes.fromhex(frontier)))
+            for id, sequence, turn, at, frontier in _HEADS.validate_json(row[0] or "[]")
+        }
+        states = [
+            stored
+            for type, found in zip(self.types, row[3:])
+            for stored in _parse(type, found)
+        ]
+        stale = sum(head.turn for head in heads.values()) != (row[1] or 0)
+        return Loaded(heads, receipts.parse(row[2]), states, stale)
+
+
+def reading(
+    workspaces: Iterable[UUID],
     commands: Iterable[tuple[UUID, UUID]],
     needs: Iterable[tuple[UUID, Need]],
     *,
     lock: bool = False,
-) -> Loaded:
-    """Read the heads and all that the needs name, in one round trip.
+) -> Reading:
+    """Return what reads heads, receipts and all that the needs name, in one round trip.
 
     `lock` keeps others from writing to these workspaces until the transaction ends.
     """
@@ -152,7 +176,7 @@ async def load(
             wanted[need.name][workspace, str(need.key)] = None
     pairs = list(commands)
     values: dict[str, Any] = {
-        "workspaces": list(workspaces),
+        "workspaces": sorted(workspaces),
         "receipt_workspaces": [workspace for workspace, _ in pairs],
         "receipt_ids": [command for _, command in pairs],
     }
@@ -161,21 +185,8 @@ async def load(
         values[f"{tag}_w"] = [workspace for workspace, _ in keys]
         values[f"{tag}_k"] = [key for _, key in keys]
     statement = _reading(frozenset(wanted), lock)
-    row = (await connection.execute(statement, values)).one()
     types = {name if name in STATES else LOOK_UPS[name].finds for name in wanted}
-    return _loaded(row, sorted(types))
-
-
-def _loaded(row: Sequence[Any], types: Sequence[str]) -> Loaded:
-    heads = {
-        id: Head(id, sequence, turn, at, split(bytes.fromhex(frontier)))
-        for id, sequence, turn, at, frontier in _HEADS.validate_json(row[0] or "[]")
-    }
-    states = [
-        stored for type, found in zip(types, row[3:]) for stored in _parse(type, found)
-    ]
-    stale = sum(head.turn for head in heads.values()) != (row[1] or 0)
-    return Loaded(heads, receipts.parse(row[2]), states, stale)
+    return Reading(statement, values, sorted(types))
 
 
 def _parse(type: str, found: str | None) -> list[tuple[UUID, str, Stored]]:
@@ -207,8 +218,15 @@ def _upsert(type: str) -> str:
 
 
 @lru_cache(maxsize=64)
-def _writing(types: tuple[str, ...], log_too: bool) -> TextClause:
-    parts = [log.HELD, f"receipt AS ({receipts.SAVE})"]
+def _writing(
+    types: tuple[str, ...], log_too: bool, first: bool, unborn: bool
+) -> TextClause:
+    if first:
+        conditions = receipts.UNSEEN + (log.UNBORN if unborn else "")
+    else:
+        conditions = ""
+    parts = [receipts.GIVEN, log.HELD.format(conditions)]
+    parts.append(f"receipt AS ({receipts.SAVE})")
     if log_too:
         parts.append(f"appended AS ({log.APPEND})")
     parts += [f"{type}_saved AS ({_upsert(type)})" for type in types]
@@ -217,15 +235,25 @@ def _writing(types: tuple[str, ...], log_too: bool) -> TextClause:
 
 @dataclass(frozen=True, slots=True)
 class Writing:
-    """A statement with its values, which nothing that happens later can change."""
+    """A statement with its values, which nothing that happens later can change.
+
+    It writes all of it and counts `heads` rows, or writes nothing, if a head has moved
+    since it was read.
+    """
 
     heads: int
     statement: TextClause
     values: Mapping[str, str]
 
 
-def writing(changes: Changes) -> Writing:
-    """Return what writes all changes, in one round trip."""
+def writing(
+    changes: Changes, *, first: bool = False, unborn: Iterable[Unborn] = ()
+) -> Writing:
+    """Return what writes all changes, in one round trip.
+
+    `first`: and nothing of it if one of the commands has a receipt already, or one of
+    the streams `unborn` exists.
+    """
     types = tuple(sorted(changes.states))
     values = {
         "heads": _json([_head_row(head) for head in changes.heads]),
@@ -235,14 +263,14 @@ def writing(changes: Changes) -> Writing:
         values["log"] = _json(changes.rows)
     for type in types:
         values[type] = _json([_state_row(*it) for it in changes.states[type]])
-    statement = _writing(types, bool(changes.rows))
+    absent = [
+        {"workspace": workspace, "type": type, "id": id}
+        for workspace, (type, id) in unborn
+    ]
+    if absent:
+        values["unborn"] = _json(absent)
+    statement = _writing(types, bool(changes.rows), first, bool(absent))
     return Writing(len(changes.heads), statement, values)
-
-
-async def save(connection: WriteConnection, writing: Writing) -> bool:
-    """Write all of it, or nothing if a head has moved since it was read."""
-    written = await connection.execute(writing.statement, writing.values)
-    return written.rowcount == writing.heads
 
 
 def _json(rows: Any) -> str:

@@ -1,19 +1,28 @@
 """Workspaces in memory: what is loaded of them, and what batches have done to it.
 
-A batch may go on where the one before ended, although that one is still being saved
+A batch goes on where the one before ended, even while that one is still being saved
 (docs/decisions/0002-lane.md): what a `Spaces` knows is only ever replaced by what its
 own batches did, and any foreign write shows in the turn of the head.
 """
 
 from collections import defaultdict
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from metacortex.commands.receipts import Receipt
 from metacortex.commands.repository import Head, Loaded, Stored
+from metacortex.commands.tables import LOOK_UPS
 from metacortex.events import merkle
 from metacortex.kernel.clock import rfc3339
+from metacortex.kernel.decider import Need, Stream
+
+TRUSTED = timedelta(seconds=1)
+"""How long after its last batch a workspace is taken to be as we left it.
+
+Long enough for whoever sends one command after another, short enough that another
+process rarely comes between; what comes between costs time, and nothing else.
+"""
 
 Mark = tuple[int, int]
 """A point in a space's batch to go back to."""
@@ -42,9 +51,16 @@ class Space:
     def __init__(self, head: Head) -> None:
         self.head = head
         self.since = head.turn
+        self.at = head.recorded_at
         self.stored: dict[str, dict[UUID, Stored]] = defaultdict(dict)
         self.states: dict[str, dict[UUID, Any]] = defaultdict(dict)
         self.receipts: dict[UUID, Receipt] = {}
+
+    def knows(self, need: Need) -> bool:
+        """Tell whether nothing has to be loaded for a need."""
+        if isinstance(need, Stream):
+            return need.id in self.states[need.type]
+        return LOOK_UPS[need.name].known(self.states, need.key)
 
     def begin(self, now: datetime, text: str) -> None:
         """Begin a batch, `text` being its instant; what was done before is known."""
@@ -141,6 +157,14 @@ class Spaces:
 
     def __getitem__(self, workspace_id: UUID) -> Space:
         return self._spaces[workspace_id]
+
+    def trusted(self, workspace_id: UUID, now: datetime) -> Space | None:
+        """Return a workspace as a recent batch left it; forget it if none is recent."""
+        space = self._spaces.get(workspace_id)
+        if space is not None and now - space.at > TRUSTED:
+            del self._spaces[workspace_id]
+            return None
+        return space
 
     def absorb(self, loaded: Loaded) -> None:
         """Add what was loaded. Raises Stale; nothing known may be used after that.

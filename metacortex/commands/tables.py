@@ -148,11 +148,15 @@ States = Mapping[str, Mapping[UUID, Any]]
 
 @dataclass(frozen=True, slots=True)
 class LookUpTable:
-    """How a look-up finds: `sql` reads `keys(w, k)` and gives workspace and id."""
+    """How a look-up finds: `sql` reads `keys(w, k)` and gives workspace and id.
+
+    `known` tells whether all that it finds is certain to be loaded.
+    """
 
     finds: str
     sql: str
     resolve: Callable[[States, Any], Iterable[UUID]]
+    known: Callable[[States, Any], bool] = lambda states, key: False
 
 
 def _tag_named(states: States, key: str) -> Iterable[UUID]:
@@ -203,6 +207,13 @@ def _task_project(states: States, task_id: UUID) -> Iterable[UUID]:
     return [] if task is None or task.project_id is None else [task.project_id]
 
 
+def _task_project_known(states: States, task_id: UUID) -> bool:
+    task = states.get("task", {}).get(task_id)
+    if task is None:
+        return False
+    return task.project_id is None or task.project_id in states.get("project", {})
+
+
 def _task_ancestors(states: States, task_id: UUID) -> Iterable[UUID]:
     """The task itself, its parent, and so on up."""
     tasks, path, at = states.get("task", {}), [], task_id
@@ -210,6 +221,12 @@ def _task_ancestors(states: States, task_id: UUID) -> Iterable[UUID]:
         path.append(at)
         at = tasks[at].parent_id
     return path
+
+
+def _task_ancestors_known(states: States, task_id: UUID) -> bool:
+    tasks = states.get("task", {})
+    path = _task_ancestors(states, task_id)
+    return bool(path) and tasks[path[-1]].parent_id is None  # type: ignore[index]
 
 
 def _task_subtree(states: States, task_id: UUID) -> Iterable[UUID]:
@@ -277,6 +294,7 @@ LOOK_UPS: Mapping[str, LookUpTable] = {
         """SELECT t.workspace_id, t.project_id FROM keys JOIN commands.tasks t
         ON t.workspace_id = w AND t.id = k::uuid AND t.project_id IS NOT NULL""",
         _task_project,
+        _task_project_known,
     ),
     "task.ancestors": LookUpTable(
         "task",
@@ -286,6 +304,7 @@ LOOK_UPS: Mapping[str, LookUpTable] = {
         JOIN commands.tasks t ON t.workspace_id = self.workspace_id
         AND t.id = self.parent_id""",
         _task_ancestors,
+        _task_ancestors_known,
     ),
     "task.subtree": LookUpTable(
         "task",

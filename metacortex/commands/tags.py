@@ -254,6 +254,7 @@ DECIDER = Decider(
         "tag.merge": MergeTag,
         "tag.revert": RevertTag,
     },
+    births=(CreateTag,),
     stream_id=lambda command: command.tag_id,
     needs=needs,
     decide=decide,

@@ -89,14 +89,23 @@ HELD = (
     " held AS MATERIALIZED (SELECT h.workspace_id FROM events.heads h"
     " JOIN n ON n.workspace_id = h.workspace_id AND n.turn = h.turn + 1"
     " ORDER BY h.workspace_id FOR UPDATE OF h),"
-    " unmoved AS MATERIALIZED (SELECT (SELECT count(*) FROM held) = count(*) AS yes"
+    " unmoved AS MATERIALIZED (SELECT (SELECT count(*) FROM held) = count(*){} AS yes"
     " FROM n)"
 )
 """Locks the heads of `:heads`, JSON rows that carry the turn after this one.
 
 `UNMOVED` is true if nobody else took a turn: a row that another transaction changes
-meanwhile is waited for and looked at again, as it then is (read committed).
+meanwhile is waited for and looked at again, as it then is (read committed). There is
+room for further conditions.
 """
+
+UNBORN = (
+    " AND NOT EXISTS (SELECT FROM json_to_recordset(CAST(:unborn AS json))"
+    " AS u(workspace uuid, type text, id uuid) CROSS JOIN LATERAL"
+    " (SELECT FROM events.log l WHERE l.workspace_id = u.workspace"
+    " AND l.stream_id = u.id AND l.version = 1 AND l.stream_type = u.type LIMIT 1) s)"
+)
+"""True if none of the streams `:unborn` exists."""
 
 UNMOVED = "(SELECT yes FROM unmoved)"
 

@@ -104,6 +104,8 @@ class Decider:
     stream_type: str
     state: type[Any]
     commands: Mapping[str, type[Any]]
+    births: Sequence[type[Any]]
+    """The commands whose stream does not exist before, but by mistake."""
     stream_id: Callable[[Any], UUID]
     needs: Callable[[Any], Sequence[Need]]
     decide: Callable[[Any, Any, Facts], Sequence[Any]]

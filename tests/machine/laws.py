@@ -22,7 +22,7 @@ from metacortex.commands.repository import Loaded
 from metacortex.commands.tables import STATES
 from metacortex.events import codec, log, merkle
 from metacortex.events.record import EventRecord, leaf_of, payload_hash
-from metacortex.kernel.database import ReadConnection, WriteConnection
+from metacortex.kernel.database import ReadConnection
 from metacortex.kernel.decider import Need
 from metacortex.kernel.ids import event_id
 from metacortex.queries.fold import Fold
@@ -53,10 +53,10 @@ async def load(
 ) -> Loaded:
     """Return what the bus would load for these needs."""
     async with engine.begin() as opened:
-        connection = WriteConnection(ReadConnection(opened))
-        return await repository.load(
-            connection, [workspace_id], [], [(workspace_id, need) for need in needs]
-        )
+        wanted = [(workspace_id, need) for need in needs]
+        reading = repository.reading([workspace_id], [], wanted)
+        found = await opened.execute(reading.statement, reading.values)
+        return reading.loaded(found.one())
 
 
 async def records(engine: AsyncEngine, workspace_id: UUID) -> list[EventRecord]:

@@ -1,6 +1,8 @@
 """The lane and its receipts: once, in order, bounded, and nobody fails for another."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
 from random import Random
 from uuid import UUID, uuid4
 
@@ -10,11 +12,19 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from metacortex.commands import tasks
 from metacortex.commands.bus import Bus
 from metacortex.commands.lane import Lane
-from metacortex.commands.message import Answer
-from metacortex.kernel.errors import Invalid, MetaCortexError, Overloaded, Unavailable
-from tests.machine import laws
+from metacortex.commands.message import Answer, Unit
+from metacortex.events.tasks import Priority
+from metacortex.kernel.errors import (
+    Invalid,
+    MetaCortexError,
+    Overloaded,
+    Refused,
+    Unavailable,
+)
+from tests.machine import laws, walking
 from tests.machine.walking import request, unit
 
+PRIORITIES: tuple[Priority, ...] = ("low", "high")
 HANG_S = 60  # only there to end a hang
 STORABLE_NOT = "a\x00b"  # Postgres has no NUL in text; the door refuses it, we do not
 
@@ -67,6 +77,76 @@ async def test_a_refused_command_is_decided_anew(lane: Lane, workspace: UUID) ->
         await lane.send(early)
     await lane.send(request(workspace, make))
     assert (await lane.send(early)).receipt.outcome == "applied"
+
+
+async def test_a_lane_believes_the_database_rather_than_its_memory(
+    lane: Lane, writes: AsyncEngine, workspace: UUID
+) -> None:
+    """Whatever the lane remembers of a workspace, another process may come between."""
+    make, other = create("Mine"), Bus(writes)
+    title = [make.title]
+    await lane.send(request(workspace, make))
+    for number in range(6):
+        edit = tasks.EditTask(task_id=make.task_id, title=f"Theirs {number}")
+        await other.execute([unit(workspace, edit)])
+        mine = tasks.EditTask(task_id=make.task_id, priority=PRIORITIES[number % 2])
+        answer = await lane.send(request(workspace, mine))
+        assert answer.stored is not None
+        assert answer.stored.version == 3 + 2 * number
+        title.append(answer.stored.state.title)
+    assert title == ["Mine", *(f"Theirs {number}" for number in range(6))]
+    await laws.check(writes, workspace)
+
+
+@pytest.fixture(params=["that remembers", "that is new"])
+async def other_lane(
+    request: pytest.FixtureRequest, writes: AsyncEngine, workspace: UUID
+) -> AsyncIterator[Lane]:
+    """A lane that has, or has not, written to the workspace a moment ago."""
+    served = Lane(Bus(writes))
+    served.start()
+    if request.param == "that remembers":
+        await served.send(walking.request(workspace, create()))
+    yield served
+    await served.stop()
+
+
+async def test_what_another_process_has_begun_is_not_begun_again(
+    other_lane: Lane, writes: AsyncEngine, workspace: UUID
+) -> None:
+    make = create()
+    await Bus(writes).execute([unit(workspace, make)])
+    nowhere = replace(make, parent_id=uuid4())
+    for again in (nowhere, make):
+        with pytest.raises(Refused, match="already_exists"):
+            await other_lane.send(request(workspace, again))
+    await laws.check(writes, workspace)
+
+
+async def test_a_command_that_another_process_ran_is_not_run_again(
+    other_lane: Lane, writes: AsyncEngine, workspace: UUID
+) -> None:
+    make = request(workspace, create())
+    ((first,),) = await Bus(writes).execute([Unit(requests=[make])])
+    for dry in (True, False):
+        (again,) = await other_lane.submit(Unit(requests=[make], dry=dry))
+        assert isinstance(first, Answer) and isinstance(again, Answer)
+        assert again.replayed
+        assert [it.id for it in again.events] == [it.id for it in first.events]
+    await laws.check(writes, workspace)
+
+
+async def test_a_repeat_of_what_another_process_did_to_a_task_changes_nothing(
+    other_lane: Lane, writes: AsyncEngine, workspace: UUID
+) -> None:
+    """Nothing but its receipt tells: a comment may be made twice."""
+    make = create()
+    body = tasks.CommentTask(task_id=make.task_id, comment_id=uuid4(), body="Once")
+    comment = request(workspace, body)
+    await Bus(writes).execute([unit(workspace, make)])
+    await Bus(writes).execute([Unit(requests=[comment])])
+    assert (await other_lane.send(comment)).replayed
+    await laws.check(writes, workspace)
 
 
 async def test_only_the_guilty_unit_of_a_batch_fails(

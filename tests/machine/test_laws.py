@@ -2,6 +2,7 @@
 
 import asyncio
 from random import Random
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -48,11 +49,7 @@ async def test_every_look_up_finds_the_same_in_tables_and_in_memory(
 ) -> None:
     (walk,) = await walked(Bus(writes), seed, workspaces=1)
     await Members(writes).saw(walk.workspace_id, ACTOR)
-    rows = await laws.state_rows(writes, walk.workspace_id)
-    everything = {
-        type: {id: stored.state for id, stored in of_type.items()}
-        for type, of_type in rows.items()
-    }
+    everything = await _everything(writes, walk.workspace_id)
     for look_up in _questions(walk):
         finds, expected = repository.resolve(everything, look_up)
         own: list[Need] = []
@@ -65,6 +62,36 @@ async def test_every_look_up_finds_the_same_in_tables_and_in_memory(
         assert repository.resolve(some, look_up) == (finds, expected), look_up
         more = set(some.get(finds, ())) - set(expected) - {look_up.key}
         assert not more, f"{look_up} loads what nobody needs"
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+async def test_what_is_said_to_be_in_memory_is_all_there(
+    writes: AsyncEngine, seed: int
+) -> None:
+    (walk,) = await walked(Bus(writes), seed, workspaces=1)
+    everything = await _everything(writes, walk.workspace_id)
+    rng, known = Random(seed), 0
+    for look_up in _questions(walk) * 3:
+        some = {
+            type: {id: it for id, it in of_type.items() if rng.random() < 0.7}
+            for type, of_type in everything.items()
+        }
+        if LOOK_UPS[look_up.name].known(some, look_up.key):
+            known += 1
+            expected = repository.resolve(everything, look_up)
+            assert repository.resolve(some, look_up) == expected, look_up
+    assert known > 10, "some look-ups are answered from memory"
+
+
+async def _everything(
+    database: AsyncEngine, workspace_id: UUID
+) -> dict[str, dict[UUID, Any]]:
+    """Return all states of a workspace, by stream type."""
+    rows = await laws.state_rows(database, workspace_id)
+    return {
+        type: {id: stored.state for id, stored in of_type.items()}
+        for type, of_type in rows.items()
+    }
 
 
 def _questions(walk: Walk) -> list[LookUp]:

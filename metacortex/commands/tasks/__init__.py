@@ -70,6 +70,7 @@ DECIDER = Decider(
         "task.comment": CommentTask,
         "task.revert": RevertTask,
     },
+    births=(CreateTask,),
     stream_id=lambda command: command.task_id,
     needs=needs,
     decide=decide,
