@@ -35,6 +35,7 @@ from metacortex.commands.receipts import fingerprint
 from metacortex.commands.tasks import CreateTask, EditTask
 from metacortex.embedded import with_parts
 from metacortex.events.tasks import Priority
+from metacortex.kernel import garbage
 from metacortex.kernel.database import engine
 from metacortex.kernel.errors import MetaCortexError
 from metacortex.kernel.ids import new_id
@@ -48,9 +49,11 @@ TOKEN_TTL_S = 840  # longer than a whole run, shorter than production's limit of
 WARM_UP_S = 0.5
 BATCH = 100  # commands of one unit while seeding: the most that the API takes
 EDITS: tuple[Priority, ...] = ("low", "high", "medium")
+USER = "user_bench"
 DESCRIPTION = "Agree on the date, book the room and send the agenda to everybody."
 
-Command = CreateTask | EditTask
+Asked = tuple[CreateTask | EditTask, dict[str, Any]]
+"""A command, and the body that says it over HTTP."""
 
 
 # Around the processes -------------------------------------------------------------
@@ -128,35 +131,40 @@ def task(env: dict[str, str], **spec: object) -> dict[str, Any]:
 # Inside the process ---------------------------------------------------------------
 
 
-def commands(name: int) -> Iterator[Command]:
+def commands(name: int) -> Iterator[Asked]:
     """One creation, then three edits, each of two fields; without end."""
     turn = 0
     while True:
         task_id = new_id()
-        title = f"Prepare meeting {turn} of caller {name}"
-        yield CreateTask(
-            task_id=task_id, title=title, description=DESCRIPTION, priority="high"
-        )
+        body: dict[str, Any] = {
+            "title": f"Prepare meeting {turn} of caller {name}",
+            "description": DESCRIPTION,
+            "priority": "high",
+        }
+        yield CreateTask(task_id=task_id, **body), body
         for number, priority in enumerate(EDITS):
-            title = f"Meeting moved, edit {number}"
-            yield EditTask(task_id=task_id, title=title, priority=priority)
+            body = {"title": f"Meeting moved, edit {number}", "priority": priority}
+            yield EditTask(task_id=task_id, **body), body
         turn += 1
 
 
-def request(workspace_id: UUID, command: Command) -> Request:
+def request(workspace_id: UUID, asked: Asked) -> Request:
     """Say what the API says: who, from where, with which client."""
+    command, body = asked
     command_id = new_id()
+    name = str(command_id)
     context = Context(
         workspace_id=workspace_id,
-        actor_id="user_bench",
+        actor_id=USER,
         command_id=command_id,
-        correlation_id=str(command_id),
-        request_id=str(command_id),
+        correlation_id=name,
+        request_id=name,
         ip="127.0.0.1",
         user_agent="metacortex-bench",
         session_id="sess_bench",
     )
-    identity = fingerprint(type(command).__name__, repr(command))
+    kind, target = type(command).__name__, command.task_id
+    identity = fingerprint(USER, kind, target, body, None)
     return Request(command=command, context=context, fingerprint=identity)
 
 
@@ -206,7 +214,7 @@ async def seed(*, workspaces: list[str], each: int, edits: bool) -> dict[str, An
     async with lane(load_settings()) as served:
         gate = asyncio.Semaphore(8)  # units under way: a few batches ahead
 
-        async def unit(workspace_id: UUID, part: Sequence[Command]) -> None:
+        async def unit(workspace_id: UUID, part: Sequence[Asked]) -> None:
             requests = [request(workspace_id, command) for command in part]
             async with gate:
                 results = await served.submit(Unit(requests=requests))
@@ -215,7 +223,9 @@ async def seed(*, workspaces: list[str], each: int, edits: bool) -> dict[str, An
                     raise result
 
         for name, workspace in enumerate(workspaces):
-            stream = (c for c in commands(name) if edits or isinstance(c, CreateTask))
+            stream = (
+                c for c in commands(name) if edits or isinstance(c[0], CreateTask)
+            )
             parts = [
                 [next(stream) for _ in range(min(BATCH, each - done))]
                 for done in range(0, each, BATCH)
@@ -255,6 +265,8 @@ TASKS: dict[str, Callable[..., Awaitable[dict[str, Any]]]] = {
 def main() -> None:
     spec = json.load(sys.stdin)
     chosen = TASKS[spec.pop("task")]
+
+    garbage.calm()  # as the processes do
 
     async def run() -> dict[str, Any]:
         return await chosen(**spec)

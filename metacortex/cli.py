@@ -5,7 +5,6 @@ each would otherwise load the libraries of all the others.
 """
 
 import asyncio
-import gc
 import json
 import os
 import sys
@@ -19,6 +18,7 @@ from sqlalchemy.exc import DBAPIError
 
 from metacortex.api.auth import Role, workspace_of
 from metacortex.console import Bar, anticipated, fail, run, say, show
+from metacortex.kernel import garbage
 from metacortex.settings import Settings, UnsafeSettings, load_settings, mistakes
 
 if TYPE_CHECKING:
@@ -30,7 +30,6 @@ app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
 )
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
-GC_THRESHOLD = 20_000  # objects; the default of 700 looks through a batch many times
 TOLD = 20  # differences of one workspace on the screen; --json has them all
 TOKEN_TTL_S = 12 * 3600  # a working day
 
@@ -68,7 +67,7 @@ def api(
         port=port or settings.port,
         grace_s=int(settings.shutdown_grace_s),
     )
-    _calm_collector()
+    garbage.calm()
     server.run()
     if not server.started:
         raise typer.Exit(1)
@@ -80,7 +79,7 @@ def worker() -> None:
     settings = _process()
     from metacortex.workers import run_worker
 
-    _calm_collector()
+    garbage.calm()
     asyncio.run(run_worker(settings))
 
 
@@ -328,12 +327,6 @@ def doctor(as_json: Json = False) -> None:
     show(found, as_json, "Doctor")
     if bad := [line["check"] for line in found if line["status"] == "failing"]:
         fail(f"not in order: {', '.join(bad)}")
-
-
-def _calm_collector() -> None:
-    """Collect garbage less often: its pauses were most of a slow request's time."""
-    gc.freeze()  # what start-up made is never garbage: do not look through it again
-    gc.set_threshold(GC_THRESHOLD)
 
 
 def _process() -> Settings:

@@ -28,6 +28,10 @@ Mark = tuple[int, int]
 """A point in a space's batch to go back to."""
 
 
+_Entry = tuple[str | None, UUID, Any, Any]
+"""A stream's type, or None for a receipt; its id; what was there, and what is now."""
+
+
 class Stale(Exception):
     """Somebody else has written to a workspace since it was loaded."""
 
@@ -70,7 +74,7 @@ class Space:
             self.at_text = rfc3339(self.at)
         self.rows: list[dict[str, Any]] = []
         self.leaves: list[bytes] = []
-        self._journal: list[tuple[str | None, UUID, Any]] = []
+        self._journal: list[_Entry] = []
 
     def add(self, type: str, stored: Stored) -> None:
         """Add a loaded stream, unless it is known already."""
@@ -88,7 +92,7 @@ class Space:
     ) -> None:
         """Add an event, under the head's next sequence, and what its stream now is."""
         id = after.id
-        self._journal.append((type, id, before))
+        self._journal.append((type, id, before, after))
         self.stored[type][id] = after
         self.states[type][id] = after.state
         self.head.sequence += 1
@@ -98,7 +102,7 @@ class Space:
     def keep(self, receipt: Receipt) -> None:
         """Add a receipt to what is to be saved."""
         id = receipt.command_id
-        self._journal.append((None, id, self.receipts.get(id)))
+        self._journal.append((None, id, self.receipts.get(id), receipt))
         self.receipts[id] = receipt
 
     def mark(self) -> Mark:
@@ -118,7 +122,7 @@ class Space:
     def take_back(self, mark: Mark) -> None:
         """Undo whatever was done since."""
         journal, rows = mark
-        for type, id, before in reversed(self._journal[journal:]):
+        for type, id, before, _ in reversed(self._journal[journal:]):
             if type is None:
                 _put_back(self.receipts, id, before)
             else:
@@ -129,16 +133,19 @@ class Space:
 
     def changed(self) -> dict[str, list[Stored]]:
         """Return the streams to save, as they now are, by type."""
-        touched = dict.fromkeys((it[0], it[1]) for it in self._journal if it[0])
         found: dict[str, list[Stored]] = {}
-        for type, id in touched:
-            found.setdefault(type, []).append(self.stored[type][id])
+        for type, id, _, after in self._journal:
+            if type is not None and self.stored[type][id] is after:
+                found.setdefault(type, []).append(after)
         return found
 
     def kept(self) -> list[Receipt]:
         """Return the receipts to save."""
-        ids = dict.fromkeys(id for type, id, _ in self._journal if type is None)
-        return [self.receipts[id] for id in ids]
+        return [
+            after
+            for type, id, _, after in self._journal
+            if type is None and self.receipts[id] is after
+        ]
 
 
 def _put_back(items: dict[UUID, Any], id: UUID, before: Any) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 from typing import assert_never
+from uuid import UUID
 
 from metacortex.commands.tasks.checks import (
     check_assignee,
@@ -61,6 +62,8 @@ from metacortex.kernel.decider import (
     change,
 )
 from metacortex.kernel.errors import NotFound, Refused
+
+NOTHING = TaskEdited()
 
 
 def decide(
@@ -163,10 +166,6 @@ def _create(command: CreateTask, task: Task | None, facts: Facts) -> list[TaskEv
 
 
 def _edit(command: EditTask, task: Task, facts: Facts) -> list[TaskEvent]:
-    added = checked_tags(command.add_tags, facts, "/tags/add")
-    removed = set(command.remove_tags) - set(added)
-    kept = (tag for tag in task.tags if tag not in removed)
-    tags = distinct((*kept, *added))
     assignee = change(task.assignee_id, command.assignee_id)
     check_assignee(assignee.new if assignee else None, facts)
     edited = TaskEdited(
@@ -174,10 +173,19 @@ def _edit(command: EditTask, task: Task, facts: Facts) -> list[TaskEvent]:
         description=change(task.description, command.description),
         priority=change(task.priority, command.priority),
         due=change(task.due, command.due),
-        tags=change(task.tags, tags),
+        tags=change(task.tags, _tags(command, task, facts)),
         assignee_id=assignee,
     )
-    return [] if edited == TaskEdited() else [edited]
+    return [] if edited == NOTHING else [edited]
+
+
+def _tags(command: EditTask, task: Task, facts: Facts) -> tuple[UUID, ...]:
+    if not command.add_tags and not command.remove_tags:
+        return task.tags
+    added = checked_tags(command.add_tags, facts, "/tags/add")
+    removed = set(command.remove_tags) - set(added)
+    kept = (tag for tag in task.tags if tag not in removed)
+    return distinct((*kept, *added))
 
 
 def _transition(command: str, task: Task) -> Change[Status] | None:
