@@ -31,10 +31,10 @@ from metacortex.events.record import EventRecord
 from metacortex.kernel import clock
 from metacortex.kernel.database import (
     ReadConnection,
-    Straight,
     WriteConnection,
     autocommit,
     is_transient,
+    straight,
 )
 from metacortex.kernel.errors import MetaCortexError, NotFound, Refused, UndoConflict
 
@@ -52,16 +52,12 @@ class Prepared:
 
 
 class Bus:
-    """Runs units; holds nothing between them but connections."""
+    """Runs units; holds nothing between them."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
         self._single = autocommit(engine)
-        self._straight = Straight(engine)
-
-    async def close(self) -> None:
-        """Give back the connections that were kept; the bus can still be used."""
-        await self._straight.close()
+        self._straight = straight(engine)
 
     async def execute(self, units: Sequence[Unit]) -> list[list[Result]]:
         """Return one result per request; all that was applied is committed.
@@ -109,7 +105,7 @@ class Bus:
         writing = prepared.writing
         if writing is None:
             return True
-        count = await self._straight.count(writing.statement, writing.values)
+        count = await self._straight.write(writing.statement, writing.values)
         return count == writing.heads
 
     async def finish(self, prepared: Prepared) -> list[list[Result]]:

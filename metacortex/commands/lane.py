@@ -41,7 +41,6 @@ class Lane:
         batch: int = 256,
         committed: Callable[[Iterable[UUID]], None] = lambda workspaces: None,
     ) -> None:
-        self._bus = bus
         self._capacity = capacity
         self._lanes = [_Lane(bus, batch, committed) for _ in range(lanes)]
         self._tasks: list[asyncio.Task[None]] = []
@@ -65,7 +64,6 @@ class Lane:
         for lane in self._lanes:
             lane.close()
         await asyncio.gather(*self._tasks)
-        await self._bus.close()
 
     async def submit(self, unit: Unit) -> list[Result]:
         """Return one result per request. Raises Overloaded, Unavailable.

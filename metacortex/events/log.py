@@ -5,7 +5,7 @@ are gapless and their order is the commit order (docs/decisions/0001-workspace-l
 What appends takes that lock first, in the same statement; nothing here commits.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -14,7 +14,6 @@ from sqlalchemy import (
     BigInteger,
     Integer,
     LargeBinary,
-    Row,
     SmallInteger,
     Text,
     UniqueConstraint,
@@ -24,7 +23,7 @@ from sqlalchemy.dialects.postgresql import JSON, TIMESTAMP
 from sqlalchemy.orm import Mapped, mapped_column
 
 from metacortex.events.record import EventRecord
-from metacortex.kernel.database import ReadConnection, Table
+from metacortex.kernel.database import ReadConnection, Reads, Table
 
 SCHEMA = "events"
 
@@ -165,7 +164,7 @@ ANY_TIME = datetime(9998, 12, 31, tzinfo=UTC)
 _UUIDS = ("workspace_id", "event_id", "stream_id", "command_id")
 
 
-def _record(row: Row[Any]) -> EventRecord:
+def _record(row: Iterable[Any]) -> EventRecord:
     values = dict(zip(COLUMNS, row, strict=True))
     values["data"] = values["data"].encode()
     values["context"] = values["context"].encode()
@@ -229,7 +228,7 @@ async def read_by_stream(
 
 
 async def read_after(
-    connection: ReadConnection,
+    reads: Reads,
     after: Sequence[tuple[UUID, int]],
     each: int,
 ) -> list[EventRecord]:
@@ -239,4 +238,4 @@ async def read_after(
         "after": [sequence for _, sequence in after],
         "each": each,
     }
-    return [_record(row) for row in await connection.execute(_AFTER, values)]
+    return [_record(row) for row in await reads.rows(_AFTER, values)]

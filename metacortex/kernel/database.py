@@ -1,18 +1,19 @@
-"""Engines and the two kinds of connection; who may write shows in the types.
+"""Engines and the kinds of connection; who may write shows in the types.
 
-A query takes a `ReadConnection`; only a `WriteConnection` may change anything, and
-every one of them may also be read from (docs/decisions/0009-roles.md). Nothing depends
-on a session, so that PgBouncer in transaction mode works.
+A query takes a `ReadConnection`, or `Reads` where it is hot; only a `WriteConnection`,
+a `Direct` or a `Straight` may change anything, and every one of them may also be read
+from (docs/decisions/0009-roles.md). Nothing depends on a session, so that PgBouncer in
+transaction mode works.
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import lru_cache
-from typing import Any, NewType
+from typing import Any, NewType, Protocol
 from uuid import uuid4
 
 import asyncpg
-from sqlalchemy import MetaData, TextClause
+from sqlalchemy import Engine, MetaData, TextClause, event
 from sqlalchemy.dialects.postgresql.asyncpg import dialect
 from sqlalchemy.exc import DBAPIError, InterfaceError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -77,38 +78,100 @@ def _compiled(statement: TextClause) -> tuple[str, Sequence[str]]:
     return str(compiled), compiled.positiontup or ()
 
 
-class Straight:
-    """Single statements, each its own transaction, straight to the driver.
+class Reads(Protocol):
+    """What may be read from, straight to the driver. Raises what the driver raises."""
 
-    Keeps up to half of the engine's connections: a statement costs one round trip and
-    little else. Raises what the driver raises; the connection is then given up.
+    async def rows(
+        self, statement: TextClause, values: Mapping[str, Any]
+    ) -> Sequence[Sequence[Any]]:
+        """Return the rows that a statement gives."""
+
+    async def row(self, statement: TextClause, values: Mapping[str, Any]) -> Any:
+        """Return the one row that a statement gives."""
+
+
+class Direct:
+    """A connection of the driver's own: a statement costs one round trip, little else.
+
+    Raises what the driver raises.
+    """
+
+    __slots__ = ("_driver",)
+
+    def __init__(self, driver: Any) -> None:
+        self._driver = driver
+
+    async def rows(
+        self, statement: TextClause, values: Mapping[str, Any]
+    ) -> Sequence[Sequence[Any]]:
+        """Return the rows that a statement gives."""
+        sql, names = _compiled(statement)
+        found: list[Any] = await self._driver.fetch(sql, *[values[it] for it in names])
+        return found
+
+    async def row(self, statement: TextClause, values: Mapping[str, Any]) -> Any:
+        """Return the one row that a statement gives."""
+        sql, names = _compiled(statement)
+        return await self._driver.fetchrow(sql, *[values[it] for it in names])
+
+    async def write(self, statement: TextClause, values: Mapping[str, Any]) -> int:
+        """Write; return how many rows the statement's last part has written."""
+        sql, names = _compiled(statement)
+        status = await self._driver.execute(sql, *[values[it] for it in names])
+        return int(status.rpartition(" ")[2])
+
+    def transaction(self) -> AbstractAsyncContextManager[Any]:
+        """Return a transaction around what follows."""
+        found: AbstractAsyncContextManager[Any] = self._driver.transaction()
+        return found
+
+
+class Straight:
+    """Direct connections of an engine, of which up to half of the pool's are kept.
+
+    A statement is its own transaction, unless it stands in one that was begun. After an
+    error a connection is given up: the next one may be found in order. What is kept is
+    closed when the engine is disposed of.
     """
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = autocommit(engine)
         self._kept: list[AsyncConnection] = []
         self._most = engine.pool.size() // 2  # type: ignore[attr-defined]
+        event.listen(engine.sync_engine, "engine_disposed", self._close)
+
+    async def rows(
+        self, statement: TextClause, values: Mapping[str, Any]
+    ) -> Sequence[Sequence[Any]]:
+        """Return the rows that a statement gives."""
+        async with self._connection() as direct:
+            return await direct.rows(statement, values)
 
     async def row(self, statement: TextClause, values: Mapping[str, Any]) -> Any:
         """Return the one row that a statement gives."""
-        sql, names = _compiled(statement)
-        async with self._connection() as driver:
-            return await driver.fetchrow(sql, *map(values.__getitem__, names))
+        async with self._connection() as direct:
+            return await direct.row(statement, values)
 
-    async def count(self, statement: TextClause, values: Mapping[str, Any]) -> int:
-        """Return how many rows a statement's last part has written."""
-        sql, names = _compiled(statement)
-        async with self._connection() as driver:
-            status = await driver.execute(sql, *map(values.__getitem__, names))
-        return int(status.rpartition(" ")[2])
-
-    async def close(self) -> None:
-        """Give back what is kept; later statements open anew."""
-        while self._kept:
-            await self._kept.pop().close()
+    async def write(self, statement: TextClause, values: Mapping[str, Any]) -> int:
+        """Write; return how many rows the statement's last part has written."""
+        async with self._connection() as direct:
+            return await direct.write(statement, values)
 
     @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[asyncpg.Connection]:
+    async def begin(self) -> AsyncIterator[Direct]:
+        """Give a connection in a transaction of its own."""
+        async with self._connection() as direct, direct.transaction():
+            yield direct
+
+    def _close(self, engine: Engine) -> None:
+        while self._kept:
+            connection = self._kept.pop().sync_connection
+            assert connection is not None
+            connection.detach()
+            connection.close()
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[Direct]:
         if self._kept:
             connection = self._kept.pop()
         else:
@@ -116,8 +179,7 @@ class Straight:
         try:
             opened = connection.sync_connection
             assert opened is not None
-            driver: Any = opened.connection.driver_connection
-            yield driver
+            yield Direct(opened.connection.driver_connection)
         except BaseException:
             await connection.invalidate()
             await connection.close()
@@ -126,6 +188,15 @@ class Straight:
             self._kept.append(connection)
         else:
             await connection.close()
+
+
+def straight(engine: AsyncEngine) -> Straight:
+    """Return the direct connections of an engine; it has one set of them."""
+    found: Straight | None = engine.get_execution_options().get("straight")
+    if found is None:
+        found = Straight(engine)
+        engine.update_execution_options(straight=found)
+    return found
 
 
 TRANSIENT = frozenset({"40001", "40P01", "55P03"})
@@ -151,5 +222,7 @@ def is_unreachable(error: BaseException) -> bool:
         return True
     if isinstance(error, DBAPIError) and error.connection_invalidated:
         return True
+    if isinstance(error, asyncpg.InterfaceError):  # a closed connection, for instance
+        return not isinstance(error, ValueError)
     state = sqlstate(error)
     return state is not None and state.startswith(UNREACHABLE)

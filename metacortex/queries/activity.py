@@ -17,7 +17,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from metacortex.events.record import Recorded
 from metacortex.kernel.clock import rfc3339
-from metacortex.kernel.database import ReadConnection, Table
+from metacortex.kernel.database import Reads, Table
 from metacortex.queries.page import Filters, ListQuery, Sort
 from metacortex.queries.tables import INSTANT, SCHEMA
 
@@ -197,11 +197,11 @@ class Changes:
 
 
 async def changes_since(
-    connection: ReadConnection, workspace_id: UUID, since: int, limit: int
+    reads: Reads, workspace_id: UUID, since: int, limit: int
 ) -> Changes:
     """Return what changed in the next `limit` events after a sequence."""
     values = {"workspace": workspace_id, "since": since, "limit": limit}
-    sequence, last, documents = (await connection.execute(_CHANGES, values)).one()
+    sequence, last, documents = await reads.row(_CHANGES, values)
     shown = sequence or 0
     reached = last if last is not None else max(since, shown)
     return Changes(shown, reached, (documents or "").encode())
@@ -217,9 +217,9 @@ _THIN = text("""SELECT sequence, type, json_build_object('event_id', event_id, '
 
 
 async def thin_after(
-    connection: ReadConnection, workspace_id: UUID, after: int, limit: int
+    reads: Reads, workspace_id: UUID, after: int, limit: int
 ) -> list[tuple[int, str, str]]:
     """Return sequence, type and a short JSON of the next events, for streams."""
     values = {"workspace": workspace_id, "after": after, "limit": limit}
-    rows = await connection.execute(_THIN, values)
+    rows = await reads.rows(_THIN, values)
     return [(row[0], row[1], row[2]) for row in rows]

@@ -16,7 +16,7 @@ from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from metacortex.events import log
-from metacortex.kernel.database import ReadConnection, autocommit
+from metacortex.kernel.database import ReadConnection, Reads, autocommit, straight
 from metacortex.kernel.errors import Lagging, NotFound
 from metacortex.queries import activity, fold, page, tasks
 from metacortex.queries.activity import Changes
@@ -41,7 +41,8 @@ class Queries:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = autocommit(engine)
-        self.watermarks = Watermarks(engine)
+        self._reads: Reads = straight(engine)
+        self.watermarks = Watermarks(self._reads)
         self._kept: OrderedDict[Hashable, Page] = OrderedDict()
         self._kept_bytes = 0
 
@@ -64,8 +65,7 @@ class Queries:
         if kept is not None and kept.sequence == shown and query.timeless:
             self._kept.move_to_end(key)
             return kept
-        async with self._engine.connect() as connection:
-            found = await page.fetch(ReadConnection(connection), query)
+        found = await page.fetch(self._reads, query)
         if query.timeless:
             self._keep(key, found)
         return found
@@ -85,8 +85,7 @@ class Queries:
         """Return the sequence shown, and a resource. Raises NotFound."""
         statement = _one(PROJECTIONS[stream_type].table)
         values = {"workspace": workspace_id, "id": id}
-        async with self._engine.connect() as connection:
-            sequence, found = (await connection.execute(statement, values)).one()
+        sequence, found = await self._reads.row(statement, values)
         if found is None:
             raise NotFound("not_found")
         return sequence, found.encode()
@@ -122,23 +121,17 @@ class Queries:
         self, workspace_id: UUID, now: datetime, time_zone: str
     ) -> tuple[int, bytes]:
         """Return the sequence shown, and counts of tasks."""
-        async with self._engine.connect() as connection:
-            reader = ReadConnection(connection)
-            return await tasks.stats(reader, workspace_id, now, time_zone)
+        return await tasks.stats(self._reads, workspace_id, now, time_zone)
 
     async def changes(self, workspace_id: UUID, since: int, limit: int) -> Changes:
         """Return the resources that changed after a sequence."""
-        async with self._engine.connect() as connection:
-            reader = ReadConnection(connection)
-            return await activity.changes_since(reader, workspace_id, since, limit)
+        return await activity.changes_since(self._reads, workspace_id, since, limit)
 
     async def thin(
         self, workspace_id: UUID, after: int, limit: int
     ) -> list[tuple[int, str, str]]:
         """Return the next events in short, for a stream of them."""
-        async with self._engine.connect() as connection:
-            reader = ReadConnection(connection)
-            return await activity.thin_after(reader, workspace_id, after, limit)
+        return await activity.thin_after(self._reads, workspace_id, after, limit)
 
 
 @lru_cache

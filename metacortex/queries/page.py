@@ -18,7 +18,7 @@ from uuid import UUID
 import orjson
 from sqlalchemy import TextClause, text
 
-from metacortex.kernel.database import ReadConnection
+from metacortex.kernel.database import Reads
 from metacortex.kernel.errors import Malformed
 
 PER_PAGE = 50
@@ -111,7 +111,7 @@ class Page:
     next_cursor: str | None
 
 
-async def fetch(connection: ReadConnection, query: ListQuery) -> Page:
+async def fetch(reads: Reads, query: ListQuery) -> Page:
     """Return a page. Raises Malformed for a cursor that is not of this query."""
     filters = query.filters()
     filters.conditions.insert(0, "workspace_id = :workspace")
@@ -133,7 +133,7 @@ async def fetch(connection: ReadConnection, query: ListQuery) -> Page:
         "offset": 0 if query.page is None else (query.page - 1) * query.per_page,
         "per_page": query.per_page,
     }
-    row = (await connection.execute(statement, values)).one()
+    row = await reads.row(statement, values)
     sequence, total, documents, last, fetched = row
     more = fetched > query.per_page
     return Page(

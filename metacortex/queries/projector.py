@@ -8,7 +8,7 @@ heads and checkpoints once more: whoever skipped a locked workspace relies on th
 """
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -22,11 +22,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from metacortex.events import log
 from metacortex.events.record import EventRecord
 from metacortex.kernel.database import (
+    Direct,
     ReadConnection,
-    WriteConnection,
-    autocommit,
     is_transient,
     is_unreachable,
+    straight,
 )
 from metacortex.queries import activity, fold
 from metacortex.queries import verify as verification
@@ -55,7 +55,7 @@ _LOCK_ONE = text(
     "SELECT sequence FROM queries.checkpoints WHERE workspace_id = :workspace"
     " FOR UPDATE"
 )
-_MOVE = text(
+_MOVE = (
     "UPDATE queries.checkpoints c SET sequence = n.s FROM"
     " unnest(CAST(:workspaces AS uuid[]), CAST(:sequences AS bigint[])) AS n(w, s)"
     " WHERE c.workspace_id = n.w"
@@ -94,7 +94,7 @@ class Projector:
         self, engine: AsyncEngine, *, batch: int = 2000, turn_s: float = 0.25
     ) -> None:
         self._engine = engine
-        self._reading = autocommit(engine)
+        self._straight = straight(engine)
         self._batch = batch
         self._turn_s = turn_s
 
@@ -119,8 +119,7 @@ class Projector:
             "workspaces": None if workspaces is None else list(workspaces),
             "limit": limit,
         }
-        async with self._reading.connect() as connection:
-            return list((await connection.execute(_BEHIND, values)).scalars())
+        return [row[0] for row in await self._straight.rows(_BEHIND, values)]
 
     async def _step(self, workspaces: Sequence[UUID]) -> int:
         """Apply one batch of each workspace; find the guilty one if that fails."""
@@ -149,35 +148,38 @@ class Projector:
                 return applied
 
     async def _apply(self, workspaces: Sequence[UUID], batch: int) -> int:
-        async with self._engine.begin() as opened:
-            connection = WriteConnection(ReadConnection(opened))
-            await connection.execute(_CREATE, {"workspaces": list(workspaces)})
-            locked = await connection.execute(_LOCK, {"workspaces": list(workspaces)})
-            after = [(row[0], row[1]) for row in locked]
+        async with self._straight.begin() as direct:
+            after = await self._locked(direct, workspaces)
             if not after:
                 return 0
             each = max(1, batch // len(after))
-            records = await log.read_after(connection, after, each)
-            await self._write(connection, records)
+            records = await log.read_after(direct, after, each)
+            await self._write(direct, records)
             return len(records)
 
-    async def _write(
-        self, connection: WriteConnection, records: Sequence[EventRecord]
-    ) -> None:
+    async def _locked(
+        self, direct: Direct, workspaces: Sequence[UUID]
+    ) -> list[tuple[UUID, int]]:
+        """Lock the checkpoints that nobody holds; make those that are missing."""
+        values = {"workspaces": list(workspaces)}
+        found = await direct.rows(_LOCK, values)
+        if len(found) < len(workspaces):
+            await direct.write(_CREATE, values)
+            found = await direct.rows(_LOCK, values)
+        return [(row[0], row[1]) for row in found]
+
+    async def _write(self, direct: Direct, records: Sequence[EventRecord]) -> None:
         if not records:
             return
-        folded = await _folded(connection, records)
-        await _save(connection, folded)
+        folded = await _folded(direct, records)
         reached = {record.workspace_id: record.sequence for record in records}
-        values = {"workspaces": list(reached), "sequences": list(reached.values())}
-        await connection.execute(_MOVE, values)
+        await _save(direct, folded, reached)
 
     async def _park(self, workspace_id: UUID, error: Exception) -> None:
         """Stop a workspace at an event that cannot be applied; others go on."""
         logger.error("workspace_parked", workspace_id=str(workspace_id), exc_info=error)
         values = {"workspace": workspace_id, "error": repr(error)[:ERROR_LIMIT]}
-        async with self._engine.begin() as connection:
-            await connection.execute(_PARK, values)
+        await self._straight.write(_PARK, values)
 
     async def rebuild(self, workspace_id: UUID) -> int:
         """Fold a workspace again from its first event; readers see all or nothing.
@@ -185,17 +187,17 @@ class Projector:
         Also what brings a parked workspace back. Returns the number of events.
         """
         total = 0
-        async with self._engine.begin() as opened:
-            connection = WriteConnection(ReadConnection(opened))
-            await connection.execute(_CREATE, {"workspaces": [workspace_id]})
-            await connection.execute(_LOCK_ONE, {"workspace": workspace_id})
+        own = {"workspace": workspace_id}
+        async with self._straight.begin() as direct:
+            await direct.write(_CREATE, {"workspaces": [workspace_id]})
+            await direct.rows(_LOCK_ONE, own)
             for table in _tables():
-                await connection.execute(_delete(table), {"workspace": workspace_id})
-            await connection.execute(_UNPARK, {"workspace": workspace_id})
+                await direct.write(_delete(table), own)
+            await direct.write(_UNPARK, own)
             while records := await log.read_after(
-                connection, [(workspace_id, total)], REBUILD_CHUNK
+                direct, [(workspace_id, total)], REBUILD_CHUNK
             ):
-                await self._write(connection, records)
+                await self._write(direct, records)
                 total += len(records)
         return total
 
@@ -207,7 +209,7 @@ class Projector:
         Holds the workspace's checkpoint meanwhile, and `chunk` events in memory.
         """
         async with self._engine.begin() as opened:
-            connection = WriteConnection(ReadConnection(opened))
+            connection = ReadConnection(opened)
             row = await connection.execute(_LOCK_ONE, {"workspace": workspace_id})
             shown = row.scalar_one_or_none() or 0
             return await verification.differences(
@@ -215,16 +217,14 @@ class Projector:
             )
 
 
-async def _folded(connection: ReadConnection, records: Sequence[EventRecord]) -> Fold:
-    folded = Fold(await _rows(connection, records))
+async def _folded(direct: Direct, records: Sequence[EventRecord]) -> Fold:
+    folded = Fold(await _rows(direct, records))
     for record in records:
         folded.apply(record)
     return folded
 
 
-async def _rows(
-    connection: ReadConnection, records: Iterable[EventRecord]
-) -> dict[fold.Key, Any]:
+async def _rows(direct: Direct, records: Iterable[EventRecord]) -> dict[fold.Key, Any]:
     """Return the present rows of the streams that the records are of."""
     keys = {fold.key(record): None for record in records if record.version > 1}
     rows: dict[fold.Key, Any] = {}
@@ -234,7 +234,7 @@ async def _rows(
             "workspaces": [workspace for workspace, _ in wanted],
             "ids": [id for _, id in wanted],
         }
-        found = await connection.execute(_present(PROJECTIONS[type].table), values)
+        found = await direct.rows(_present(PROJECTIONS[type].table), values)
         for workspace, id, document in found:
             rows[workspace, type, id] = fold.parse(type, document)
     return rows
@@ -249,19 +249,28 @@ def _present(table: str) -> TextClause:
     )
 
 
-async def _save(connection: WriteConnection, folded: Fold) -> None:
-    for type in PROJECTIONS:
-        if rows := folded.table_rows(type):
-            await connection.execute(_upsert(type), {"rows": _json(rows)})
-    await connection.execute(_INSERT_ACTIVITY, {"rows": _json(folded.log)})
+async def _save(direct: Direct, folded: Fold, reached: Mapping[UUID, int]) -> None:
+    """Write rows, the task log and the checkpoints, in one statement."""
+    rows = {type: folded.table_rows(type) for type in PROJECTIONS}
+    values: dict[str, Any] = {type: _json(it) for type, it in rows.items() if it}
+    statement = _saving(tuple(values))
+    values["log"] = _json(folded.log)
+    values["workspaces"], values["sequences"] = list(reached), list(reached.values())
+    await direct.write(statement, values)
+
+
+@lru_cache
+def _saving(types: tuple[str, ...]) -> TextClause:
+    parts = [f"{type}_rows AS ({_upsert(type)})" for type in types]
+    parts.append(f"lines AS ({_INSERT_ACTIVITY})")
+    return text(f"WITH {', '.join(parts)} {_MOVE}")
 
 
 def _json(rows: Any) -> str:
     return orjson.dumps(rows).decode()
 
 
-@lru_cache
-def _upsert(type: str) -> TextClause:
+def _upsert(type: str) -> str:
     table = PROJECTIONS[type].table
     columns = written_columns(table)
     names = ", ".join(columns)
@@ -270,17 +279,17 @@ def _upsert(type: str) -> TextClause:
         for name in columns
         if name not in ("workspace_id", "id")
     )
-    return text(
+    return (
         f"INSERT INTO {table} ({names}) SELECT {names} FROM"
-        f" json_populate_recordset(NULL::{table}, CAST(:rows AS json))"
+        f" json_populate_recordset(NULL::{table}, CAST(:{type} AS json))"
         f" ON CONFLICT (workspace_id, id) DO UPDATE SET {sets}"
     )
 
 
 _ACTIVITY_NAMES = ", ".join(ActivityTable.__table__.columns.keys())
-_INSERT_ACTIVITY = text(
+_INSERT_ACTIVITY = (
     f"INSERT INTO queries.activity ({_ACTIVITY_NAMES}) SELECT {_ACTIVITY_NAMES} FROM"
-    " json_populate_recordset(NULL::queries.activity, CAST(:rows AS json))"
+    " json_populate_recordset(NULL::queries.activity, CAST(:log AS json))"
 )
 
 

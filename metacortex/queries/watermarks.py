@@ -10,9 +10,8 @@ from collections import defaultdict
 from uuid import UUID
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
 
-from metacortex.kernel.database import autocommit
+from metacortex.kernel.database import Reads
 
 FIRST_LOOK_S = 0.004  # a projection takes about as long
 SLOWEST_LOOK_S = 0.05  # a waiting client notices no more than this
@@ -26,8 +25,8 @@ _LOOK = text(
 class Watermarks:
     """Answers for one process; needs a running event loop."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = autocommit(engine)
+    def __init__(self, reads: Reads) -> None:
+        self._reads = reads
         self._asked: dict[UUID, list[asyncio.Future[int]]] = defaultdict(list)
         self._task: asyncio.Task[None] | None = None
 
@@ -64,9 +63,8 @@ class Watermarks:
                         future.set_result(found.get(workspace_id, 0))
 
     async def _read(self, workspaces: list[UUID]) -> dict[UUID, int]:
-        async with self._engine.connect() as connection:
-            rows = await connection.execute(_LOOK, {"workspaces": workspaces})
-            return {row[0]: row[1] for row in rows}
+        rows = await self._reads.rows(_LOOK, {"workspaces": workspaces})
+        return {row[0]: row[1] for row in rows}
 
     def _fail(
         self, asked: dict[UUID, list[asyncio.Future[int]]], error: Exception
