@@ -28,6 +28,7 @@ AGE_LIMIT_MS = 60_000  # an older wake-up was served by the sweep long ago
 CONNECT_S = 0.5
 SOCKET_S = 5.0  # longer than any command takes; a half-open socket ends then
 TURN_LIMIT_S = 60.0  # no turn comes near; a stuck one frees its thread
+GAP_S = 0.01  # between two messages: under load the second names what moved meanwhile
 PAUSE_S = 1.0  # between tries while the broker is down: the sweep is at work meanwhile
 
 
@@ -62,8 +63,8 @@ class WakeUps:
         while True:
             await self._wake.wait()
             self._wake.clear()
-            if not await self._flush():
-                await asyncio.sleep(PAUSE_S)
+            sent = await self._flush()
+            await asyncio.sleep(GAP_S if sent else PAUSE_S)
 
     async def _flush(self) -> bool:
         moved, self._moved = self._moved, set()

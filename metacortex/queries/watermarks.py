@@ -5,6 +5,7 @@ after a request came in is fresh for it, whatever replica answers.
 """
 
 import asyncio
+import math
 import time
 from collections import defaultdict
 from uuid import UUID
@@ -14,6 +15,7 @@ from sqlalchemy import text
 from metacortex.kernel.database import Reads
 
 FIRST_LOOK_S = 0.004  # a projection takes about as long
+LOOK_S = 0.005  # whoever waits looks at multiples of this, all with one statement
 SLOWEST_LOOK_S = 0.05  # a waiting client notices no more than this
 
 _LOOK = text(
@@ -46,7 +48,7 @@ class Watermarks:
             left = until - time.monotonic()
             if shown >= sequence or left <= 0:
                 return shown
-            await asyncio.sleep(min(pause, left))
+            await asyncio.sleep(min(_to_look(pause), left))
             pause = min(pause * 1.5, SLOWEST_LOOK_S)
 
     async def _look(self) -> None:
@@ -74,3 +76,9 @@ class Watermarks:
             for future in futures:
                 if not future.done():
                     future.set_exception(error)
+
+
+def _to_look(pause: float) -> float:
+    """Return the seconds to the first common moment that is a pause away or more."""
+    now = time.monotonic()
+    return math.ceil((now + pause) / LOOK_S) * LOOK_S - now
