@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from metacortex.api import envelope, reading
 from metacortex.api.auth import Caller, Role
-from metacortex.api.bodies import Id, Instant, Parameters
+from metacortex.api.bodies import DIGITS, Id, Instant, Parameters
 from metacortex.api.machine import allow, machine_of
 from metacortex.api.routes import list_query, pages, refuse_parameters, stale
 from metacortex.kernel.errors import NotFound
@@ -32,8 +32,8 @@ class RecordFilters(Parameters):
     request_id: Text | None = None
     from_: Annotated[Instant | None, Field(alias="from")] = None
     to: Instant | None = None
-    page: Annotated[int, Field(ge=1, le=PAGE_LIMIT)] | None = None
-    per_page: Annotated[int, Field(ge=1, le=PER_PAGE_LIMIT)] = PER_PAGE
+    page: Annotated[int, Field(ge=1, le=PAGE_LIMIT), DIGITS] | None = None
+    per_page: Annotated[int, Field(ge=1, le=PER_PAGE_LIMIT), DIGITS] = PER_PAGE
     cursor: Annotated[str, Field(min_length=1, max_length=2_000)] | None = None
 
 

@@ -70,6 +70,7 @@ Instant = Annotated[
     ),
     AfterValidator(_utc),
 ]
+DIGITS = _like("[0-9]{1,16}", "a whole number in digits")  # behind constraints
 Name = Annotated[  # constraints first: they would not strip behind a validator
     str, StringConstraints(strip_whitespace=True, min_length=1, strict=True), Clean
 ]

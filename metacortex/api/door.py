@@ -133,8 +133,15 @@ class Directory:
             handlers = found.setdefault(route.path_format, {})
             handlers |= dict.fromkeys(route.methods or (), route.endpoint)
 
-    def find(self, path: str) -> tuple[Place | None, UUID | None]:
-        """Return what stands at a path, and the id in it."""
+    def find(
+        self, path: str, raw: bytes | None = None
+    ) -> tuple[Place | None, UUID | None]:
+        """Return what stands at a path, and the id in it.
+
+        In the raw path an encoded slash is no separator (RFC 3986, section 2.2).
+        """
+        if raw is not None and b"%2f" in raw.lower():
+            return None, None
         if (handlers := self._plain.get(path)) is not None:
             return Place(path, handlers), None
         if (match := self._ID.search(path)) is None:
@@ -170,7 +177,7 @@ class Door:
         began, status = time.perf_counter(), 500
         request = _Request(scope, receive, send)
         about = scope["metacortex"] = _about(request.headers)
-        place, id = self._directory.find(scope["path"])
+        place, id = self._directory.find(scope["path"], scope.get("raw_path"))
         scope["path_params"] = {} if id is None else {"id": id}
         IN_FLIGHT.inc()
         try:

@@ -82,4 +82,6 @@ def _hints(error: MetaCortexError) -> dict[str, str]:
     if status == 401:  # RFC 6750, section 3.1: no code where there was no token
         refused = "" if error.code == "token_missing" else ' error="invalid_token"'
         return {"WWW-Authenticate": f"Bearer{refused}"}
+    if error.code == "unsupported_content_coding":  # RFC 9110, section 15.5.16
+        return {"Accept-Encoding": "identity"}
     return {}

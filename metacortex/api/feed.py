@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from metacortex.api import envelope, reading
-from metacortex.api.bodies import Parameters, Zone
+from metacortex.api.bodies import DIGITS, Parameters, Zone
 from metacortex.api.machine import Machine, allow, machine_of
 from metacortex.api.routes import USERS, refuse_parameters, stale
 from metacortex.kernel import clock
@@ -26,8 +26,8 @@ CHANGES_LIMIT = 1_000
 class ChangeParameters(Parameters):
     """From where on, and how many events at a time."""
 
-    since: Annotated[int, Field(ge=0, le=reading.SEQUENCE_LIMIT)] = 0
-    limit: Annotated[int, Field(ge=1, le=CHANGES_LIMIT)] = CHANGES
+    since: Annotated[int, Field(ge=0, le=reading.SEQUENCE_LIMIT), DIGITS] = 0
+    limit: Annotated[int, Field(ge=1, le=CHANGES_LIMIT), DIGITS] = CHANGES
 
 
 async def changes(request: Request) -> Response:

@@ -75,6 +75,9 @@ async def read_json(request: Request, limit: int) -> Any:
     media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media not in JSON_TYPES:
         raise Unsupported("unsupported_media_type")
+    coding = request.headers.get("content-encoding", "identity")
+    if coding.strip().lower() != "identity":
+        raise Unsupported("unsupported_content_coding")
     try:
         return from_json(body, allow_inf_nan=False, cache_strings="keys")
     except ValueError as error:

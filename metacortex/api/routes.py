@@ -18,7 +18,7 @@ from starlette.responses import Response
 
 from metacortex.api import envelope, reading
 from metacortex.api.auth import Caller, Role
-from metacortex.api.bodies import Body, Clean, Instant, Parameters
+from metacortex.api.bodies import DIGITS, Body, Clean, Instant, Parameters
 from metacortex.api.door import Handler
 from metacortex.api.machine import allow, machine_of
 from metacortex.commands import receipts
@@ -41,8 +41,8 @@ Search = Annotated[str, Clean, Field(min_length=1, max_length=500)]
 class PageParameters(BaseModel):
     """Which page, and in what order."""
 
-    page: Annotated[int, Field(ge=1, le=PAGE_LIMIT)] | None = None
-    per_page: Annotated[int, Field(ge=1, le=PER_PAGE_LIMIT)] = PER_PAGE
+    page: Annotated[int, Field(ge=1, le=PAGE_LIMIT), DIGITS] | None = None
+    per_page: Annotated[int, Field(ge=1, le=PER_PAGE_LIMIT), DIGITS] = PER_PAGE
     cursor: Annotated[str, Field(min_length=1, max_length=2_000)] | None = None
     sort: Annotated[str, Field(min_length=1, max_length=200)] | None = None
 
@@ -321,7 +321,7 @@ class OneParameters(Parameters):
     """The resource as it was: at an instant, or at a version."""
 
     as_of: Instant | None = None
-    version: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = None
+    version: Annotated[int, Field(ge=1, le=2**31 - 1), DIGITS] | None = None
 
 
 def one_handler(module: Module) -> Handler:
@@ -358,8 +358,8 @@ def one_handler(module: Module) -> Handler:
 class HistoryParameters(Parameters):
     """Which page of a history."""
 
-    page: Annotated[int, Field(ge=1, le=PAGE_LIMIT)] | None = None
-    per_page: Annotated[int, Field(ge=1, le=PER_PAGE_LIMIT)] = PER_PAGE
+    page: Annotated[int, Field(ge=1, le=PAGE_LIMIT), DIGITS] | None = None
+    per_page: Annotated[int, Field(ge=1, le=PER_PAGE_LIMIT), DIGITS] = PER_PAGE
     cursor: Annotated[str, Field(min_length=1, max_length=2_000)] | None = None
 
 

@@ -152,6 +152,7 @@ CODES: dict[str, tuple[type[MetaCortexError], str]] = {
         "The idempotency key was used for another request",
     ),
     "body_too_large": (TooLarge, "The body passes the limit"),
+    "unsupported_content_coding": (Unsupported, "The body must not be compressed"),
     "unsupported_media_type": (Unsupported, "The body must be application/json"),
     "read_model_lagging": (Lagging, "The read model has not reached this sequence"),
     "overloaded": (Overloaded, "Too many commands are waiting"),

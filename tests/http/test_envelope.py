@@ -37,6 +37,11 @@ async def test_an_unknown_path_is_in_the_envelope(client: Client) -> None:
     refused(await client.send("GET", "/nothing"), 404, "route_not_found")
 
 
+@pytest.mark.parametrize("path", ["/tasks%2Fstats", f"/tasks%2f{NOBODY}"])
+async def test_an_encoded_slash_separates_nothing(client: Client, path: str) -> None:
+    refused(await client.send("GET", path), 404, "route_not_found")
+
+
 async def test_a_path_outside_the_api_is_in_the_envelope(
     http: httpx2.AsyncClient,
 ) -> None:
@@ -85,6 +90,14 @@ async def test_a_body_must_say_that_it_is_json(client: Client, media: str) -> No
     headers = {"Content-Type": media}
     response = await client.send("POST", "/tasks", headers=headers, content=b"{}")
     refused(response, 415, "unsupported_media_type")
+
+
+@pytest.mark.parametrize("coding", ["gzip", "br", "identity, gzip", "deflate"])
+async def test_a_body_must_not_be_compressed(client: Client, coding: str) -> None:
+    headers = {"Content-Type": "application/json", "Content-Encoding": coding}
+    response = await client.send("POST", "/tasks", headers=headers, content=b"{}")
+    refused(response, 415, "unsupported_content_coding")
+    assert response.headers["Accept-Encoding"] == "identity"
 
 
 @pytest.mark.parametrize(

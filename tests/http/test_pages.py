@@ -245,3 +245,12 @@ async def test_an_unknown_parameter_is_refused(client: Client, path: str) -> Non
     response = await client.send("GET", path, params={"colour": "red"})
     error = refused(response, 400, "unknown_parameter")
     assert error["source"] == {"parameter": "colour"}
+
+
+@pytest.mark.parametrize("number", ["1_0", "+5", "-1", "5.0", " 5", "٥", "0x5", ""])
+async def test_a_number_is_written_in_digits(client: Client, number: str) -> None:
+    response = await client.send("GET", "/tasks", params={"per_page": number})
+    assert response.status_code == 400
+    error = response.json()["errors"][0]
+    assert error["code"] == "invalid_parameter"
+    assert error["source"] == {"parameter": "per_page"}

@@ -1,12 +1,17 @@
-"""What the machine's tests share: the engines of two processes."""
+"""What the machine's tests share: the engines of two processes, a used workspace."""
 
 from collections.abc import AsyncIterator
+from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from metacortex.commands import tasks
+from metacortex.commands.bus import Bus
 from metacortex.kernel.database import engine
+from metacortex.queries.projector import Projector
 from tests.conftest import Urls
+from tests.machine.walking import unit
 
 
 @pytest.fixture
@@ -16,3 +21,12 @@ async def engines(urls: Urls) -> AsyncIterator[list[AsyncEngine]]:
     yield found
     for it in found:
         await it.dispose()
+
+
+@pytest.fixture
+async def used(writes: AsyncEngine, projector: Projector, workspace: UUID) -> UUID:
+    """A workspace of one task, with a row in every table that this writes to."""
+    make = tasks.CreateTask(task_id=uuid4(), title="Kept")
+    await Bus(writes).execute([unit(workspace, make)])
+    await projector.turn([workspace])
+    return workspace

@@ -1,19 +1,15 @@
 """Who may do what, by the database's own word and by trying it."""
 
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from metacortex import grants
-from metacortex.commands import tasks
-from metacortex.commands.bus import Bus
 from metacortex.kernel.database import ReadConnection, sqlstate
-from metacortex.queries.projector import Projector
 from tests.conftest import Urls
-from tests.machine.walking import unit
 
 DENIED = "42501"  # insufficient_privilege
 READ_ONLY = "25006"  # read_only_sql_transaction
@@ -26,15 +22,6 @@ CHANGES = {
     "commands.tasks": "UPDATE commands.tasks SET title = '' WHERE workspace_id = :w",
     "queries.tasks": "UPDATE queries.tasks SET title = '' WHERE workspace_id = :w",
 }
-
-
-@pytest.fixture
-async def used(writes: AsyncEngine, projector: Projector, workspace: UUID) -> UUID:
-    """A workspace with a row in every table that matters here."""
-    make = tasks.CreateTask(task_id=uuid4(), title="Kept")
-    await Bus(writes).execute([unit(workspace, make)])
-    await projector.turn([workspace])
-    return workspace
 
 
 async def refusal(url: str, *statements: str, workspace: UUID) -> str | None:

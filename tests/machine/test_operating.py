@@ -2,29 +2,15 @@
 
 import asyncio
 import json
-from uuid import UUID, uuid4
+from uuid import UUID
 
-import pytest
-from sqlalchemy.ext.asyncio import AsyncEngine
 from typer.testing import CliRunner, Result
 
 from metacortex.cli import app
-from metacortex.commands import tasks
-from metacortex.commands.bus import Bus
 from metacortex.queries.projector import Projector
 from metacortex.settings import Settings
 from tests.conftest import Urls
 from tests.machine.test_projector import poison, run
-from tests.machine.walking import unit
-
-
-@pytest.fixture
-async def used(writes: AsyncEngine, projector: Projector, workspace: UUID) -> UUID:
-    """A workspace of one task."""
-    make = tasks.CreateTask(task_id=uuid4(), title="Kept")
-    await Bus(writes).execute([unit(workspace, make)])
-    await projector.turn([workspace])
-    return workspace
 
 
 async def call(settings: Settings, *arguments: str) -> Result:
