@@ -247,10 +247,10 @@ async def receipt(request: Request) -> Response:
         found = await receipts.find(ReadConnection(connection), caller.workspace_id, id)
     if found is None:
         raise NotFound("not_found")
-    return envelope.answer(request, orjson.dumps(_shown(found)))
+    return envelope.answer(request, orjson.dumps(shown(found)))
 
 
-def _shown(found: Receipt) -> Mapping[str, Any]:
+def shown(found: Receipt) -> Mapping[str, Any]:
     stream = {"type": found.stream_type, "id": found.stream_id}
     return {
         "command_id": found.command_id,

@@ -20,6 +20,7 @@ STYLE = """
 body { font: 16px/1.55 system-ui, sans-serif; color: var(--ink); margin: 0 auto;
   max-width: 60rem; padding: 1.5rem }
 h1 { margin-bottom: .2rem } h2 { margin-top: 2.5rem; text-transform: capitalize }
+h3 { font-size: .95rem; margin: 1rem 0 .3rem }
 p { color: var(--dim) }
 details { border: 1px solid var(--line); border-radius: .5rem; margin: .5rem 0 }
 summary { cursor: pointer; padding: .6rem .8rem; overflow-wrap: anywhere }
@@ -30,7 +31,8 @@ details > div { border-top: 1px solid var(--line); padding: .4rem .8rem 1rem }
 .delete { color: var(--delete) }
 code, pre { font: .88em/1.5 ui-monospace, monospace; background: var(--soft);
   border-radius: .3rem }
-code { padding: .1em .3em } pre { padding: .8rem; overflow-x: auto }
+code { padding: .1em .3em } pre { padding: .8rem; margin: 0;
+  overflow-x: auto; max-height: 30rem }
 dt { margin-top: .5rem } dd { margin-left: 1rem; color: var(--dim) }
 """
 
@@ -54,7 +56,7 @@ def _page() -> str:
     groups: dict[str, list[str]] = {}
     for path, operations in spec["paths"].items():
         for method, operation in operations.items():
-            block = _operation(method, path, operation, spec)
+            block = _operation(method, path, operation)
             groups.setdefault(operation["tags"][0], []).append(block)
     body = "".join(
         f"<h2>{escape(name)}</h2>{''.join(blocks)}" for name, blocks in groups.items()
@@ -72,26 +74,33 @@ def _page() -> str:
     )
 
 
-def _operation(
-    method: str, path: str, operation: dict[str, Any], spec: dict[str, Any]
-) -> str:
+def _operation(method: str, path: str, operation: dict[str, Any]) -> str:
     lines = [
         f"<dt><code>{escape(it['name'])}</code> {escape(it['in'])}</dt>"
         f"<dd>{escape(_kind(it['schema']))} {escape(it.get('description', ''))}</dd>"
         for it in operation.get("parameters", ())
     ]
-    content = operation.get("requestBody", {}).get("content", {})
-    example = content.get("application/json", {}).get("example")
-    written = orjson.dumps(example, option=orjson.OPT_INDENT_2).decode()
-    shown = f"<pre>{escape(written)}</pre>" if example else ""
+    asked = operation.get("requestBody", {})
+    answered = next(iter(operation["responses"].values()))  # the one that succeeds
     codes = ", ".join(operation["responses"])
     return (
         f"<details><summary><b class={method}>{method.upper()}</b>"
         f"<code>{escape(path)}</code><span>{escape(operation['summary'])}</span>"
         f"</summary><div><p>{escape(operation['operationId'])}: "
         f"{escape(operation.get('description', ''))} Answers {escape(codes)}.</p>"
-        f"{shown}<dl>{''.join(lines)}</dl></div></details>"
+        f"<dl>{''.join(lines)}</dl>{_example('Body', asked)}"
+        f"{_example('Answer', answered)}</div></details>"
     )
+
+
+def _example(title: str, described: dict[str, Any]) -> str:
+    """Show the example of a body; nothing if there is none, or if it says nothing."""
+    for content in described.get("content", {}).values():
+        if example := content.get("example"):
+            if not isinstance(example, str):
+                example = orjson.dumps(example, option=orjson.OPT_INDENT_2).decode()
+            return f"<h3>{title}</h3><pre>{escape(example.strip())}</pre>"
+    return ""
 
 
 def _kind(schema: dict[str, Any]) -> str:

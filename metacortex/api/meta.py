@@ -21,11 +21,11 @@ async def errors(request: Request) -> Response:
 async def state_machines(request: Request) -> Response:
     """Return the table of state and command, as the rules use it."""
     refuse_parameters(request)
-    return envelope.answer(request, _machines())
+    return envelope.answer(request, machines())
 
 
 @lru_cache
-def _machines() -> bytes:
+def machines() -> bytes:
     states = list(TRANSITIONS["reopen"])
     commands = {name: dict(table) for name, table in TRANSITIONS.items()}
     return orjson.dumps({"task": {"states": states, "transitions": commands}})

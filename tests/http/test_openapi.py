@@ -4,14 +4,14 @@ import re
 from typing import Any
 from uuid import uuid4
 
-import orjson
 import pytest
 
 from metacortex.api.app import routes
-from metacortex.api.openapi import document
+from metacortex.workers import Worker
 from tests.clients import Client
+from tests.http.described import OPERATIONS as NAMED
+from tests.http.described import SPEC, keep, promised, wrongs
 
-SPEC: dict[str, Any] = orjson.loads(document())
 OPERATIONS = [
     pytest.param(method, path, operation, id=operation["operationId"])
     for path, methods in SPEC["paths"].items()
@@ -41,13 +41,17 @@ def test_an_operation_is_fully_described(
 ) -> None:
     assert operation["summary"] and operation["tags"]
     errors = {status for status in operation["responses"] if status >= "400"}
-    assert "405" in errors
+    assert {"405", "500"} <= errors
     if operation.get("security") != []:
-        assert {"400", "401", "403"} <= errors
+        assert {"400", "401", "403", "503"} <= errors
     if "requestBody" in operation:
         assert {"413", "415", "422"} <= errors
-    for status in errors:
-        assert SPEC["components"]["responses"][status]["description"]
+    for status in operation["responses"]:
+        answer = promised(operation, int(status))
+        assert answer["description"]
+        assert {"X-Request-Id", "X-Correlation-Id"} <= set(answer["headers"])
+        for content in answer.get("content", {}).values():
+            assert wrongs(answer, content["example"]) == []
 
 
 def has_fields(operation: dict[str, Any]) -> bool:
@@ -55,6 +59,13 @@ def has_fields(operation: dict[str, Any]) -> bool:
     content = operation["requestBody"]["content"]["application/json"]
     name = content["schema"]["$ref"].rpartition("/")[2]
     return bool(SPEC["components"]["schemas"][name]["properties"])
+
+
+def example_of(operation: dict[str, Any]) -> dict[str, Any]:
+    """Return the example of an operation's body."""
+    content = operation["requestBody"]["content"]["application/json"]
+    found: dict[str, Any] = content["example"]
+    return found
 
 
 WITH_BODY = [it for it in OPERATIONS if "requestBody" in it.values[2]]  # type: ignore
@@ -74,15 +85,67 @@ async def target(client: Client, path: str) -> str:
 async def test_every_example_runs(
     client: Client, method: str, path: str, operation: dict[str, Any]
 ) -> None:
-    example = operation["requestBody"]["content"]["application/json"].get("example")
-    if not has_fields(operation):
-        example = {}
-    assert example is not None, "a body with fields has an example"
+    example = example_of(operation)
+    assert example or not has_fields(operation)
     if path == "/tags/{id}/merge":
         await client.do("POST", "/tags", {"name": "other", "id": example["into"]})
     response = await client.send(method.upper(), await target(client, path), example)
     assert response.status_code in (200, 201, 409), response.text
     assert response.status_code != 409 or path.endswith(("/restore", "/unblock"))
+    keep(operation["operationId"], response)
+
+
+QUERIES = [
+    it
+    for it in OPERATIONS
+    if it.values[0] == "get" and it.id != "streamEvents"  # has no envelope
+]
+
+
+async def told(client: Client) -> tuple[dict[str, str], int]:
+    """Run the examples of creating and editing; return what a path's first word names.
+
+    The number is the sequence after it.
+    """
+    ids, meta = {}, {}
+    for plural, noun in (("tags", "Tag"), ("projects", "Project"), ("tasks", "Task")):
+        create, edit = (example_of(NAMED[f"{verb}{noun}"]) for verb in VERBS)
+        ids[plural] = (await client.do("POST", f"/{plural}", create))["data"]["id"]
+        meta = (await client.do("PATCH", f"/{plural}/{ids[plural]}", edit))["meta"]
+    ids |= {"commands": meta["command_id"], "audit": meta["events"][-1]["id"]}
+    return ids, meta["sequence"]
+
+
+VERBS = ("create", "edit")
+
+
+@pytest.mark.parametrize(("method", "path", "operation"), QUERIES)
+async def test_queries_answer_as_described(
+    client: Client, worker: Worker, method: str, path: str, operation: dict[str, Any]
+) -> None:
+    ids, sequence = await told(client)
+    takes = {it["name"] for it in operation["parameters"]}
+    waits = {"Metacortex-Min-Sequence": str(sequence), "Prefer": "wait=10"}
+    headers = {name: value for name, value in waits.items() if name in takes}
+    named = path.replace("{id}", ids.get(path.split("/")[1], ""))
+    response = await client.send("GET", named, headers=headers)
+    assert response.status_code == 200, response.text
+    keep(operation["operationId"], response)
+
+
+async def test_taking_back_answers_as_described(client: Client) -> None:
+    ids, _ = await told(client)
+    response = await client.send("POST", f"/commands/{ids['commands']}/undo")
+    keep("undoCommand", response)
+
+
+@pytest.mark.parametrize("atomicity", ["all", "per_item"])
+async def test_batches_answer_as_described(client: Client, atomicity: str) -> None:
+    wrong = {"id": str(uuid4()), "type": "task.start", "target": str(uuid4())}
+    body = example_of(NAMED["runCommands"]) | {"atomicity": atomicity}
+    keep("runCommands", await client.send("POST", "/commands", body))
+    body["commands"] = [*body["commands"], wrong]
+    keep("runCommands", await client.send("POST", "/commands", body))
 
 
 async def test_the_document_is_served(client: Client) -> None:

@@ -13,6 +13,7 @@ from metacortex.settings import Settings
 from metacortex.workers import Worker
 from tests.clients import Client
 from tests.http.conftest import Live, listen
+from tests.http.described import OPERATIONS, promised
 from tests.http.test_envelope import refused
 
 Stream = AsyncIterator[dict[str, str]]
@@ -66,6 +67,9 @@ async def test_an_event_comes_with_its_sequence_and_type(
     assert data["stream"] == {"type": "task", "id": task["id"]}
     assert (data["sequence"], data["version"]) == (2, 2)
     assert "status" in data["changed_fields"]
+    content = promised(OPERATIONS["streamEvents"], 200)["content"]
+    example = content["text/event-stream"]["example"].rpartition("data: ")[2]
+    assert list(data) == list(orjson.loads(example))
 
 
 async def test_a_stream_is_resumed_after_the_last_event(
