@@ -8,33 +8,45 @@ from starlette.responses import Response
 
 from metacortex.api import envelope, reading
 from metacortex.api.auth import Caller, Role
-from metacortex.api.bodies import DIGITS, Id, Instant, Parameters
+from metacortex.api.bodies import Id, Instant
 from metacortex.api.machine import allow, machine_of
-from metacortex.api.routes import list_query, pages, refuse_parameters, stale
+from metacortex.api.routes import (
+    PageParameters,
+    list_query,
+    pages,
+    refuse_parameters,
+    stale,
+)
 from metacortex.kernel.errors import NotFound
 from metacortex.queries.activity import ListRecords
-from metacortex.queries.page import PAGE_LIMIT, PER_PAGE, PER_PAGE_LIMIT, ListQuery
+from metacortex.queries.page import ListQuery
 
 AUDITORS = (Role.OWNER, Role.AUDITOR)
 
 Text = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[^\x00]+$")]
 
 
-class RecordFilters(Parameters):
+class RecordFilters(PageParameters):
     """Which events; a repeated parameter means any of its values."""
 
     type: tuple[Text, ...] = ()
+    """Such as task.created."""
     actor_id: tuple[Text, ...] = ()
+    """Who did it."""
     stream_type: tuple[Text, ...] = ()
+    """task, project or tag."""
     stream_id: Id | None = None
+    """What it was done to."""
     command_id: Id | None = None
+    """The command that did it."""
     correlation_id: Text | None = None
+    """What the request belonged to."""
     request_id: Text | None = None
+    """The request that did it."""
     from_: Annotated[Instant | None, Field(alias="from")] = None
+    """Recorded at this instant or later."""
     to: Instant | None = None
-    page: Annotated[int, Field(ge=1, le=PAGE_LIMIT), DIGITS] | None = None
-    per_page: Annotated[int, Field(ge=1, le=PER_PAGE_LIMIT), DIGITS] = PER_PAGE
-    cursor: Annotated[str, Field(min_length=1, max_length=2_000)] | None = None
+    """Recorded at this instant or sooner."""
 
 
 def _query(caller: Caller, query: str, request: Request) -> ListQuery:

@@ -47,12 +47,17 @@ class BatchItem(Body):
     """One command of a batch; its id is its idempotency key."""
 
     id: Annotated[str, Field(pattern=r"^[!-~]{1,255}$", strict=True)]
+    """Its idempotency key: a UUID, or any 1 to 255 characters."""
     type: Annotated[str, Field(strict=True)]
+    """Such as task.create."""
     target: Id | None = None
+    """What it is done to; only what creates takes none."""
     expected_version: (
         Annotated[int, Field(strict=True, ge=0, le=VERSION_LIMIT)] | None
     ) = None
+    """The version that the client saw, as If-Match says it."""
     args: dict[str, Any] = {}
+    """The body of the command's own route."""
 
 
 class BatchBody(Body):
@@ -77,6 +82,7 @@ class BatchParameters(Parameters):
     """Whether to keep what is decided."""
 
     dry_run: bool = False
+    """Decide and answer as ever, but keep nothing."""
 
 
 async def batch(request: Request) -> Response:

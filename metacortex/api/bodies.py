@@ -107,20 +107,42 @@ WallTime = Annotated[
 
 
 class Parameters(BaseModel):
-    """Base of query parameters: unknown ones are refused."""
+    """Base of query parameters: unknown ones are refused.
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    What stands below a field is its description in the OpenAPI document.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, use_attribute_docstrings=True
+    )
 
 
 class Body(BaseModel):
-    """Base of request bodies: unknown fields are refused, absent and null differ."""
+    """Base of request bodies: unknown fields are refused, absent and null differ.
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    What stands below a field is its description in the OpenAPI document.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, use_attribute_docstrings=True
+    )
     examples: ClassVar[Mapping[str, Any]] = {}
 
     def arguments(self) -> dict[str, Any]:
         """Return the command's arguments; fields that were not sent are not given."""
         return {name: getattr(self, name) for name in self.model_fields_set}
+
+
+def without_defaults(schema: dict[str, Any]) -> None:
+    """Take the defaults out of a schema: what is missing there has none."""
+    for found in schema.get("properties", {}).values():
+        found.pop("default", None)
+
+
+class Changes(Body):
+    """Base of bodies that say what shall change: what is not sent stays."""
+
+    model_config = ConfigDict(json_schema_extra=without_defaults)
 
 
 class Nothing(Body):
@@ -132,7 +154,9 @@ class DueBody(Body):
 
     date: Day
     time: WallTime | None = None
+    """On a clock in the time zone."""
     time_zone: Zone | None = None
+    """Such as Europe/Berlin; without it, the reader's."""
 
     def due(self) -> Due:
         """Return it as events hold it."""

@@ -36,6 +36,8 @@ code { padding: .1em .3em } pre { padding: .8rem; margin: 0;
 dt { margin-top: .5rem } dd { margin-left: 1rem; color: var(--dim) }
 """
 
+Schema = dict[str, Any]
+
 POLICY = "default-src 'none'; style-src 'self'; frame-ancestors 'none'; base-uri 'none'"
 
 
@@ -51,8 +53,14 @@ async def style(request: Request) -> Response:
 
 
 @lru_cache
+def _spec() -> Schema:
+    found: Schema = orjson.loads(document())
+    return found
+
+
+@lru_cache
 def _page() -> str:
-    spec = orjson.loads(document())
+    spec = _spec()
     groups: dict[str, list[str]] = {}
     for path, operations in spec["paths"].items():
         for method, operation in operations.items():
@@ -74,26 +82,47 @@ def _page() -> str:
     )
 
 
-def _operation(method: str, path: str, operation: dict[str, Any]) -> str:
-    lines = [
-        f"<dt><code>{escape(it['name'])}</code> {escape(it['in'])}</dt>"
-        f"<dd>{escape(_kind(it['schema']))} {escape(it.get('description', ''))}</dd>"
-        for it in operation.get("parameters", ())
-    ]
+def _operation(method: str, path: str, operation: Schema) -> str:
     asked = operation.get("requestBody", {})
     answered = next(iter(operation["responses"].values()))  # the one that succeeds
+    parameters = [
+        _field(it["name"], it["in"], {**it["schema"], **it})
+        for it in operation.get("parameters", ())
+    ]
     codes = ", ".join(operation["responses"])
     return (
         f"<details><summary><b class={method}>{method.upper()}</b>"
         f"<code>{escape(path)}</code><span>{escape(operation['summary'])}</span>"
         f"</summary><div><p>{escape(operation['operationId'])}: "
         f"{escape(operation.get('description', ''))} Answers {escape(codes)}.</p>"
-        f"<dl>{''.join(lines)}</dl>{_example('Body', asked)}"
-        f"{_example('Answer', answered)}</div></details>"
+        f"<dl>{''.join(parameters)}{_fields(asked)}</dl>"
+        f"{_example('Body', asked)}{_example('Answer', answered)}</div></details>"
     )
 
 
-def _example(title: str, described: dict[str, Any]) -> str:
+def _fields(asked: Schema) -> str:
+    """Show the fields of a body."""
+    lines = []
+    for content in asked.get("content", {}).values():
+        body = _referred(content["schema"])
+        required = body.get("required", ())
+        for name, schema in body["properties"].items():
+            where = "body, required" if name in required else "body"
+            lines.append(_field(name, where, schema))
+    return "".join(lines)
+
+
+def _field(name: str, where: str, schema: Schema) -> str:
+    said = [_kind(schema), schema.get("description", "")]
+    if schema.get("default") is not None:
+        said.append(f"{orjson.dumps(schema['default']).decode()} without it.")
+    text = " · ".join(filter(None, (said[0], " ".join(filter(None, said[1:])))))
+    return (
+        f"<dt><code>{escape(name)}</code> {escape(where)}</dt><dd>{escape(text)}</dd>"
+    )
+
+
+def _example(title: str, described: Schema) -> str:
     """Show the example of a body; nothing if there is none, or if it says nothing."""
     for content in described.get("content", {}).values():
         if example := content.get("example"):
@@ -103,8 +132,10 @@ def _example(title: str, described: dict[str, Any]) -> str:
     return ""
 
 
-def _kind(schema: dict[str, Any]) -> str:
+def _kind(schema: Schema) -> str:
     """Say in a few words what a schema takes."""
+    if "$ref" in schema:
+        return f"{{{', '.join(_referred(schema)['properties'])}}}"
     if "items" in schema:
         return f"any number of: {_kind(schema['items'])}"
     if "enum" in schema:
@@ -113,3 +144,9 @@ def _kind(schema: dict[str, Any]) -> str:
     if "anyOf" in schema:
         return " or ".join(_kind(one) for one in schema["anyOf"])
     return str(schema.get("format") or schema.get("const") or schema.get("type", ""))
+
+
+def _referred(schema: Schema) -> Schema:
+    name = schema["$ref"].rpartition("/")[2]
+    found: Schema = _spec()["components"]["schemas"][name]
+    return found

@@ -27,7 +27,9 @@ class ChangeParameters(Parameters):
     """From where on, and how many events at a time."""
 
     since: Annotated[int, Field(ge=0, le=reading.SEQUENCE_LIMIT), DIGITS] = 0
+    """The next_since of the answer before; 0 for all that there is."""
     limit: Annotated[int, Field(ge=1, le=CHANGES_LIMIT), DIGITS] = CHANGES
+    """Events to look at; what changed twice comes once."""
 
 
 async def changes(request: Request) -> Response:
@@ -53,6 +55,7 @@ class StatsParameters(Parameters):
     """Whose day it is."""
 
     time_zone: Zone = "UTC"
+    """Whose day it is for what is due without a time zone."""
 
 
 async def task_stats(request: Request) -> Response:

@@ -31,10 +31,10 @@ from metacortex.api.components import (
 from metacortex.api.modules import MODULES
 from metacortex.api.routes import (
     Command,
-    HistoryParameters,
     Listing,
     Module,
     OneParameters,
+    PageParameters,
 )
 
 
@@ -202,10 +202,7 @@ class Builder:
             return []
         schema = model.model_json_schema(ref_template=REF)
         self._keep(schema, answered=False)
-        return [
-            {"name": name, "in": "query", "required": False, "schema": _query(found)}
-            for name, found in schema["properties"].items()
-        ]
+        return [_query(name, found) for name, found in schema["properties"].items()]
 
     def _module(self, module: Module) -> None:
         row = self._ref(module.row)
@@ -244,7 +241,7 @@ class Builder:
         history = _operation(f"get{noun}History", summary, module.plural)
         history["parameters"] = [
             path_id(),
-            *self._parameters(HistoryParameters),
+            *self._parameters(PageParameters),
             *asked(*FRESH),
         ]
         lines = many(self._ref(shapes.Activity))
@@ -344,13 +341,16 @@ def _as_answered(schema: Schema) -> Schema:
     return {**schema, "required": [*properties], "additionalProperties": False}
 
 
-def _query(found: Schema) -> Schema:
-    """Return a parameter's schema: absent is the only null that a query has."""
-    choices = [one for one in found.get("anyOf", ()) if one != {"type": "null"}]
-    rest = {k: v for k, v in found.items() if k not in ("anyOf", "default", "title")}
-    if not choices:
-        return rest
-    return {**rest, **choices[0]} if len(choices) == 1 else {**rest, "anyOf": choices}
+def _query(name: str, schema: Schema) -> Schema:
+    """Return a parameter of a query, where absent is the only null."""
+    found = {k: v for k, v in schema.items() if k != "title"}
+    if found.get("default") in (None, []):
+        del found["default"]
+    about = {key: found.pop(key) for key in ("description",) if key in found}
+    choices = [one for one in found.pop("anyOf", ()) if one != {"type": "null"}]
+    if choices:
+        found |= choices[0] if len(choices) == 1 else {"anyOf": choices}
+    return {"name": name, "in": "query", "required": False, **about, "schema": found}
 
 
 def _sorted_by(parameters: list[Schema], listing: Listing) -> list[Schema]:

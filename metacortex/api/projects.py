@@ -4,8 +4,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from metacortex.api.bodies import Body, Clean, Colour, Id, Name, Nothing, Parameters
-from metacortex.api.routes import Command, Listing, Module, PageParameters, Search
+from metacortex.api.bodies import Body, Changes, Clean, Colour, Id, Name, Nothing
+from metacortex.api.routes import Command, Listing, ListParameters, Module, Search
 from metacortex.commands import projects as rules
 from metacortex.queries.projects import ListedProject, ListProjects, ProjectRow
 
@@ -19,29 +19,37 @@ class CreateProjectBody(Body):
     """A new project; an id is made unless one is given."""
 
     id: Id | None = None
+    """One of the client's own; one is made without it."""
     name: ProjectName
     description: Description | None = None
+    """Markdown."""
     colour: Colour | None = None
+    """Such as #cc6633."""
 
     examples = {"name": "Move house", "colour": "#cc6633"}
 
 
-class EditProjectBody(Body):
+class EditProjectBody(Changes):
     """What to change; what is not sent stays."""
 
     name: ProjectName = ""
     description: Description | None = None
+    """Markdown."""
     colour: Colour | None = None
+    """Such as #cc6633."""
 
     examples = {"description": "Everything about the move"}
 
 
-class ProjectFilters(PageParameters, Parameters):
+class ProjectFilters(ListParameters):
     """Which projects."""
 
     q: Search | None = None
+    """Words to be found; "in a row", or, -without."""
     archived: bool | None = None
+    """Only archived ones, or only others; both without it."""
     deleted: bool = False
+    """Deleted ones instead of the others."""
 
 
 MODULE = Module(

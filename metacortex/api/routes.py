@@ -38,13 +38,22 @@ USERS = (Role.OWNER, Role.MEMBER)
 Search = Annotated[str, Clean, Field(min_length=1, max_length=500)]
 
 
-class PageParameters(BaseModel):
-    """Which page, and in what order."""
+class PageParameters(Parameters):
+    """Which page."""
 
     page: Annotated[int, Field(ge=1, le=PAGE_LIMIT), DIGITS] | None = None
+    """Which page, counted from 1; the first without it. Not with a cursor."""
     per_page: Annotated[int, Field(ge=1, le=PER_PAGE_LIMIT), DIGITS] = PER_PAGE
+    """Rows of a page."""
     cursor: Annotated[str, Field(min_length=1, max_length=2_000)] | None = None
+    """The next_cursor of the page before; rows that come or go shift nothing."""
+
+
+class ListParameters(PageParameters):
+    """Which page, and in what order."""
+
     sort: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    """Keys with commas between, the first above all; -key is descending."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,7 +330,9 @@ class OneParameters(Parameters):
     """The resource as it was: at an instant, or at a version."""
 
     as_of: Instant | None = None
+    """As it was at this instant. Not with a version."""
     version: Annotated[int, Field(ge=1, le=2**31 - 1), DIGITS] | None = None
+    """As it was at this version."""
 
 
 def one_handler(module: Module) -> Handler:
@@ -355,19 +366,11 @@ def one_handler(module: Module) -> Handler:
     return handle
 
 
-class HistoryParameters(Parameters):
-    """Which page of a history."""
-
-    page: Annotated[int, Field(ge=1, le=PAGE_LIMIT), DIGITS] | None = None
-    per_page: Annotated[int, Field(ge=1, le=PER_PAGE_LIMIT), DIGITS] = PER_PAGE
-    cursor: Annotated[str, Field(min_length=1, max_length=2_000)] | None = None
-
-
 def history_handler(module: Module) -> Handler:
     """Return the handler of a resource's task log, newest first."""
 
     def make(caller: Caller, query: str, request: Request) -> ListQuery:
-        given = reading.parameters(HistoryParameters, query).model_dump()
+        given = reading.parameters(PageParameters, query).model_dump()
         given["stream_id"] = reading.path_id(request)
         given["stream_type"] = (module.stream_type,)
         return list_query(ListActivity, caller.workspace_id, given)

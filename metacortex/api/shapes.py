@@ -9,15 +9,14 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from metacortex.api.bodies import without_defaults
 from metacortex.kernel.errors import CODES
 from metacortex.queries.projects import ProjectRow
 from metacortex.queries.tags import TagRow
 from metacortex.queries.tasks import TaskRow
 
-
-def _without_defaults(schema: dict[str, Any]) -> None:
-    for found in schema.get("properties", {}).values():
-        found.pop("default", None)
+Row = TaskRow | ProjectRow | TagRow
+StreamType = Literal["task", "project", "tag"]
 
 
 class Shape(BaseModel):
@@ -26,7 +25,7 @@ class Shape(BaseModel):
     A default only says that the field may be missing.
     """
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra=_without_defaults)
+    model_config = ConfigDict(extra="forbid", json_schema_extra=without_defaults)
 
 
 class Error(Shape):
@@ -148,10 +147,10 @@ class TaskStats(Shape):
 class Changed(Shape):
     """A resource that changed, as it is now."""
 
-    type: Literal["task", "project", "tag"]
+    type: StreamType
     id: UUID
     sequence: int
-    data: TaskRow | ProjectRow | TagRow
+    data: Row
 
 
 class ErrorCode(Shape):
@@ -243,7 +242,7 @@ class BatchResult(Shape):
 
     id: str
     status: int
-    data: TaskRow | ProjectRow | TagRow | None
+    data: Row | None
     meta: Decided | Empty
     errors: list[Error]
 

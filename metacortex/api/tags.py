@@ -4,8 +4,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from metacortex.api.bodies import Body, Colour, Id, Name, Nothing, Parameters
-from metacortex.api.routes import Command, Listing, Module, PageParameters, Search
+from metacortex.api.bodies import Body, Changes, Colour, Id, Name, Nothing
+from metacortex.api.routes import Command, Listing, ListParameters, Module, Search
 from metacortex.commands import tags as rules
 from metacortex.queries.tags import ListTags, TagRow
 
@@ -16,17 +16,22 @@ class CreateTagBody(Body):
     """A new tag; an id is made unless one is given."""
 
     id: Id | None = None
+    """One of the client's own; one is made without it."""
     name: TagName
+    """No other tag's, whatever its case."""
     colour: Colour | None = None
+    """Such as #cc6633."""
 
     examples = {"name": "errand", "colour": "#3366cc"}
 
 
-class EditTagBody(Body):
+class EditTagBody(Changes):
     """What to change; what is not sent stays."""
 
     name: TagName = ""
+    """No other tag's, whatever its case."""
     colour: Colour | None = None
+    """Such as #cc6633."""
 
     examples = {"name": "errands"}
 
@@ -39,11 +44,13 @@ class MergeTagBody(Body):
     examples = {"into": "0199d2c4-6f3e-7c11-9a55-0d9f3b1f6a01"}
 
 
-class TagFilters(PageParameters, Parameters):
+class TagFilters(ListParameters):
     """Which tags."""
 
     q: Search | None = None
+    """Words to be found; "in a row", or, -without."""
     deleted: bool = False
+    """Deleted ones instead of the others."""
 
 
 MODULE = Module(

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from metacortex.api.bodies import (
     Body,
+    Changes,
     Clean,
     Day,
     DueBody,
@@ -13,11 +14,10 @@ from metacortex.api.bodies import (
     Instant,
     Name,
     Nothing,
-    Parameters,
     UserId,
     Zone,
 )
-from metacortex.api.routes import Command, Listing, Module, PageParameters, Search
+from metacortex.api.routes import Command, Listing, ListParameters, Module, Search
 from metacortex.commands import tasks as rules
 from metacortex.events.tasks import Priority, Status
 from metacortex.queries.tasks import ListTasks, TaskRow
@@ -35,14 +35,21 @@ class CreateTaskBody(Body):
     """A new task; a subtask takes project and tags of its parent unless given."""
 
     id: Id | None = None
+    """One of the client's own; one is made without it."""
     title: Title
     description: Description | None = None
+    """Markdown."""
     priority: Priority = "medium"
     due: DueBody | None = None
+    """A day, or a time on it."""
     project_id: Id | None = None
+    """The parent's unless given."""
     parent_id: Id | None = None
+    """The task that this one is a part of."""
     tags: Tags = ()
+    """The parent's unless given."""
     assignee_id: UserId | None = None
+    """A member of the workspace."""
 
     examples = {"title": "Call the notary", "priority": "high"}
 
@@ -51,22 +58,25 @@ class CreateTaskBody(Body):
         return _with_due(super().arguments(), self.due)
 
 
-class TagChanges(Body):
+class TagChanges(Changes):
     """Tags to add and to remove; others stay, so that two editors do not collide."""
 
     add: Tags = ()
     remove: Tags = ()
 
 
-class EditTaskBody(Body):
+class EditTaskBody(Changes):
     """What to change; what is not sent stays, null empties."""
 
     title: Title = ""
     description: Description | None = None
+    """Markdown."""
     priority: Priority = "medium"
     due: DueBody | None = None
+    """A day, or a time on it."""
     tags: TagChanges = TagChanges()
     assignee_id: UserId | None = None
+    """A member of the workspace."""
 
     examples = {"priority": "urgent", "due": {"date": "2026-12-01"}}
 
@@ -95,15 +105,18 @@ class CompleteTaskBody(Body):
     """What becomes of open subtasks."""
 
     subtasks: rules.Subtasks = "leave"
+    """Leave them open, complete them, or refuse while there are any."""
 
     examples = {"subtasks": "complete"}
 
 
-class MoveTaskBody(Body):
+class MoveTaskBody(Changes):
     """Where the task shall stand; null takes it out."""
 
     project_id: Id | None = None
+    """Subtasks come along."""
     parent_id: Id | None = None
+    """The task that this one shall be a part of."""
 
     examples = {"parent_id": None}
 
@@ -116,24 +129,36 @@ class CommentTaskBody(Body):
     examples = {"body": "They call back on Monday"}
 
 
-class TaskFilters(PageParameters, Parameters):
+class TaskFilters(ListParameters):
     """Which tasks; a repeated parameter means any of its values."""
 
     status: tuple[Status, ...] = ()
     priority: tuple[Priority, ...] = ()
     project_id: tuple[Id | Literal["none"], ...] = ()
+    """In this project; none: in no project."""
     parent_id: tuple[Id | Literal["none"], ...] = ()
+    """Right below this task; none: not below any."""
     tag: tuple[Id, ...] = ()
+    """With this tag."""
     tag_mode: Literal["any", "all"] = "any"
+    """Whether one of the tags is enough."""
     assignee_id: tuple[UserId, ...] = ()
     due_from: Day | None = None
+    """Due on this day or later."""
     due_to: Day | None = None
+    """Due on this day or sooner."""
     overdue: bool | None = None
+    """Open and past what is due, or anything else."""
     time_zone: Zone = "UTC"
+    """Whose day it is for what is due without a time zone."""
     q: Search | None = None
+    """Words to be found; "in a row", or, -without."""
     updated_since: Instant | None = None
+    """Changed at this instant or later."""
     archived: bool | None = None
+    """Only archived ones, or only others; both without it."""
     deleted: bool = False
+    """Deleted ones instead of the others."""
 
 
 _PLAIN = (

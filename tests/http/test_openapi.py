@@ -1,12 +1,14 @@
 """The document says what the routes do: every one of them, with its errors."""
 
 import re
-from typing import Any
+from typing import Any, get_args
 from uuid import uuid4
 
 import pytest
 
+from metacortex.api import shapes
 from metacortex.api.app import routes
+from metacortex.api.modules import MODULES
 from metacortex.workers import Worker
 from tests.clients import Client
 from tests.http.described import OPERATIONS as NAMED
@@ -28,6 +30,11 @@ def test_the_document_and_the_routes_agree() -> None:
     assert described == {(r.method, r.path, r.name) for r in routes()}
 
 
+def test_answers_about_any_module_know_every_module() -> None:
+    assert get_args(shapes.Row) == tuple(module.row for module in MODULES)
+    assert get_args(shapes.StreamType) == tuple(it.stream_type for it in MODULES)
+
+
 def test_operation_ids_are_unique_and_as_promised() -> None:
     names = [route.name for route in routes()]
     assert len(names) == len(set(names))
@@ -46,6 +53,9 @@ def test_an_operation_is_fully_described(
         assert {"400", "401", "403", "503"} <= errors
     if "requestBody" in operation:
         assert {"413", "415", "422"} <= errors
+    described = {it["name"] for it in operation["parameters"] if "description" in it}
+    plain = {"id", "status", "priority", "assignee_id"}  # say it all by their names
+    assert {it["name"] for it in operation["parameters"]} <= described | plain
     for status in operation["responses"]:
         answer = promised(operation, int(status))
         assert answer["description"]
