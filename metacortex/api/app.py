@@ -179,6 +179,7 @@ def create_app(settings: Settings) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        telemetry={"metrics": False, "logs": False},  # the door has its own
     )
     app.settings = settings
     for route in routes():

@@ -20,11 +20,13 @@ from pydantic import (
 
 from metacortex.events.tasks import Due
 
+SURROGATES = re.compile("[\ud800-\udfff]")  # what is no character of its own
+
 
 def _clean(value: str) -> str:
     if "\x00" in value:
         raise ValueError("The character U+0000 cannot be stored")
-    if any("\ud800" <= char <= "\udfff" for char in value):
+    if SURROGATES.search(value):
         raise ValueError("A lone surrogate cannot be stored")
     return value
 

@@ -13,6 +13,7 @@ from pydantic_core import from_json
 from starlette.requests import Request
 
 from metacortex.api.auth import Caller
+from metacortex.api.bodies import SURROGATES
 from metacortex.commands.message import Context
 from metacortex.kernel.errors import (
     Invalid,
@@ -93,7 +94,7 @@ def _has_lone_surrogates(body: bytes) -> bool:
         found = json.dumps(json.loads(body), ensure_ascii=False)
     except (ValueError, RecursionError):
         return False
-    return any("\ud800" <= char <= "\udfff" for char in found)
+    return SURROGATES.search(found) is not None
 
 
 def validated(model: type[M], found: Any, prefix: str = "") -> M:
