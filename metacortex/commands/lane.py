@@ -2,8 +2,10 @@
 
 Whatever is waiting goes to the bus as one batch; the lane never waits for more to come.
 While one batch is being saved, the next is decided on top of it; it is saved, and
-answered, only after that. A workspace always takes the same lane, so that its commands
-keep the order in which they came (docs/decisions/0002-lane.md).
+answered, only after that. What is saved is answered when the next batch is on its way,
+so that the database is at work while callers go on. A workspace always takes the same
+lane, so that its commands keep the order in which they came
+(docs/decisions/0002-lane.md).
 """
 
 import asyncio
@@ -27,6 +29,7 @@ HELD = 2000  # states and commands in memory after which everything is loaded an
 CONTENDED_S = 1.0  # how long the heads are locked first after somebody came between
 
 _Waiting = tuple[Unit, asyncio.Future[list[Result]]]
+_Answered = tuple[Sequence[_Waiting], Sequence[list[Result]]]
 
 
 class Lane:
@@ -101,6 +104,8 @@ class _Lane:
         self._spaces = Spaces()
         self._saving: asyncio.Task[bool] | None = None
         self._contended_until = 0.0
+        self._next_is_ready = False
+        self._unanswered: _Answered = ((), ())
 
     def put(self, unit: Unit) -> asyncio.Future[list[Result]]:
         """Let a unit wait for its results."""
@@ -147,8 +152,13 @@ class _Lane:
             await self._saved()
             self._spaces = Spaces()
         prepared = await self._prepare([unit for unit, _ in waiting])
-        if await self._saved() and prepared is not None:
+        self._next_is_ready = prepared is not None
+        saved = await self._saved()
+        self._next_is_ready = False
+        if saved and prepared is not None:
             self._saving = asyncio.create_task(self._save(prepared, waiting))
+            self._answer(*self._unanswered)
+            self._unanswered = ((), ())
         else:
             await self._run_locked(waiting)
 
@@ -183,7 +193,11 @@ class _Lane:
         """
         try:
             if await self._bus.commit(prepared):
-                self._answer(waiting, await self._bus.finish(prepared))
+                results = await self._bus.finish(prepared)
+                if self._next_is_ready:
+                    self._unanswered = (waiting, results)
+                else:
+                    self._answer(waiting, results)
                 return True
             self._contend()
         except Exception as error:

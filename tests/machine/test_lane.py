@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from metacortex.commands import tasks
-from metacortex.commands.bus import Bus
-from metacortex.commands.lane import Lane
+from metacortex.commands.bus import Bus, Prepared
+from metacortex.commands.lane import OVERLAP, Lane
 from metacortex.commands.message import Answer, Unit
 from metacortex.events.tasks import Priority
 from metacortex.kernel.errors import (
@@ -220,6 +220,38 @@ async def test_a_workspace_keeps_the_order_in_which_commands_came(
     assert [title for title in titles if title] == [
         _title(document) for document in written
     ]
+
+
+class Noting(Bus):
+    """A bus that notes when it begins to save a batch."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        super().__init__(engine)
+        self.happened: list[str] = []
+
+    async def commit(self, prepared: Prepared) -> bool:
+        self.happened.append("a batch on its way")
+        return await super().commit(prepared)
+
+
+async def test_the_next_batch_is_on_its_way_before_anybody_is_answered(
+    writes: AsyncEngine, workspace: UUID
+) -> None:
+    """So that the database is at work while those who are answered go on."""
+    bus = Noting(writes)
+    lane = Lane(bus)
+
+    async def caller() -> None:
+        await _submit(lane, workspace)
+        bus.happened.append("somebody answered")
+
+    callers = [asyncio.create_task(caller()) for _ in range(2 * OVERLAP)]
+    await asyncio.sleep(0)
+    lane.start()
+    await asyncio.gather(*callers)
+    await lane.stop()
+    saving, answered = ["a batch on its way"], ["somebody answered"]
+    assert bus.happened == 2 * saving + 2 * OVERLAP * answered
 
 
 def _title(document: str) -> str:
