@@ -93,7 +93,7 @@ class Bus:
                 spaces.absorb(loaded)
                 break
             await self._ensure_heads(missing)
-        spaces.weight += len(plans)
+        spaces.weight += sum(len(plan.unit.requests) for plan in plans)
         batch = _decided(plans, spaces, now)
         return Prepared(plans, batch, _writing(batch, wanted.unborn))
 

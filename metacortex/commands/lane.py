@@ -18,6 +18,7 @@ import structlog
 from metacortex.commands.bus import Bus, Prepared
 from metacortex.commands.message import Answer, Request, Result, Unit
 from metacortex.commands.space import Spaces, Stale
+from metacortex.commands.undo import Undo
 from metacortex.kernel.database import is_unreachable
 from metacortex.kernel.errors import MetaCortexError, Overloaded, Unavailable
 
@@ -129,11 +130,17 @@ class _Lane:
                 self._wake.clear()
                 await self._wake.wait()
                 continue
-            size = min(self._size(), self._batch)
-            await self._run([self.queue.popleft() for _ in range(size)])
+            await self._run(self._next(min(self._size(), self._batch)))
             # whoever was just answered may have more to say: let them, so that ever
             # smaller batches in turn do not become a habit
             await asyncio.sleep(0)
+
+    def _next(self, most: int) -> Sequence[_Waiting]:
+        """Return what comes next; an undo begins a batch, as it reads what is saved."""
+        taken = [self.queue.popleft()]
+        while len(taken) < most and not _undoes(self.queue[0][0]):
+            taken.append(self.queue.popleft())
+        return taken
 
     def _size(self) -> int:
         """Return how many to take: all, or half if nothing is being saved meanwhile."""
@@ -151,6 +158,8 @@ class _Lane:
         if self._spaces.weight > HELD:
             await self._saved()
             self._spaces = Spaces()
+        if _undoes(waiting[0][0]):
+            await self._saved()
         prepared = await self._prepare([unit for unit, _ in waiting])
         self._next_is_ready = prepared is not None
         saved = await self._saved()
@@ -246,6 +255,10 @@ class _Lane:
         for _, future in waiting:
             if not future.done():
                 future.set_exception(_public(error))
+
+
+def _undoes(unit: Unit) -> bool:
+    return any(it.command.__class__ is Undo for it in unit.requests)
 
 
 def _public(error: Exception) -> MetaCortexError:

@@ -13,7 +13,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Index, Integer, Text, Uuid, text
-from sqlalchemy.dialects.postgresql import ARRAY, JSON, TIMESTAMP
+from sqlalchemy.dialects.postgresql import ARRAY, JSON, TIMESTAMP, ExcludeConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from metacortex.commands.projects import Project
@@ -38,16 +38,20 @@ class _State(Table):
 
 
 class TagTable(_State):
-    """State of tags; live names are unique."""
+    """State of tags; live names are unique.
+
+    At the end of a statement: in the midst of it names may change hands.
+    """
 
     __tablename__ = "tags"
     __table_args__ = (
-        Index(
-            "uq_tags_live_name",
-            "workspace_id",
-            "name_key",
-            unique=True,
-            postgresql_where=text("NOT deleted"),
+        ExcludeConstraint(
+            ("workspace_id", "="),
+            ("name_key", "="),
+            name="ex_tags_live_name",
+            using="btree",
+            where=text("NOT deleted"),
+            deferrable=True,
         ),
         {"schema": SCHEMA},
     )

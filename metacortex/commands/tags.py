@@ -192,6 +192,8 @@ def _on_deleted(
 def _revert(
     command: RevertTag, tag: Tag, facts: Facts
 ) -> Sequence[TagEvent | Elsewhere]:
+    if tag.deleted and "deleted" not in command.changes:
+        raise Refused("tag_deleted")
     after = changed(tag, TagReverted(**command.changes))
     if not after.deleted and "name" in command.changes:
         _check_free(after.name, command.tag_id, facts)

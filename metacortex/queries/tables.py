@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Text
+from sqlalchemy import BigInteger, Integer, Text
 from sqlalchemy.dialects.postgresql import JSON, TIMESTAMP
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -34,13 +34,17 @@ class ReadTable(Table):
 
 
 class CheckpointTable(Table):
-    """The sequence that a workspace's read tables show, and why they stopped."""
+    """The sequence that a workspace's read tables show, and why they stopped.
+
+    With every rebuild they may show the same sequence in another way.
+    """
 
     __tablename__ = "checkpoints"
     __table_args__ = ({"schema": SCHEMA},)
 
     workspace_id: Mapped[UUID] = mapped_column(primary_key=True)
     sequence: Mapped[int] = mapped_column(BigInteger)
+    rebuilds: Mapped[int] = mapped_column(Integer, server_default="0")
     parked_at: Mapped[datetime | None] = mapped_column(INSTANT)
     error: Mapped[str | None] = mapped_column(Text)
 

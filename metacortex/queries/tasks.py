@@ -49,10 +49,18 @@ from metacortex.queries.tables import INSTANT, SCHEMA, Projection, ReadTable, bo
 
 PRIORITIES: Mapping[Priority, int] = {"low": 0, "medium": 1, "high": 2, "urgent": 3}
 
-SEARCHED = (
-    "setweight(to_tsvector('simple', title), 'A') ||"
-    " to_tsvector('simple', coalesce(document ->> 'description', ''))"
-)
+
+def _words(text: str) -> str:
+    """Return the SQL of a text with its words once more where it joins them.
+
+    Postgres takes `Q3/Q4` for the name of a file and `-5` for a number.
+    """
+    again = f"CASE WHEN {text} ~ '[/-]' THEN ' ' || translate({text}, '/-', '  ')"
+    return f"to_tsvector('simple', {text} || {again} ELSE '' END)"
+
+
+_DESCRIPTION = "coalesce(document ->> 'description', '')"
+SEARCHED = f"setweight({_words('title')}, 'A') || {_words(_DESCRIPTION)}"
 
 
 class TaskTable(ReadTable):

@@ -18,6 +18,7 @@ from tests.factories import (
     DeleteTagFactory,
     DeleteTaskFactory,
     EditProjectFactory,
+    EditTagFactory,
     EditTaskFactory,
     MergeTagFactory,
     MoveTaskFactory,
@@ -104,6 +105,14 @@ def test_a_tag_deleted_since_is_not_put_back() -> None:
     memory.do(DeleteTagFactory(tag_id=TAG))
     error = memory.refuse(UndoFactory(command_id=done.receipt.command_id))
     assert (error.code, error.meta) == ("tag_deleted", {"tag_id": str(TAG)})
+
+
+def test_a_deleted_tag_is_not_edited_by_an_undo() -> None:
+    memory = furnished()
+    done = memory.do(EditTagFactory(tag_id=TAG, colour="#00ff00"))
+    memory.do(DeleteTagFactory(tag_id=TAG))
+    error = memory.refuse(UndoFactory(command_id=done.receipt.command_id))
+    assert error.code == "tag_deleted"
 
 
 UNTAKEN: dict[str, tuple[Any, str]] = {

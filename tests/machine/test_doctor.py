@@ -86,7 +86,7 @@ async def test_all_is_well(settings: Settings, own: Urls) -> None:
         ),
         (
             "UPDATE public.alembic_version SET version_num = '0001'",
-            "UPDATE public.alembic_version SET version_num = '0002'",
+            "UPDATE public.alembic_version SET version_num = '0003'",
             "schema",
             "the schema is at 0001",
         ),

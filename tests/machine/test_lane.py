@@ -9,10 +9,12 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from metacortex.commands import tasks
+from metacortex.commands import tags, tasks
 from metacortex.commands.bus import Bus, Prepared
 from metacortex.commands.lane import OVERLAP, Lane
 from metacortex.commands.message import Answer, Unit
+from metacortex.commands.space import Spaces
+from metacortex.commands.undo import Undo
 from metacortex.events.tasks import Priority
 from metacortex.kernel.errors import (
     Invalid,
@@ -220,6 +222,48 @@ async def test_a_workspace_keeps_the_order_in_which_commands_came(
     assert [title for title in titles if title] == [
         _title(document) for document in written
     ]
+
+
+async def test_an_undo_may_stand_right_behind_its_command(
+    lane: Lane, writes: AsyncEngine, workspace: UUID
+) -> None:
+    make = request(workspace, create("Before"))
+    edit = request(
+        workspace, tasks.EditTask(task_id=make.command.task_id, title="After")
+    )
+    undo = request(workspace, Undo(command_id=edit.context.command_id))
+    again = request(workspace, Undo(command_id=undo.context.command_id))
+    sent = [lane.send(it) for it in (make, edit, undo, again)]
+    titles = [it.stored.state.title for it in await asyncio.gather(*sent) if it.stored]
+    assert titles == ["Before", "After", "Before", "After"]
+    await laws.check(writes, workspace)
+
+
+async def test_names_of_tags_may_change_hands_within_a_unit(
+    lane: Lane, writes: AsyncEngine, workspace: UUID
+) -> None:
+    one, other, third = uuid4(), uuid4(), uuid4()
+    make = (
+        tags.CreateTag(tag_id=one, name="a"),
+        tags.CreateTag(tag_id=other, name="b"),
+    )
+    await lane.submit(unit(workspace, *make))
+    swap = [(one, "elsewhere"), (other, "a"), (one, "b")]
+    renames = [tags.EditTag(tag_id=id, name=name) for id, name in swap]
+    taken = tags.CreateTag(tag_id=third, name="B")
+    results = await lane.submit(unit(workspace, *renames, taken, atomic=False))
+    assert [isinstance(it, Answer) for it in results] == [True, True, True, False]
+    assert isinstance(results[3], Refused) and results[3].code == "name_taken"
+    await laws.check(writes, workspace)
+
+
+async def test_what_is_held_in_memory_is_counted_by_commands(
+    writes: AsyncEngine, workspace: UUID
+) -> None:
+    spaces = Spaces()
+    many = unit(workspace, *(create(str(number)) for number in range(100)))
+    assert await Bus(writes).prepare([many], spaces)
+    assert spaces.weight >= 100
 
 
 class Noting(Bus):
