@@ -17,8 +17,8 @@ _LAG = text(
     "SELECT h.workspace_id, h.sequence AS head, coalesce(c.sequence, 0) AS shown,"
     " h.sequence - coalesce(c.sequence, 0) AS behind, c.parked_at, c.error"
     " FROM events.heads h LEFT JOIN queries.checkpoints c USING (workspace_id)"
-    " WHERE h.sequence > coalesce(c.sequence, 0) OR c.parked_at IS NOT NULL"
-    " ORDER BY behind DESC LIMIT 100"
+    " WHERE h.sequence <> coalesce(c.sequence, 0) OR c.parked_at IS NOT NULL"
+    " ORDER BY abs(h.sequence - coalesce(c.sequence, 0)) DESC LIMIT 100"
 )
 _WORKSPACES = text(
     "SELECT workspace_id FROM events.heads WHERE CAST(:only AS uuid) IS NULL"
@@ -60,6 +60,10 @@ async def workspaces(database: AsyncEngine, only: UUID | None = None) -> list[UU
 
 
 async def status(database: AsyncEngine) -> list[dict[str, Any]]:
-    """Return the workspaces whose read tables lag or are parked, worst first."""
+    """Return the workspaces whose read tables lag or are parked, worst first.
+
+    Less than nothing behind are tables of a log that has been put back since: an older
+    backup, for instance. They need a rebuild.
+    """
     async with autocommit(database).connect() as connection:
         return [dict(row) for row in (await connection.execute(_LAG)).mappings()]

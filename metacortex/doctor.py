@@ -31,6 +31,7 @@ Status = Literal["ok", "warning", "failing", "skipped"]
 OLDEST = 150_000  # server_version_num of PostgreSQL 15
 TOLD = 5  # differences that one line names; the rest is counted
 LEADERLESS_S = 30  # a leader that sweeps a long time renews its lease this late
+PROJECTIONS_REMEDY = "`metacortex status` names them, `metacortex rebuild` mends them"
 TRIGGERS = frozenset(
     {
         *("log_rows_stay", "log_stays"),
@@ -113,7 +114,7 @@ class Doctor:
             Check("schema", self._schema, migrate),
             Check("append-only", self._append_only, migrate),
             Check("grants", self._grants, "as the owner"),
-            Check("projections", self._projections, "`metacortex status` names them"),
+            Check("projections", self._projections, PROJECTIONS_REMEDY),
             Check("scheduler", self._scheduler, "start `metacortex scheduler`"),
         ]
 
@@ -225,12 +226,15 @@ class Doctor:
     async def _projections(self) -> str:
         sql = (
             "SELECT json_build_array(count(*) FILTER (WHERE c.parked_at IS NOT NULL),"
-            " coalesce(max(h.sequence - coalesce(c.sequence, 0)), 0))::text"
+            " coalesce(max(h.sequence - coalesce(c.sequence, 0)), 0),"
+            " count(*) FILTER (WHERE c.sequence > h.sequence))::text"
             " FROM events.heads h LEFT JOIN queries.checkpoints c USING (workspace_id)"
         )
-        parked, lag = orjson.loads(await self._scalar(sql))
+        parked, lag, ahead = orjson.loads(await self._scalar(sql))
         if parked:
             raise NotInOrder(f"{parked} workspaces are parked")
+        if ahead:
+            raise NotInOrder(f"{ahead} workspaces show more than their log holds")
         return f"at most {lag} events behind" if lag else "nothing lags"
 
     async def _scheduler(self) -> str:

@@ -70,15 +70,10 @@ class Sweep:
     def __init__(self, projector: Projector) -> None:
         self._projector = projector
 
-    async def run_once(self) -> int:
-        """Catch up with all that lags; return how many events that were."""
-        events = 0
+    async def turn(self) -> int:
+        """Give all that lags now one turn; return how many events it applied."""
         behind = await self._projector.behind()
-        while behind:
-            turn = await self._projector.turn(behind)
-            events += turn.events
-            behind = list(turn.behind) if turn.events else []
-        return events
+        return (await self._projector.turn(behind)).events if behind else 0
 
 
 _LEAD = text(
@@ -155,8 +150,10 @@ async def run_scheduler(settings: Settings) -> None:
     logger.info("scheduler_started", interval_s=settings.sweep_interval_s)
 
     async def tick() -> None:
-        if await leadership.take():
-            await sweep.run_once()
+        """Sweep until nothing lags, while this process leads and none stops it."""
+        while not stopping.is_set() and await leadership.take():
+            if not await sweep.turn():
+                return
 
     while not stopping.is_set():
         await _guarded(tick)

@@ -70,7 +70,7 @@ async def event(request: Request) -> Response:
     page = await machine.queries.page(query, (caller.workspace_id, "event", id), seen)
     if not page.total:
         raise NotFound("not_found")
-    headers = {"Metacortex-Sequence": str(page.sequence)}
-    meta: dict[str, object] = {"sequence": page.sequence}
-    stale(meta, fresh, page.sequence)
+    headers = {"Metacortex-Sequence": str(page.shown.sequence)}
+    meta: dict[str, object] = {"sequence": page.shown.sequence}
+    stale(meta, fresh, page.shown.sequence)
     return envelope.answer(request, page.documents, meta, headers=headers)

@@ -82,7 +82,7 @@ async def stream(request: Request) -> Response:
     refuse_parameters(request)
     last = request.headers.get("last-event-id")
     if last is None:
-        after = await machine.queries.watermarks.sequence(caller.workspace_id)
+        after = (await machine.queries.watermarks.shown(caller.workspace_id)).sequence
     else:
         found = reading.whole(last)
         if found is None:
@@ -107,7 +107,7 @@ async def _events(
     yield "retry: 3000\n\n"
     while loop.time() < ends and not machine.closing:
         shown = await machine.queries.watermarks.wait(workspace_id, after + 1, 1.0)
-        while shown > after:
+        while shown.sequence > after:
             rows = await machine.queries.thin(workspace_id, after, CHUNK)
             for sequence, type, data in rows:
                 yield f"id: {sequence}\nevent: {type}\ndata: {data}\n\n"

@@ -296,9 +296,9 @@ def pages(
             query = make(caller, raw, request)
             machine.keep_query(key, query)
         seen = await machine.queries.shown(caller.workspace_id, fresh)
-        tag = f'W/"{seen}-{crc32(repr(key).encode()):x}"'
+        tag = f'W/"{seen.sequence}-{seen.rebuilds}-{crc32(repr(key).encode()):x}"'
         if query.timeless and reading.matches(request, tag):
-            headers = {"ETag": tag, "Metacortex-Sequence": str(seen)}
+            headers = {"ETag": tag, "Metacortex-Sequence": str(seen.sequence)}
             return Response(status_code=304, headers=headers)
         page = await machine.queries.page(query, key, seen)
         if of_something and not page.total:
@@ -308,12 +308,12 @@ def pages(
             "per_page": query.per_page,
             "total": page.total,
             "next_cursor": page.next_cursor,
-            "sequence": page.sequence,
+            "sequence": page.shown.sequence,
         }
-        headers = {"Metacortex-Sequence": str(page.sequence)}
-        if query.timeless and page.sequence == seen:
+        headers = {"Metacortex-Sequence": str(page.shown.sequence)}
+        if query.timeless and page.shown == seen:
             headers["ETag"] = tag
-        stale(meta, fresh, page.sequence)
+        stale(meta, fresh, page.shown.sequence)
         tagged = "ETag" in headers
         return envelope.listing(request, page.documents, meta, headers, tagged)
 
@@ -348,7 +348,7 @@ def one_handler(module: Module) -> Handler:
         meta: dict[str, Any] = {}
         seen = 0
         if fresh.sequence:
-            seen = await machine.queries.shown(caller.workspace_id, fresh)
+            seen = (await machine.queries.shown(caller.workspace_id, fresh)).sequence
         if given.as_of is not None or given.version is not None:
             sequence, found = await machine.queries.past(
                 *where, version=given.version, as_of=given.as_of

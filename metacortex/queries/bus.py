@@ -22,9 +22,10 @@ from metacortex.queries import activity, fold, page, tasks
 from metacortex.queries.activity import Changes
 from metacortex.queries.page import ListQuery, Page
 from metacortex.queries.registry import PROJECTIONS
-from metacortex.queries.watermarks import Watermarks
+from metacortex.queries.watermarks import Shown, Watermarks
 
 KEPT_BYTES = 32 * 1024 * 1024  # of pages; a tenth of what a process may take
+PAGE_BYTES = 1_000  # what a page takes besides what it says
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,23 +47,23 @@ class Queries:
         self._kept: OrderedDict[Hashable, Page] = OrderedDict()
         self._kept_bytes = 0
 
-    async def shown(self, workspace_id: UUID, fresh: Freshness) -> int:
-        """Return the sequence shown, having waited if need be. Raises Lagging."""
+    async def shown(self, workspace_id: UUID, fresh: Freshness) -> Shown:
+        """Return what is shown, having waited if need be. Raises Lagging."""
         if fresh.sequence == 0:
-            return await self.watermarks.sequence(workspace_id)
+            return await self.watermarks.shown(workspace_id)
         shown = await self.watermarks.wait(workspace_id, fresh.sequence, fresh.wait_s)
-        if shown < fresh.sequence and not fresh.lenient:
-            meta = {"asked": fresh.sequence, "shown": shown}
+        if shown.sequence < fresh.sequence and not fresh.lenient:
+            meta = {"asked": fresh.sequence, "shown": shown.sequence}
             raise Lagging("read_model_lagging", meta=meta)
         return shown
 
-    async def page(self, query: ListQuery, key: Hashable, shown: int) -> Page:
-        """Return a page; `key` names the query, `shown` is the checkpoint just seen.
+    async def page(self, query: ListQuery, key: Hashable, shown: Shown) -> Page:
+        """Return a page; `key` names the query, `shown` is what was just seen.
 
         Raises Malformed for a cursor of another query.
         """
         kept = self._kept.get(key)
-        if kept is not None and kept.sequence == shown and query.timeless:
+        if kept is not None and kept.shown == shown and query.timeless:
             self._kept.move_to_end(key)
             return kept
         found = await page.fetch(self._reads, query)
@@ -72,12 +73,11 @@ class Queries:
 
     def _keep(self, key: Hashable, found: Page) -> None:
         before = self._kept.pop(key, None)
-        self._kept_bytes -= len(before.documents) if before else 0
+        self._kept_bytes -= _weight(key, before) if before else 0
         self._kept[key] = found
-        self._kept_bytes += len(found.documents)
+        self._kept_bytes += _weight(key, found)
         while self._kept_bytes > KEPT_BYTES:
-            _, oldest = self._kept.popitem(last=False)
-            self._kept_bytes -= len(oldest.documents)
+            self._kept_bytes -= _weight(*self._kept.popitem(last=False))
 
     async def one(
         self, stream_type: str, workspace_id: UUID, id: UUID
@@ -132,6 +132,11 @@ class Queries:
     ) -> list[tuple[int, str, str]]:
         """Return the next events in short, for a stream of them."""
         return await activity.thin_after(self._reads, workspace_id, after, limit)
+
+
+def _weight(key: Hashable, page: Page) -> int:
+    """Return about how many bytes it takes to keep a page, empty ones too."""
+    return PAGE_BYTES + len(repr(key)) + len(page.documents)
 
 
 @lru_cache

@@ -20,6 +20,7 @@ from sqlalchemy import TextClause, text
 
 from metacortex.kernel.database import Reads
 from metacortex.kernel.errors import Malformed
+from metacortex.queries.watermarks import Shown
 
 PER_PAGE = 50
 PER_PAGE_LIMIT = 200  # beyond it, a page costs more than two requests
@@ -105,7 +106,7 @@ class ListQuery(ABC):
 class Page:
     """A page as Postgres built it: `documents` is the inside of a JSON array."""
 
-    sequence: int
+    shown: Shown
     total: int
     documents: bytes
     next_cursor: str | None
@@ -134,10 +135,10 @@ async def fetch(reads: Reads, query: ListQuery) -> Page:
         "per_page": query.per_page,
     }
     row = await reads.row(statement, values)
-    sequence, total, documents, last, fetched = row
+    sequence, rebuilds, total, documents, last, fetched = row
     more = fetched > query.per_page
     return Page(
-        sequence=sequence or 0,
+        shown=Shown(sequence or 0, rebuilds or 0),
         total=total,
         documents=(documents or "").encode(),
         next_cursor=_cursor(mark, last) if more else None,
@@ -232,6 +233,7 @@ def _statement(
         row_number() OVER (ORDER BY {order}) AS n FROM {table} p
         WHERE {where}{beyond} ORDER BY {order} LIMIT :limit OFFSET :offset)
         SELECT (SELECT sequence FROM queries.checkpoints
+        WHERE workspace_id = :workspace), (SELECT rebuilds FROM queries.checkpoints
         WHERE workspace_id = :workspace),
         (SELECT count(*) FROM {table} p WHERE {where}),
         (SELECT string_agg(document, ',' ORDER BY n) FROM (SELECT document, n

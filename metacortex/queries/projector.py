@@ -24,8 +24,8 @@ from metacortex.events.record import EventRecord
 from metacortex.kernel.database import (
     Direct,
     ReadConnection,
-    is_transient,
     is_unreachable,
+    sqlstate,
     straight,
 )
 from metacortex.queries import activity, fold
@@ -55,18 +55,24 @@ _LOCK_ONE = text(
     "SELECT sequence FROM queries.checkpoints WHERE workspace_id = :workspace"
     " FOR UPDATE"
 )
+_HEAD = text(
+    "SELECT coalesce((SELECT sequence FROM events.heads"
+    " WHERE workspace_id = :workspace), 0)"
+)
 _MOVE = (
     "UPDATE queries.checkpoints c SET sequence = n.s FROM"
     " unnest(CAST(:workspaces AS uuid[]), CAST(:sequences AS bigint[])) AS n(w, s)"
     " WHERE c.workspace_id = n.w"
 )
 _PARK = text(
-    "UPDATE queries.checkpoints SET parked_at = now(), error = :error"
-    " WHERE workspace_id = :workspace"
+    "INSERT INTO queries.checkpoints AS c (workspace_id, sequence, parked_at, error)"
+    " VALUES (:workspace, :sequence, now(), :error) ON CONFLICT (workspace_id)"
+    " DO UPDATE SET parked_at = excluded.parked_at, error = excluded.error"
+    " WHERE c.sequence = excluded.sequence AND c.parked_at IS NULL"
 )
-_UNPARK = text(
-    "UPDATE queries.checkpoints SET sequence = 0, parked_at = NULL, error = NULL"
-    " WHERE workspace_id = :workspace"
+_BEGIN_ANEW = text(
+    "UPDATE queries.checkpoints SET sequence = 0, rebuilds = rebuilds + 1,"
+    " parked_at = NULL, error = NULL WHERE workspace_id = :workspace"
 )
 _BEHIND = text(
     "SELECT h.workspace_id FROM events.heads h LEFT JOIN queries.checkpoints c"
@@ -76,7 +82,25 @@ _BEHIND = text(
     " ORDER BY h.workspace_id LIMIT :limit"
 )
 
+_ABOUT_VALUES = ("22", "23")  # data exceptions, violated constraints
 BEHIND_LIMIT = 1_000  # workspaces a sweep names at once; the next sweep names more
+
+
+class Gap(Exception):
+    """An event is missing in a log: nothing goes on as if it had not been there."""
+
+
+class Poisoned(Exception):
+    """What follows a checkpoint cannot be applied, whoever tries; the cause says why.
+
+    It need not be the first event after it, nor of this workspace, unless one event of
+    one workspace was tried.
+    """
+
+    def __init__(self, workspace_id: UUID, sequence: int) -> None:
+        super().__init__(workspace_id, sequence)
+        self.workspace_id = workspace_id
+        self.sequence = sequence
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,9 +149,7 @@ class Projector:
         """Apply one batch of each workspace; find the guilty one if that fails."""
         try:
             return await self._apply(workspaces, self._batch)
-        except Exception as error:
-            if is_unreachable(error) or is_transient(error):
-                raise
+        except Poisoned:
             if len(workspaces) > 1:
                 return sum([await self._step([one]) for one in workspaces])
             return await self._one_by_one(workspaces[0])
@@ -138,10 +160,8 @@ class Projector:
         while True:
             try:
                 done = await self._apply([workspace_id], 1)
-            except Exception as error:
-                if is_unreachable(error) or is_transient(error):
-                    raise
-                await self._park(workspace_id, error)
+            except Poisoned as poisoned:
+                await self._park(poisoned)
                 return applied
             applied += done
             if not done:
@@ -154,7 +174,13 @@ class Projector:
                 return 0
             each = max(1, batch // len(after))
             records = await log.read_after(direct, after, each)
-            await self._write(direct, records)
+            try:
+                _check_gapless(after, records)
+                await self._write(direct, records)
+            except Exception as error:
+                if _is_about_the_events(error):
+                    raise Poisoned(*after[0]) from error
+                raise
             return len(records)
 
     async def _locked(
@@ -175,16 +201,26 @@ class Projector:
         reached = {record.workspace_id: record.sequence for record in records}
         await _save(direct, folded, reached)
 
-    async def _park(self, workspace_id: UUID, error: Exception) -> None:
-        """Stop a workspace at an event that cannot be applied; others go on."""
-        logger.error("workspace_parked", workspace_id=str(workspace_id), exc_info=error)
-        values = {"workspace": workspace_id, "error": repr(error)[:ERROR_LIMIT]}
-        await self._straight.write(_PARK, values)
+    async def _park(self, poisoned: Poisoned) -> None:
+        """Stop a workspace at an event that cannot be applied; others go on.
+
+        Unless somebody has got past it meanwhile, as a later release does.
+        """
+        cause = poisoned.__cause__
+        values = {
+            "workspace": poisoned.workspace_id,
+            "sequence": poisoned.sequence,
+            "error": repr(cause)[:ERROR_LIMIT],
+        }
+        if await self._straight.write(_PARK, values):
+            workspace = str(poisoned.workspace_id)
+            logger.error("workspace_parked", workspace_id=workspace, exc_info=cause)
 
     async def rebuild(self, workspace_id: UUID) -> int:
         """Fold a workspace again from its first event; readers see all or nothing.
 
         Also what brings a parked workspace back. Returns the number of events.
+        Raises Gap where the log lacks one, with the old tables left as they are.
         """
         total = 0
         own = {"workspace": workspace_id}
@@ -193,12 +229,16 @@ class Projector:
             await direct.rows(_LOCK_ONE, own)
             for table in _tables():
                 await direct.write(_delete(table), own)
-            await direct.write(_UNPARK, own)
+            await direct.write(_BEGIN_ANEW, own)
+            head: int = (await direct.row(_HEAD, own))[0]
             while records := await log.read_after(
                 direct, [(workspace_id, total)], REBUILD_CHUNK
             ):
+                _check_gapless([(workspace_id, total)], records)
                 await self._write(direct, records)
                 total += len(records)
+            if total < head:
+                raise Gap(f"the log ends at {total}, its head says {head}")
         return total
 
     async def verify(
@@ -215,6 +255,30 @@ class Projector:
             return await verification.differences(
                 connection, workspace_id, shown, chunk
             )
+
+
+def _check_gapless(
+    after: Iterable[tuple[UUID, int]], records: Iterable[EventRecord]
+) -> None:
+    """Raise Gap unless each record is the next one of its workspace."""
+    last = dict(after)
+    for record in records:
+        before = last[record.workspace_id]
+        if record.sequence != before + 1:
+            raise Gap(f"event {record.sequence} follows event {before} in the log")
+        last[record.workspace_id] = record.sequence
+
+
+def _is_about_the_events(error: Exception) -> bool:
+    """Tell whether an error comes of what the events say, not of the database.
+
+    Of the database's own errors only those about values do: a table that a migration
+    has not made yet is no reason to stop at an event.
+    """
+    state = sqlstate(error)
+    if state is not None:
+        return state.startswith(_ABOUT_VALUES)
+    return not is_unreachable(error)
 
 
 async def _folded(direct: Direct, records: Sequence[EventRecord]) -> Fold:

@@ -49,6 +49,8 @@ async def _task_log(
     for first in range(1, shown + 1, chunk):
         last = min(first + chunk - 1, shown)
         records = await log.read_range(connection, workspace_id, first, last)
+        if missing := last - first + 1 - len(records):
+            yield [f"log: {missing} events are missing from {first} to {last}"]
         lines = [_line(record) for record in records]
         after = None if first == 1 else first - 1
         yield await _compared(

@@ -6,6 +6,7 @@ from random import Random
 from typing import Any
 from uuid import UUID, uuid4
 
+import asyncpg
 import orjson
 import pytest
 from sqlalchemy import text
@@ -16,11 +17,15 @@ from metacortex.commands.bus import Bus
 from metacortex.events import codec, log
 from metacortex.events.codec import UnknownEvent
 from metacortex.events.record import EventRecord
+from metacortex.kernel.clock import now
 from metacortex.kernel.database import engine
 from metacortex.queries import verify as verification
-from metacortex.queries.projector import Projector
+from metacortex.queries.bus import Freshness, Queries
+from metacortex.queries.projector import Gap, Poisoned, Projector
 from metacortex.queries.registry import PROJECTIONS
+from metacortex.queries.tasks import ListTasks
 from metacortex.queries.verify import written_columns
+from metacortex.queries.watermarks import Shown
 from tests.conftest import Urls
 from tests.machine import laws
 from tests.machine.walking import Walk, unit
@@ -347,3 +352,132 @@ async def test_a_poisoned_event_parks_its_workspace_and_no_other(
     assert await projector.rebuild(workspace) == 3
     assert await parked(writes, workspace) == (3, None)
     await laws.check_read_side(writes, projector, workspace)
+
+
+async def test_a_workspace_whose_first_event_is_poisoned_is_parked_as_well(
+    writes: AsyncEngine,
+    projector: Projector,
+    workspace: UUID,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    await born(writes, workspace)
+    monkeypatch.setitem(codec.VERSIONS, "task.created", 0)
+    assert (await projector.turn([workspace])).behind == []
+    sequence, error = await parked(writes, workspace)
+    assert sequence == 0
+    assert error is not None and "UnknownEvent" in error
+
+
+async def test_nobody_is_parked_where_another_has_gone_on(
+    urls: Urls,
+    writes: AsyncEngine,
+    projector: Projector,
+    workspace: UUID,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A worker of the old release is about to park, and the new one rebuilds."""
+    about_to, may = asyncio.Event(), asyncio.Event()
+
+    class Slow(Projector):
+        async def _park(self, poisoned: Poisoned) -> None:
+            about_to.set()
+            await may.wait()
+            await super()._park(poisoned)
+
+    await born(writes, workspace)
+    await poison(urls, workspace)
+    database = engine(urls.projector)
+    turn = asyncio.create_task(Slow(database).turn([workspace]))
+    await about_to.wait()
+    monkeypatch.setitem(codec.VERSIONS, "task.edited", 2)
+    assert await projector.rebuild(workspace) == 2
+    may.set()
+    await turn
+    assert await parked(writes, workspace) == (2, None)
+    await database.dispose()
+
+
+async def test_a_schema_that_does_not_fit_parks_nobody(
+    urls: Urls, writes: AsyncEngine, projector: Projector, workspace: UUID
+) -> None:
+    """A worker may be ahead of its migration for a while."""
+    await born(writes, workspace)
+    await projector.turn([workspace])
+    await born(writes, workspace)
+    rename = "ALTER TABLE queries.tasks RENAME COLUMN {} TO {}"
+    await run(urls.owner, rename.format("assignee_id", "later"))
+    try:
+        with pytest.raises(asyncpg.UndefinedColumnError):
+            await projector.turn([workspace])
+    finally:
+        await run(urls.owner, rename.format("later", "assignee_id"))
+    await projector.turn([workspace])
+    assert await parked(writes, workspace) == (2, None)
+
+
+async def test_a_missing_event_stops_whoever_reads_on(
+    urls: Urls, writes: AsyncEngine, projector: Projector, workspace: UUID
+) -> None:
+    for _ in range(2):
+        await born(writes, workspace)
+    await projector.turn([workspace])
+    await poison(urls, workspace)  # event 3
+    skip = "UPDATE events.heads SET sequence = sequence + 1 WHERE workspace_id = :w"
+    await run(urls.owner, skip, w=workspace)
+    with pytest.raises(UnknownEvent):
+        await projector.rebuild(workspace)
+    for statement in (
+        "ALTER TABLE events.log DISABLE TRIGGER USER",
+        "DELETE FROM events.log WHERE workspace_id = :w AND sequence = 2",
+        "ALTER TABLE events.log ENABLE ALWAYS TRIGGER log_rows_stay",
+        "ALTER TABLE events.log ENABLE ALWAYS TRIGGER log_stays",
+    ):
+        values = {"w": workspace} if ":w" in statement else {}
+        await run(urls.owner, statement, **values)
+    with pytest.raises(Gap, match="event 3 follows event 1"):
+        await projector.rebuild(workspace)
+    assert "1 events are missing" in str(await projector.verify(workspace))
+
+
+async def test_a_log_that_ends_before_its_head_is_not_taken_for_whole(
+    urls: Urls, writes: AsyncEngine, projector: Projector, workspace: UUID
+) -> None:
+    await born(writes, workspace)
+    await projector.turn([workspace])
+    skip = "UPDATE events.heads SET sequence = sequence + 1 WHERE workspace_id = :w"
+    await run(urls.owner, skip, w=workspace)
+    with pytest.raises(Gap, match="ends at 1, its head says 2"):
+        await projector.rebuild(workspace)
+    assert await parked(writes, workspace) == (1, None)
+
+
+async def test_pages_kept_do_not_outlive_a_rebuild(
+    urls: Urls, writes: AsyncEngine, projector: Projector, workspace: UUID
+) -> None:
+    await born(writes, workspace)
+    await projector.turn([workspace])
+    spoil = "UPDATE queries.tasks SET deleted = TRUE WHERE workspace_id = :w"
+    await run(urls.owner, spoil, w=workspace)
+    queries, query = Queries(writes), ListTasks(workspace_id=workspace, now=now())
+    for total in (0, 1):
+        seen = await queries.shown(workspace, Freshness())
+        assert seen.sequence == 1
+        assert (await queries.page(query, "key", seen)).total == total
+        await projector.rebuild(workspace)
+
+
+async def test_pages_of_nothing_are_not_kept_without_bound(
+    writes: AsyncEngine, workspace: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("metacortex.queries.bus.KEPT_BYTES", 10_000)
+    queries, fetched = Queries(writes), []
+    for word in ("first", *(str(number) for number in range(20)), "first"):
+        query = ListTasks(workspace_id=workspace, now=now(), q=word)
+        fetched.append(await queries.page(query, word, Shown()))
+    assert fetched[0] is not fetched[-1]
+    assert fetched[-1] is await queries.page(query, word, Shown())
+
+
+async def born(writes: AsyncEngine, workspace: UUID) -> None:
+    birth = tasks.CreateTask(task_id=uuid4(), title="Clean")
+    await Bus(writes).execute([unit(workspace, birth)])
