@@ -23,6 +23,7 @@ from metacortex.api.routes import (
     parse,
     refuse_parameters,
     resource,
+    stale,
 )
 from metacortex.commands import receipts
 from metacortex.commands.message import Answer
@@ -249,11 +250,16 @@ async def receipt(request: Request) -> Response:
     caller = allow(machine.caller(request), (*USERS, Role.AUDITOR))
     refuse_parameters(request)
     id = reading.path_id(request)
+    fresh = reading.freshness(request, machine.waits)
+    seen = await machine.queries.shown(caller.workspace_id, fresh)
     async with autocommit(machine.writes).connect() as connection:
         found = await receipts.find(ReadConnection(connection), caller.workspace_id, id)
     if found is None:
         raise NotFound("not_found")
-    return envelope.answer(request, orjson.dumps(shown(found)))
+    meta: dict[str, Any] = {"sequence": seen.sequence}
+    stale(meta, fresh, seen.sequence)
+    headers = {"Metacortex-Sequence": str(seen.sequence)}
+    return envelope.answer(request, orjson.dumps(shown(found)), meta, headers=headers)
 
 
 def shown(found: Receipt) -> Mapping[str, Any]:

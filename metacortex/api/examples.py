@@ -239,7 +239,7 @@ def of_the_rest() -> Mapping[str, Any]:
     undone = household.story.undo()
     return {
         "runCommands": _envelope({"results": [item]}, ran),
-        "getCommand": _envelope(batch.shown(answer.receipt)),
+        "getCommand": _envelope(batch.shown(answer.receipt), {"sequence": sequence}),
         "undoCommand": _envelope(
             orjson.Fragment(resource(undone)), command_meta(undone)
         ),

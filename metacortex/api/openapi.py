@@ -69,9 +69,6 @@ OTHERS = (
         summary="What became of a command",
         tag="commands",
         data=shapes.Receipt,
-        meta=shapes.Meta,
-        headers=("If-None-Match",),
-        answered=_TAGGED,
     ),
     Other(
         id="taskStats",

@@ -84,7 +84,7 @@ async def read_json(request: Request, limit: int) -> Any:
     except ValueError as error:
         if _has_lone_surrogates(body):
             detail = "A lone surrogate cannot be stored"
-            raise Invalid("invalid_field", detail) from error
+            raise Invalid("invalid_field", detail, source={"pointer": ""}) from error
         raise Malformed("malformed_json", str(error)) from error
 
 

@@ -28,7 +28,7 @@ from metacortex.commands.registry import COMMANDS
 from metacortex.commands.repository import Stored
 from metacortex.kernel import clock
 from metacortex.kernel.errors import Malformed, NotFound
-from metacortex.kernel.ids import derived
+from metacortex.kernel.ids import derived, new_id
 from metacortex.queries import fold
 from metacortex.queries.activity import ListActivity
 from metacortex.queries.page import PAGE_LIMIT, PER_PAGE, PER_PAGE_LIMIT, ListQuery
@@ -45,7 +45,7 @@ class PageParameters(Parameters):
     """Which page, counted from 1; the first without it. Not with a cursor."""
     per_page: Annotated[int, Field(ge=1, le=PER_PAGE_LIMIT), DIGITS] = PER_PAGE
     """Rows of a page."""
-    cursor: Annotated[str, Field(min_length=1, max_length=2_000)] | None = None
+    cursor: Annotated[str, Field(min_length=1, max_length=8_000)] | None = None
     """The next_cursor of the page before; rows that come or go shift nothing."""
 
 
@@ -134,7 +134,7 @@ def parse(
     body = reading.validated(spec.body, raw, prefix)
     own = getattr(body, "id", None)
     mark = receipts.fingerprint(caller.user_id, spec.name, target, raw, expected)
-    id = target or own or derived(command_id, "created")
+    id = target or own or new_id()
     return Parsed(spec, id, body, command_id, mark, expected)
 
 
@@ -349,6 +349,12 @@ def one_handler(module: Module) -> Handler:
         seen = 0
         if fresh.sequence:
             seen = (await machine.queries.shown(caller.workspace_id, fresh)).sequence
+        if given.as_of is not None and given.version is not None:
+            raise Malformed(
+                "invalid_parameter",
+                "as_of and version exclude each other",
+                source={"parameter": "version"},
+            )
         if given.as_of is not None or given.version is not None:
             sequence, found = await machine.queries.past(
                 *where, version=given.version, as_of=given.as_of

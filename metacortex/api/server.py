@@ -46,6 +46,7 @@ def make_server(settings: Settings, *, host: str, port: int, grace_s: int) -> Se
             access_log=False,
             server_header=False,
             http=Protocol,
+            ws="none",
             timeout_graceful_shutdown=grace_s,
         )
     )

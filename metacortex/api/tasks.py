@@ -1,5 +1,6 @@
 """Tasks in HTTP: request bodies and routes."""
 
+import datetime as dt
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -15,6 +16,7 @@ from metacortex.api.bodies import (
     Name,
     Nothing,
     UserId,
+    WallTime,
     Zone,
 )
 from metacortex.api.routes import Command, Listing, ListParameters, Module, Search
@@ -65,6 +67,23 @@ class TagChanges(Changes):
     remove: Tags = ()
 
 
+class DueChanges(Changes):
+    """What to change of a day, or of the wall time on it."""
+
+    date: Day | None = None
+    time: WallTime | None = None
+    """On a clock in the time zone; null for the whole day."""
+    time_zone: Zone | None = None
+    """Such as Europe/Berlin; null for the reader's."""
+
+    def change(self) -> rules.DueChange:
+        """Return it as the command has it."""
+        given = self.arguments()
+        if self.time is not None:
+            given["time"] = dt.time.fromisoformat(self.time)
+        return rules.DueChange(**given)
+
+
 class EditTaskBody(Changes):
     """What to change; what is not sent stays, null empties."""
 
@@ -72,8 +91,8 @@ class EditTaskBody(Changes):
     description: Description | None = None
     """Markdown."""
     priority: Priority = "medium"
-    due: DueBody | None = None
-    """A day, or a time on it."""
+    due: DueChanges | None = None
+    """What to change of it; null for no day at all."""
     tags: TagChanges = TagChanges()
     assignee_id: UserId | None = None
     """A member of the workspace."""
@@ -82,7 +101,9 @@ class EditTaskBody(Changes):
 
     def arguments(self) -> dict[str, Any]:
         """Return the command's arguments."""
-        found = _with_due(super().arguments(), self.due)
+        found = super().arguments()
+        if self.due is not None:
+            found["due"] = self.due.change()
         found.pop("tags", None)
         return {**found, "add_tags": self.tags.add, "remove_tags": self.tags.remove}
 

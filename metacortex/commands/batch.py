@@ -177,8 +177,9 @@ class Batch:
         decider = DECIDER_OF[command.__class__]
         type, stream_id = decider.stream_type, decider.stream_id(command)
         before = space.stored[type].get(stream_id)
-        if request.expected_version is not None:
-            _check_version(request.expected_version, before)
+        expected = request.expected_version
+        if expected is not None and (before or command.__class__ in decider.births):
+            _check_version(expected, before)
         facts = self._facts(request.context, needs, space)
         state = None if before is None else before.state
         for decided in decider.decide(command, state, facts):

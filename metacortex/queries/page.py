@@ -145,6 +145,12 @@ async def fetch(reads: Reads, query: ListQuery) -> Page:
     )
 
 
+NAMED = (
+    "(strpos(lower(name), lower(:q)) > 0"
+    " OR to_tsvector('simple', name) @@ websearch_to_tsquery('simple', :q))"
+)
+"""Finds names by a part of them, as one types it, or by words, as texts are found."""
+
 _Key = tuple[str, str, bool]
 
 
@@ -200,7 +206,9 @@ _FORMS: Mapping[str, tuple[re.Pattern[str], Callable[[str], object]]] = {
     "smallint": (re.compile(r"-?[0-9]{1,4}"), int),
     "text": (re.compile(r"[^\x00]*"), str),
     "timestamptz": (
-        re.compile(_DAY + r" [0-9:]{8}(\.[0-9]{1,6})?[+-][0-9]{2}(:[0-9]{2})?"),
+        re.compile(
+            _DAY + r" [0-9:]{8}(\.[0-9]{1,6})?[+-](0[0-9]|1[0-5])(:[0-5][0-9])?"
+        ),
         datetime.fromisoformat,
     ),
     "uuid": (re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"), UUID),

@@ -22,7 +22,7 @@ from metacortex.events.projects import (
 )
 from metacortex.events.record import Recorded
 from metacortex.kernel.decider import changed
-from metacortex.queries.page import Filters, ListQuery, Sort
+from metacortex.queries.page import NAMED, Filters, ListQuery, Sort
 from metacortex.queries.tables import SCHEMA, Projection, ReadTable, born
 
 
@@ -132,7 +132,7 @@ class ListProjects(ListQuery):
         if self.archived is not None:
             found.equal("archived", self.archived)
         if self.q:
-            found.add("strpos(lower(name), lower(:q)) > 0", q=self.q)
+            found.add(NAMED, q=self.q)
         return found
 
 

@@ -21,7 +21,7 @@ from metacortex.events.tags import (
     TagReverted,
 )
 from metacortex.kernel.decider import changed
-from metacortex.queries.page import Filters, ListQuery, Sort
+from metacortex.queries.page import NAMED, Filters, ListQuery, Sort
 from metacortex.queries.tables import SCHEMA, Projection, ReadTable, born
 
 
@@ -102,7 +102,7 @@ class ListTags(ListQuery):
         """Return the conditions of this list."""
         found = Filters().equal("deleted", self.deleted)
         if self.q:
-            found.add("strpos(lower(name), lower(:q)) > 0", q=self.q)
+            found.add(NAMED, q=self.q)
         return found
 
 

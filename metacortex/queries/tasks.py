@@ -143,6 +143,7 @@ def deadline(due: Due) -> tuple[datetime | None, datetime | None]:
 
     A day is over when the next one begins. A wall time that a clock change skips
     counts by the offset before the change, so it is late an hour later by the wall.
+    Without a zone it is compared with the reader's clock, whatever that was set to.
     """
     if due.time is None:
         day = due.date + dt.timedelta(days=1) if due.date < dt.date.max else due.date
@@ -220,7 +221,7 @@ _OVERDUE = "status = ANY (:open) AND (due_at <= :now OR due_local <= :now_local)
 def overdue(now: datetime, time_zone: str) -> dict[str, Any]:
     """Return what the overdue condition compares with, for somebody in a zone."""
     local = now.astimezone(ZoneInfo(time_zone)).replace(tzinfo=None)
-    return {"open": list(OPEN), "now": now, "now_local": local}
+    return {"open": list(OPEN), "now": now, "now_local": local, "zone": time_zone}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -119,6 +119,15 @@ async def test_what_is_no_http_is_answered_in_the_envelope(live: Live) -> None:
         assert orjson.loads(body)["errors"][0]["code"] == "bad_request"
 
 
+async def test_an_upgrade_that_is_not_offered_is_passed_over(live: Live) -> None:
+    """RFC 9110, section 7.8: a server may ignore it and go on as it was."""
+    upgrade = {"Connection": "Upgrade", "Upgrade": "websocket"}
+    async with httpx2.AsyncClient(base_url=live.url) as client:
+        response = await client.get(f"{BASE}/tasks", headers=upgrade)
+    assert response.status_code == 401
+    assert response.json()["errors"][0]["code"] == "token_missing"
+
+
 @pytest.fixture(scope="module")
 def public_key() -> str:
     """A public key whose private half nobody has."""

@@ -183,6 +183,9 @@ async def test_stats_agree_with_lists(client: Client) -> None:
         ("cow or notary", ["call the notary", "milk the cow"]),
         ("Notary", ["call the notary"]),
         ("key", ["call the notary"]),
+        ("q4", ["plan Q3/Q4 in room-5"]),
+        ("Q3/Q4", ["plan Q3/Q4 in room-5"]),
+        ("5", ["plan Q3/Q4 in room-5"]),
         ("nothing", []),
         ("'", []),
         ('"', []),
@@ -193,6 +196,7 @@ async def test_search(client: Client, q: str, found: list[str]) -> None:
     await client.task("buy oat milk")
     await client.task("milk the cow")
     await client.task("call the notary", description="about the key")
+    await client.task("plan Q3/Q4 in room-5")
     assert await shown(client, q=q) == found
 
 

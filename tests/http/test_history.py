@@ -70,6 +70,7 @@ async def test_an_instant_is_the_resource_as_it_was(client: Client) -> None:
         {"version": "x"},
         {"version": "99999999999"},
         {"as_of": "yesterday"},
+        {"as_of": "2026-11-23T09:00:00Z", "version": "1"},
         {"as_of": "0001-01-01T00:00:00+14:00"},
         {"as_off": "2026-11-23T09:00:00Z"},
     ],

@@ -1,7 +1,7 @@
 """Tasks, projects and tags as a frontend uses them, and what the rules refuse."""
 
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -68,6 +68,43 @@ async def test_null_empties_and_absence_leaves(client: Client) -> None:
     done = await client.do("PATCH", path, {"due": None})
     assert done["data"]["due"] is None
     assert done["data"]["priority"] == "high"
+
+
+async def test_a_deadline_is_changed_in_part(client: Client) -> None:
+    """A merge patch goes into what it finds (RFC 7396)."""
+    task = await client.task()
+    path = f"/tasks/{task['id']}"
+    due = {"date": "2026-12-01", "time": None, "time_zone": "Europe/Berlin"}
+    for patch, after in (
+        ({"date": "2026-12-01", "time_zone": "Europe/Berlin"}, due),
+        ({"time": "10:00"}, {**due, "time": "10:00:00"}),
+        ({"date": "2026-12-02"}, {**due, "date": "2026-12-02", "time": "10:00:00"}),
+        ({"time": None}, {**due, "date": "2026-12-02"}),
+    ):
+        done = await client.do("PATCH", path, {"due": patch})
+        assert done["data"]["due"] == after
+    response = await client.send("PATCH", path, {"due": {"date": None}})
+    refused(response, 422, "missing_field")
+    await client.do("PATCH", path, {"due": None})
+    response = await client.send("PATCH", path, {"due": {"time": "10:00"}})
+    assert refused(response, 422, "missing_field")["source"]["pointer"] == "/due/date"
+
+
+async def test_projects_and_tags_are_found_by_words_and_by_parts(
+    client: Client,
+) -> None:
+    await client.do("POST", "/tags", {"name": "Deep Work"})
+    done = await client.do("POST", "/projects", {"name": "Deep Work"})
+    for path in ("/tags", "/projects"):
+        for q, total in (("eep", 1), ("work deep", 1), ("deep -work", 0), ("x", 0)):
+            page = await client.get(path, done["meta"]["sequence"], q=q)
+            assert page["meta"]["total"] == total, (path, q)
+
+
+async def test_ids_made_here_are_in_order(client: Client) -> None:
+    made = [UUID((await client.task())["id"]) for _ in range(3)]
+    assert [id.version for id in made] == [7, 7, 7]
+    assert made == sorted(made)
 
 
 @pytest.mark.parametrize("field", ["title", "priority", "tags"])

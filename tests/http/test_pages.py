@@ -185,6 +185,40 @@ async def test_a_forged_cursor_is_refused(client: Client, keys: list[Any]) -> No
     refused(response, 400, "bad_cursor")
 
 
+@pytest.mark.parametrize("offset", ["+16:00", "+23:59", "-23"])
+async def test_an_instant_that_no_database_writes_is_refused(
+    client: Client, offset: str
+) -> None:
+    await some(client)
+    cursor = (await client.get("/tasks", per_page=1))["meta"]["next_cursor"]
+    mark, at, id = orjson.loads(base64.urlsafe_b64decode(cursor + "=="))
+    moved = encoded([mark, at.replace("+00", offset), id])
+    params = {"per_page": "1", "cursor": moved}
+    refused(await client.send("GET", "/tasks", params=params), 400, "bad_cursor")
+
+
+async def test_a_long_title_makes_a_cursor_that_is_taken(client: Client) -> None:
+    for end in "ab":
+        last = await client.do("POST", "/tasks", {"title": "\x01" * 250 + end})
+    params: dict[str, Any] = {"per_page": "1", "sort": "title"}
+    page = await client.get("/tasks", last["meta"]["sequence"], **params)
+    cursor = page["meta"]["next_cursor"]
+    assert len((await client.get("/tasks", cursor=cursor, **params))["data"]) == 1
+
+
+async def test_a_cursor_of_another_time_zone_is_refused(client: Client) -> None:
+    await some(client)
+    params: dict[str, Any] = {
+        "per_page": "1",
+        "overdue": "false",
+        "time_zone": "Asia/Tokyo",
+    }
+    params["cursor"] = (await client.get("/tasks", **params))["meta"]["next_cursor"]
+    assert (await client.send("GET", "/tasks", params=params)).status_code == 200
+    params["time_zone"] = "America/New_York"
+    refused(await client.send("GET", "/tasks", params=params), 400, "cursor_mismatch")
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [

@@ -1,5 +1,7 @@
 """If-Match, ETag and If-None-Match: who saw what, and whether it still stands."""
 
+from uuid import uuid4
+
 import pytest
 
 from tests.clients import Client
@@ -25,6 +27,16 @@ async def test_an_old_version_is_refused_with_the_current_one(client: Client) ->
     error = refused(response, 412, "version_conflict")
     assert 2 in error["meta"].values()
     assert error["source"] == {"header": "If-Match"}
+
+
+@pytest.mark.parametrize("method", ["PATCH", "DELETE"])
+async def test_what_does_not_exist_is_not_found_whatever_one_saw(
+    client: Client, method: str
+) -> None:
+    body = {"title": "c"} if method == "PATCH" else None
+    path = f"/tasks/{uuid4()}"
+    response = await client.send(method, path, body, {"If-Match": '"3"'})
+    refused(response, 404, "not_found")
 
 
 @pytest.mark.parametrize("match", ["1", '"x"', "", '"1", "2"', '"1', '"9999999999"'])

@@ -1,5 +1,6 @@
 """What one may ask of tasks: the commands, and how long their parts may be."""
 
+import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -34,6 +35,15 @@ class CreateTask:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DueChange:
+    """What to change of when a task is due; the rest of it stays."""
+
+    date: dt.date | None | Unset = UNSET
+    time: dt.time | None | Unset = UNSET
+    time_zone: str | None | Unset = UNSET
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EditTask:
     """Change a task's own fields. What equals the present value changes nothing."""
 
@@ -41,7 +51,7 @@ class EditTask:
     title: str | Unset = UNSET
     description: str | None | Unset = UNSET
     priority: Priority | Unset = UNSET
-    due: Due | None | Unset = UNSET
+    due: Due | DueChange | None | Unset = UNSET
     assignee_id: str | None | Unset = UNSET
     add_tags: tuple[UUID, ...] = ()
     remove_tags: tuple[UUID, ...] = ()

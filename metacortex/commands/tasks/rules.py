@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import assert_never
+from typing import Any, assert_never
 from uuid import UUID
 
 from metacortex.commands.tasks.checks import (
@@ -25,6 +25,7 @@ from metacortex.commands.tasks.messages import (
     CompleteTask,
     CreateTask,
     DeleteTask,
+    DueChange,
     EditTask,
     MoveTask,
     ReopenTask,
@@ -38,6 +39,7 @@ from metacortex.commands.tasks.messages import (
 from metacortex.commands.tasks.places import OFF, ON, delete, move, restore, take_back
 from metacortex.commands.tasks.state import OPEN, TRANSITIONS, Task
 from metacortex.events.tasks import (
+    Due,
     Status,
     TaskArchived,
     TaskBlocked,
@@ -61,7 +63,7 @@ from metacortex.kernel.decider import (
     Unset,
     change,
 )
-from metacortex.kernel.errors import NotFound, Refused
+from metacortex.kernel.errors import Invalid, NotFound, Refused
 
 NOTHING = TaskEdited()
 
@@ -172,11 +174,23 @@ def _edit(command: EditTask, task: Task, facts: Facts) -> list[TaskEvent]:
         title=change(task.title, command.title),
         description=change(task.description, command.description),
         priority=change(task.priority, command.priority),
-        due=change(task.due, command.due),
+        due=change(task.due, _due(command.due, task.due)),
         tags=change(task.tags, _tags(command, task, facts)),
         assignee_id=assignee,
     )
     return [] if edited == NOTHING else [edited]
+
+
+def _due(asked: Due | DueChange | None | Unset, now: Due | None) -> Due | None | Unset:
+    """Return when the task shall be due. Raises Invalid where no day is left."""
+    if not isinstance(asked, DueChange):
+        return asked
+    names = ("date", "time", "time_zone")
+    given = {it: value for it in names if (value := getattr(asked, it)) is not UNSET}
+    merged: dict[str, Any] = {it: getattr(now, it, None) for it in names} | given
+    if merged["date"] is None:
+        raise Invalid("missing_field", source={"pointer": "/due/date"})
+    return Due(**merged)
 
 
 def _tags(command: EditTask, task: Task, facts: Facts) -> tuple[UUID, ...]:
