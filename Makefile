@@ -76,8 +76,8 @@ docs: $(STAMP) ## Write docs/settings.md and docs/errors.md from the code
 	$(BIN)/python -m metacortex.reference
 
 migration: $(STAMP) ## Begin a migration: make migration m="Add a due time to tasks"
-	@test -n '$(m)' || { echo 'Say what it does: make migration m="..."' >&2; exit 1; }
-	$(BIN)/alembic revision -m '$(m)'
+	@test -n "$$m" || { echo 'Say what it does: make migration m="..."' >&2; exit 1; }
+	$(BIN)/alembic revision -m "$$m"
 
 # Hashes of every file of a release and no address, so that any mirror will do. The
 # packages of the image are a subset, of the same versions.

@@ -68,9 +68,12 @@ def api(
         grace_s=int(settings.shutdown_grace_s),
     )
     garbage.calm()
-    server.run()
+    try:
+        server.run()
+    except SystemExit:  # the server's own way to say that it could not listen
+        server.started = False
     if not server.started:
-        raise typer.Exit(1)
+        fail("the API could not start; the lines above say why")
 
 
 @app.command()
@@ -243,9 +246,14 @@ def import_checklist(
     except (OSError, UnicodeDecodeError) as error:
         fail(f"{file} cannot be read: {error}")
     from metacortex import checklist as checklists
+    from metacortex.api.issuer import checked_name
 
-    actor = f"user_{user}"
-    space = workspace_of(f"org_{workspace}" if workspace else actor)
+    try:
+        actor = f"user_{checked_name(user, 'user')}"
+        team = workspace and f"org_{checked_name(workspace, 'workspace')}"
+    except ValueError as error:
+        fail(str(error))
+    space = workspace_of(team or actor)
     found = checklists.read(text, namespace=space, default_project=file.stem)
     report = run(_import_checklist(_settings(), found, space, actor))
     refused = report.refused
@@ -352,6 +360,8 @@ def _loaded() -> Settings:
         return load_settings()
     except ValidationError as error:
         fail("\n".join(mistakes(error)))
+    except OSError as error:  # services.env of another user, for one
+        fail(f"the settings cannot be read: {error}")
 
 
 def main() -> None:

@@ -62,6 +62,8 @@ def anticipated() -> Iterator[None]:
     """Turn trouble that an operator can mend into an error line."""
     try:
         yield
+    except BrokenPipeError:
+        raise  # whoever read has seen enough, as `head` has
     except MetaCortexError as error:
         fail(str(error))
     except (DBAPIError, OSError) as error:

@@ -31,14 +31,27 @@ Status = Literal["ok", "warning", "failing", "skipped"]
 OLDEST = 150_000  # server_version_num of PostgreSQL 15
 TOLD = 5  # differences that one line names; the rest is counted
 LEADERLESS_S = 30  # a leader that sweeps a long time renews its lease this late
+APPEND_ONLY_REMEDY = (
+    "put back what migrations/versions/0001_first_schema.sql says of it, and look for "
+    "who took it away"
+)
 PROJECTIONS_REMEDY = "`metacortex status` names them, `metacortex rebuild` mends them"
+_TRIGGER = "CREATE TRIGGER {} ON {} FOR EACH {} EXECUTE FUNCTION events.refuse()"
 TRIGGERS = frozenset(
     {
-        *("log_rows_stay", "log_stays"),
-        *("head_rows_stay", "heads_stay"),
-        *("receipt_rows_stay", "receipts_stay"),
+        _TRIGGER.format("log_rows_stay BEFORE DELETE OR UPDATE", "events.log", "ROW"),
+        _TRIGGER.format("log_stays BEFORE TRUNCATE", "events.log", "STATEMENT"),
+        _TRIGGER.format("head_rows_stay BEFORE DELETE", "events.heads", "ROW"),
+        _TRIGGER.format("heads_stay BEFORE TRUNCATE", "events.heads", "STATEMENT"),
+        _TRIGGER.format("receipt_rows_stay BEFORE DELETE", "commands.receipts", "ROW"),
+        _TRIGGER.format(
+            "receipts_stay BEFORE TRUNCATE", "commands.receipts", "STATEMENT"
+        ),
     }
 )
+"""What keeps the log as it is, as Postgres tells it."""
+
+REFUSE_MD5 = "28a9adcad3071bbcc01f5ae67ec0230a"  # of what events.refuse() does
 
 
 class NotInOrder(Exception):
@@ -112,7 +125,7 @@ class Doctor:
         migrate = "run `metacortex migrate`"
         return [
             Check("schema", self._schema, migrate),
-            Check("append-only", self._append_only, migrate),
+            Check("append-only", self._append_only, APPEND_ONLY_REMEDY),
             Check("grants", self._grants, "as the owner"),
             Check("projections", self._projections, PROJECTIONS_REMEDY),
             Check("scheduler", self._scheduler, "start `metacortex scheduler`"),
@@ -167,11 +180,15 @@ class Doctor:
 
     async def _append_only(self) -> str:
         sql = (
-            "SELECT coalesce(array_agg(tgname::text), '{}') FROM pg_trigger"
+            "SELECT coalesce(array_agg(pg_get_triggerdef(oid)), '{}') FROM pg_trigger"
             " WHERE tgenabled = 'A' AND tgfoid = 'events.refuse'::regproc"
         )
         if missing := TRIGGERS - set(await self._scalar(sql)):
-            raise NotInOrder(f"triggers are off: {', '.join(sorted(missing))}")
+            names = sorted(trigger.split()[2] for trigger in missing)
+            raise NotInOrder(f"triggers are off or altered: {', '.join(names)}")
+        body = "SELECT md5(prosrc) FROM pg_proc WHERE oid = 'events.refuse'::regproc"
+        if await self._scalar(body) != REFUSE_MD5:
+            raise NotInOrder("the function events.refuse() is not ours")
         return "triggers in place, on log, heads and receipts"
 
     async def _grants(self) -> str:

@@ -72,6 +72,25 @@ _GRANTED = text(
 )
 
 
+_SCHEMAS = text(
+    "SELECT n.nspname, pg_get_userbyid(n.nspowner), coalesce(g.rolname, 'PUBLIC'),"
+    " a.privilege_type, a.grantee = n.nspowner FROM pg_namespace n"
+    " CROSS JOIN LATERAL aclexplode(coalesce(n.nspacl, acldefault('n', n.nspowner))) a"
+    " LEFT JOIN pg_roles g ON g.oid = a.grantee WHERE n.nspname = ANY (:schemas)"
+)
+_PASSED_ON = text(
+    "SELECT coalesce(g.rolname, 'PUBLIC'), a.privilege_type, n.nspname || '.'"
+    f" || c.relname FROM {_OURS} CROSS JOIN LATERAL aclexplode(c.relacl) a"
+    " LEFT JOIN pg_roles g ON g.oid = a.grantee"
+    " WHERE a.is_grantable AND a.grantee <> c.relowner ORDER BY 1, 3, 2"
+)
+_FUNCTIONS = text(
+    "SELECT p.oid::regprocedure::text, pg_get_userbyid(p.proowner) FROM pg_proc p"
+    " JOIN pg_namespace n ON n.oid = p.pronamespace WHERE n.nspname = ANY (:schemas)"
+    f" AND pg_get_userbyid(p.proowner) <> '{OWNER}' ORDER BY 1"
+)
+
+
 async def differences(connection: ReadConnection) -> list[str]:
     """Say where the database grants less or more than the matrix, and the remedy.
 
@@ -88,7 +107,52 @@ async def differences(connection: ReadConnection) -> list[str]:
     ]
     for table in owners:
         said += _table_differences(table, found)
-    return said
+    return said + await _beyond_tables(connection)
+
+
+async def _beyond_tables(connection: ReadConnection) -> list[str]:
+    """Say what differs in schemas, in functions, and in who may pass rights on."""
+    schemas = sorted({table.partition(".")[0] for table in MATRIX})
+    asked, said = {"schemas": schemas}, []
+    found = defaultdict[str, set[tuple[str, str]]](set)
+    for schema, owner, role, privilege, own in await connection.execute(
+        _SCHEMAS, asked
+    ):
+        if owner != OWNER:
+            said.append(
+                f"schema {schema} belongs to {owner}: ALTER SCHEMA {schema} OWNER TO "
+                f"{OWNER}"
+            )
+        elif not own:
+            found[schema].add((role, privilege))
+    for schema in schemas:
+        should = {(role, "USAGE") for role in _users_of(schema)}
+        said += [
+            f"{role} lacks {it} on schema {schema}: GRANT {it} ON SCHEMA {schema} "
+            f"TO {role}"
+            for role, it in sorted(should - found[schema])
+        ]
+        said += [
+            f"{role} has {it} on schema {schema}: REVOKE {it} ON SCHEMA {schema} "
+            f"FROM {role}"
+            for role, it in sorted(found[schema] - should)
+        ]
+    for role, privilege, table in await connection.execute(_PASSED_ON):
+        said.append(
+            f"{role} may pass {privilege} on {table} on: REVOKE GRANT OPTION FOR "
+            f"{privilege} ON {table} FROM {role}"
+        )
+    for function, owner in await connection.execute(_FUNCTIONS, asked):
+        said.append(
+            f"{function} belongs to {owner}: ALTER FUNCTION {function} OWNER TO {OWNER}"
+        )
+    return list(dict.fromkeys(said))
+
+
+def _users_of(schema: str) -> set[str]:
+    """Return the roles that may do something in a schema."""
+    lines = (roles for table, roles in MATRIX.items() if table.startswith(f"{schema}."))
+    return {role for roles in lines for role in roles}
 
 
 def _table_differences(

@@ -11,7 +11,13 @@ from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
-from pydantic import BeforeValidator, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    ValidationError,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
@@ -41,6 +47,15 @@ def database_url(value: str) -> str:
     return url.set(drivername=DRIVER, query=query).render_as_string(hide_password=False)
 
 
+def redis_url(value: str) -> str:
+    """Return a Redis URL as it is. Raises ValueError, without repeating it."""
+    parts = urlsplit(value)
+    named = parts.path if parts.scheme == "unix" else parts.hostname
+    if parts.scheme not in {"redis", "rediss", "unix"} or not named:
+        raise ValueError("must begin with redis://, rediss:// or unix://")
+    return value
+
+
 def _split(value: object) -> object:
     if isinstance(value, str):
         return tuple(part.strip() for part in value.split(",") if part.strip())
@@ -52,6 +67,7 @@ class UnsafeSettings(Exception):
 
 
 DatabaseUrl = Annotated[str, BeforeValidator(database_url)]
+RedisUrl = Annotated[str, AfterValidator(redis_url)]
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 
 
@@ -110,7 +126,7 @@ class Settings(BaseSettings):
         description="Database for audit questions, as the role metacortex_auditor. "
         "Unset: DATABASE_URL.",
     )
-    redis_url: str = Field(
+    redis_url: RedisUrl = Field(
         "redis://localhost:6379/0",
         validation_alias="REDIS_URL",
         repr=False,

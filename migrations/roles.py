@@ -12,22 +12,26 @@ from sqlalchemy.engine import make_url
 
 from metacortex.grants import APP, AUDITOR, OWNER, PROJECTOR
 
+UTC = {"timezone": "UTC"}  # answers say Z, whatever zone the server is in
 LIMITS = {
     APP: {
+        **UTC,
         "statement_timeout": "10s",
         "lock_timeout": "5s",
         "idle_in_transaction_session_timeout": "10s",
     },
     PROJECTOR: {
+        **UTC,
         "lock_timeout": "30s",  # a rebuild waits for the turn that holds the checkpoint
         "idle_in_transaction_session_timeout": "60s",
     },
     AUDITOR: {
+        **UTC,
         "statement_timeout": "60s",
         "default_transaction_read_only": "on",
     },
 }
-"""By role that logs in: how long it may hold things up."""
+"""By role that logs in: how long it may hold things up, and its time zone."""
 
 
 class MissingRoles(CommandError):

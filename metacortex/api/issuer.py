@@ -89,7 +89,7 @@ class LocalIssuer:
             "nbf": issued - NOT_BEFORE_S,
             "sid": f"sess_{secrets.token_hex(12)}",
             "sts": "active",
-            "sub": f"user_{_checked(user, 'user')}",
+            "sub": f"user_{checked_name(user, 'user')}",
             "v": 2,
             **_standing(workspace, role or Role.OWNER),
         }
@@ -115,7 +115,7 @@ class LocalIssuer:
 def _standing(workspace: str | None, role: Role) -> dict[str, Any]:
     """Return the claims that say where the user acts, and as what."""
     if workspace is not None:
-        name = _checked(workspace, "workspace")
+        name = checked_name(workspace, "workspace")
         active = {"id": f"org_{name}", "slg": name.lower(), "rol": role.value}
         return {"o": {**active, "per": "", "fpm": ""}}
     if role is Role.MEMBER:
@@ -125,7 +125,8 @@ def _standing(workspace: str | None, role: Role) -> dict[str, Any]:
     return {"metadata": {"metacortex_role": role.value}}
 
 
-def _checked(name: str, what: str) -> str:
+def checked_name(name: str, what: str) -> str:
+    """Return a short name as it is. Raises ValueError."""
     if not _NAME.fullmatch(name):
         raise ValueError(
             f"The {what} name must be 1 to 64 letters, digits, hyphens or underscores."

@@ -15,7 +15,7 @@ from uuid import uuid4
 import asyncpg
 from sqlalchemy import Engine, MetaData, TextClause, event
 from sqlalchemy.dialects.postgresql.asyncpg import dialect
-from sqlalchemy.exc import DBAPIError, InterfaceError
+from sqlalchemy.exc import DBAPIError, InterfaceError, InvalidatePoolError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.orm import DeclarativeBase
@@ -24,7 +24,6 @@ ReadConnection = NewType("ReadConnection", AsyncConnection)
 WriteConnection = NewType("WriteConnection", ReadConnection)
 
 POOL_TIMEOUT_S = 2.0  # longer would let requests pile up behind a dead database
-STATEMENT_TIMEOUT_MS = 10_000  # no honest request of ours takes longer
 
 
 class Table(DeclarativeBase):
@@ -53,7 +52,7 @@ def engine(
         arguments["statement_cache_size"] = 0
         arguments["prepared_statement_cache_size"] = 0
         arguments["prepared_statement_name_func"] = lambda: f"__mc_{uuid4().hex}__"
-    return create_async_engine(
+    made = create_async_engine(
         url,
         pool_size=pool_size,
         max_overflow=0,
@@ -61,6 +60,14 @@ def engine(
         pool_recycle=1800,  # seconds: so that a failed-over primary is found again
         connect_args=arguments,
     )
+    event.listen(made.sync_engine, "checkout", _check_alive)
+    return made
+
+
+def _check_alive(connection: Any, record: object, proxy: object) -> None:
+    """Let the pool begin anew if the server has hung up: on one means on all."""
+    if connection.driver_connection.is_closed():
+        raise InvalidatePoolError
 
 
 def autocommit(engine: AsyncEngine) -> AsyncEngine:
@@ -170,16 +177,21 @@ class Straight:
             connection.detach()
             connection.close()
 
+    async def _alive(self) -> AsyncConnection:
+        """Return a connection on which the server has not hung up."""
+        while self._kept:
+            connection = self._kept.pop()
+            if not _driver(connection).is_closed():
+                return connection
+            await connection.invalidate()
+            await connection.close()
+        return await self._engine.connect()
+
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[Direct]:
-        if self._kept:
-            connection = self._kept.pop()
-        else:
-            connection = await self._engine.connect()
+        connection = await self._alive()
         try:
-            opened = connection.sync_connection
-            assert opened is not None
-            yield Direct(opened.connection.driver_connection)
+            yield Direct(_driver(connection))
         except BaseException:
             await connection.invalidate()
             await connection.close()
@@ -188,6 +200,12 @@ class Straight:
             self._kept.append(connection)
         else:
             await connection.close()
+
+
+def _driver(connection: AsyncConnection) -> Any:
+    opened = connection.sync_connection
+    assert opened is not None
+    return opened.connection.driver_connection
 
 
 def straight(engine: AsyncEngine) -> Straight:

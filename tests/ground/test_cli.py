@@ -1,6 +1,10 @@
 """The command line: what it refuses, and what its last line says."""
 
 import json
+import os
+import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +14,7 @@ from alembic.config import Config
 from typer.testing import CliRunner, Result
 
 from metacortex.cli import app, importing
+from metacortex.console import anticipated
 from metacortex.settings import UnsafeSettings, load_settings
 from tests.ground.test_settings import SAFE, bare_environment
 
@@ -21,6 +26,7 @@ WORKS = {
     **{name: (name,) for name in ("status", "rebuild")},
     "checklist": ("import", "checklist", "list.md", "--user", "ada"),
 }
+TEAM = ("--user", "ada", "--workspace", "not a name!")
 NOWHERE = "postgresql://metacortex_app@/metacortex?host=/nowhere"
 
 __all__ = ["bare_environment"]  # a fixture that holds here, too
@@ -121,6 +127,60 @@ def test_wrong_arguments_are_named_and_exit_2(arguments: tuple[str, ...]) -> Non
     assert said.exit_code == 2
     assert said.stdout == ""
     assert "Usage: " in said.stderr
+
+
+def test_settings_of_somebody_else_are_one_line(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Tests may run as root, who may read everything."""
+
+    def load() -> None:
+        raise PermissionError(13, "Permission denied", "services.env")
+
+    monkeypatch.setattr("metacortex.cli.load_settings", load)
+    said = call("status")
+    assert said.exit_code == 1
+    assert said.stderr.startswith("error: the settings cannot be read: ")
+
+
+@pytest.mark.parametrize(
+    "name", ["nonsense", "http://here:6379", "redis://", "unix://"]
+)
+def test_a_redis_that_is_none_is_named(name: str) -> None:
+    said = call("worker", REDIS_URL=name)
+    assert said.exit_code == 1
+    assert said.stderr.startswith("error: REDIS_URL: must begin with redis://")
+
+
+@pytest.mark.parametrize("where", [("--user", ""), ("--user", "a b"), TEAM])
+def test_a_list_goes_to_names_that_tokens_can_have(
+    folder: Path, where: tuple[str, ...]
+) -> None:
+    said = call("import", "checklist", "list.md", *where, ENVIRONMENT="development")
+    assert said.exit_code == 1
+    assert "name must be 1 to 64 letters" in said.stderr
+
+
+def test_whoever_has_seen_enough_gets_no_remedy() -> None:
+    with pytest.raises(BrokenPipeError), anticipated():
+        raise BrokenPipeError
+
+
+def test_a_port_that_is_taken_is_said_last(folder: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        safe = {"ENVIRONMENT": "test", "DATABASE_URL": NOWHERE}
+        done = subprocess.run(
+            [sys.executable, "-m", "metacortex", "api", "--port", port],
+            env={**os.environ, **safe, "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+        )
+    assert done.returncode == 1
+    assert "address already in use" in done.stderr.lower()
+    assert done.stderr.splitlines()[-1].startswith("error: the API could not start")
 
 
 def test_a_list_that_is_not_there_is_named(folder: Path) -> None:

@@ -59,13 +59,13 @@ def test_each_process_has_the_passwords_that_it_needs_and_no_other() -> None:
         name: {it for it in services[name]["environment"] if it.startswith("DATABASE")}
         for name in OURS
     }
-    projecting = {"DATABASE_URL", "DATABASE_PROJECTOR_URL"}
-    assert urls == {
-        "api": {"DATABASE_URL"},
-        "worker": projecting,
-        "scheduler": projecting,
-        "migrate": projecting | {"DATABASE_OWNER_URL", "DATABASE_AUDITOR_URL"},
-    }
+    every = {f"DATABASE{it}_URL" for it in ("", "_PROJECTOR", "_OWNER", "_AUDITOR")}
+    one = {"DATABASE_URL"}
+    assert urls == {"api": one, "worker": one, "scheduler": one, "migrate": every}
+    for name, role in (("api", "app"), ("worker", "projector")):
+        url = services[name]["environment"]["DATABASE_URL"]
+        assert url.startswith(f"postgresql://metacortex_{role}:")
+    assert services["worker"]["environment"] == services["scheduler"]["environment"]
 
 
 @pytest.mark.parametrize("name", OURS)

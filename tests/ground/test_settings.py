@@ -35,13 +35,15 @@ def services(folder: Path, **values: str) -> None:
 def test_overrides_beat_the_environment_beats_the_file_beats_the_default(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    services(tmp_path, METACORTEX_PORT="1", METACORTEX_LANE_COUNT="5", REDIS_URL="x")
+    services(
+        tmp_path, METACORTEX_PORT="1", METACORTEX_LANE_COUNT="5", REDIS_URL="redis://x"
+    )
     monkeypatch.setenv("METACORTEX_PORT", "2")
     monkeypatch.setenv("METACORTEX_LANE_COUNT", "6")
     settings = load_settings(port=3)
     assert settings.port == 3
     assert settings.lane_count == 6
-    assert settings.redis_url == "x"
+    assert settings.redis_url == "redis://x"
     assert settings.worker_threads == 4
 
 

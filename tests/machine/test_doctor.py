@@ -33,7 +33,7 @@ async def own(postgres_url: str, redis_url: str) -> AsyncIterator[Urls]:
 async def run(urls: Urls, *statements: str) -> None:
     database = create_async_engine(urls.owner)
     async with database.begin() as connection:
-        for sql in statements:
+        for sql in "\n".join(statements).splitlines():
             await connection.execute(text(sql))
     await database.dispose()
 
@@ -82,7 +82,72 @@ async def test_all_is_well(settings: Settings, own: Urls) -> None:
             "ALTER TABLE events.heads DISABLE TRIGGER head_rows_stay",
             "ALTER TABLE events.heads ENABLE ALWAYS TRIGGER head_rows_stay",
             "append-only",
-            "triggers are off: head_rows_stay",
+            "triggers are off or altered: head_rows_stay",
+        ),
+        (
+            "ALTER TRIGGER head_rows_stay ON events.heads RENAME TO gone\n"
+            "CREATE TRIGGER head_rows_stay BEFORE DELETE ON events.heads FOR EACH ROW"
+            " WHEN (false) EXECUTE FUNCTION events.refuse()\n"
+            "ALTER TABLE events.heads ENABLE ALWAYS TRIGGER head_rows_stay",
+            "DROP TRIGGER head_rows_stay ON events.heads\n"
+            "ALTER TRIGGER gone ON events.heads RENAME TO head_rows_stay",
+            "append-only",
+            "triggers are off or altered: head_rows_stay",
+        ),
+        (
+            "ALTER FUNCTION events.refuse() RENAME TO refuses\nCREATE FUNCTION"
+            " events.refuse() RETURNS trigger LANGUAGE plpgsql AS"
+            " 'BEGIN RETURN NULL; END'",
+            "DROP FUNCTION events.refuse()\n"
+            "ALTER FUNCTION events.refuses() RENAME TO refuse",
+            "append-only",
+            "triggers are off or altered: head_rows_stay, heads_stay",
+        ),
+        (
+            "UPDATE pg_proc SET prosrc = prosrc || ' ' WHERE proname = 'refuse'",
+            "UPDATE pg_proc SET prosrc = rtrim(prosrc) || ' '"
+            " WHERE proname = 'refuse'",
+            "append-only",
+            "the function events.refuse() is not ours",
+        ),
+        (
+            "GRANT CREATE ON SCHEMA events TO metacortex_app",
+            "REVOKE CREATE ON SCHEMA events FROM metacortex_app",
+            "grants",
+            "metacortex_app has CREATE on schema events: REVOKE CREATE",
+        ),
+        (
+            "GRANT USAGE ON SCHEMA commands TO metacortex_projector",
+            "REVOKE USAGE ON SCHEMA commands FROM metacortex_projector",
+            "grants",
+            "metacortex_projector has USAGE on schema commands",
+        ),
+        (
+            "ALTER SCHEMA workers OWNER TO metacortex_projector",
+            "ALTER SCHEMA workers OWNER TO metacortex_owner\n"
+            "GRANT USAGE ON SCHEMA workers TO metacortex_projector",
+            "grants",
+            "schema workers belongs to metacortex_projector: ALTER SCHEMA",
+        ),
+        (
+            "GRANT SELECT ON events.log TO metacortex_app WITH GRANT OPTION",
+            "REVOKE GRANT OPTION FOR SELECT ON events.log FROM metacortex_app",
+            "grants",
+            "metacortex_app may pass SELECT on events.log on: REVOKE GRANT OPTION",
+        ),
+        (
+            "ALTER FUNCTION events.refuse() OWNER TO metacortex_app",
+            "ALTER FUNCTION events.refuse() OWNER TO metacortex_owner",
+            "grants",
+            "events.refuse() belongs to metacortex_app: ALTER FUNCTION",
+        ),
+        (
+            "INSERT INTO events.heads VALUES (gen_random_uuid(), 0, 0, now(), '')\n"
+            "INSERT INTO queries.checkpoints (workspace_id, sequence)"
+            " SELECT workspace_id, 5 FROM events.heads WHERE sequence = 0",
+            "DELETE FROM queries.checkpoints WHERE sequence = 5",
+            "projections",
+            "1 workspaces show more than their log holds",
         ),
         (
             "UPDATE public.alembic_version SET version_num = '0001'",
