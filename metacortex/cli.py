@@ -279,7 +279,6 @@ async def _import_checklist(
 ) -> "Report":
     from metacortex import describe as descriptions
     from metacortex import importer
-    from metacortex.commands.bus import Bus
     from metacortex.commands.members import Members
 
     database = descriptions.database(settings, settings.database_url)
@@ -287,7 +286,7 @@ async def _import_checklist(
         await Members(database).saw(space, actor)
         with Bar("commands") as progress:
             report = await importer.run(
-                Bus(database),
+                database,
                 found,
                 workspace_id=space,
                 actor_id=actor,

@@ -139,6 +139,12 @@ _STREAM = text(
     " AND stream_type = :type AND recorded_at <= :until ORDER BY version"
 )
 
+_STREAMS = text(
+    f"{_SELECT} FROM events.log WHERE workspace_id = :workspace"
+    " AND stream_id = ANY (CAST(:streams AS uuid[])) AND stream_type = :type"
+    " ORDER BY sequence"
+)
+
 _RANGE = text(
     f"{_SELECT} FROM events.log WHERE workspace_id = :workspace"
     " AND sequence BETWEEN :first AND :last ORDER BY sequence"
@@ -193,6 +199,21 @@ async def read_stream(
         "until": until or ANY_TIME,
     }
     return [_record(row) for row in await connection.execute(_STREAM, values)]
+
+
+async def read_streams(
+    connection: ReadConnection,
+    workspace_id: UUID,
+    stream_type: str,
+    stream_ids: Iterable[UUID],
+) -> list[EventRecord]:
+    """Return the records of some streams, in order."""
+    values = {
+        "workspace": workspace_id,
+        "streams": list(stream_ids),
+        "type": stream_type,
+    }
+    return [_record(row) for row in await connection.execute(_STREAMS, values)]
 
 
 async def read_range(

@@ -26,11 +26,11 @@ SMALL = """# Flat
 """
 
 
-async def add(bus: Bus, text: str, workspace: UUID) -> Report:
+async def add(writes: AsyncEngine, text: str, workspace: UUID) -> Report:
     """Import a text into a workspace, and expect that nothing is refused."""
     found = checklist.read(text, namespace=workspace)
     report = await importer.run(
-        bus,
+        writes,
         found,
         workspace_id=workspace,
         actor_id="user_importer",
@@ -57,8 +57,8 @@ async def stored(writes: AsyncEngine, workspace: UUID, id: UUID) -> Task:
 async def test_the_real_list_is_imported_once(
     writes: AsyncEngine, workspace: UUID
 ) -> None:
-    text, bus = shared.data(FILE), Bus(writes)
-    first = await add(bus, text, workspace)
+    text = shared.data(FILE)
+    first = await add(writes, text, workspace)
     assert first.items == ITEMS
     rows = (await laws.state_rows(writes, workspace))["task"]
     wanted = {
@@ -70,7 +70,7 @@ async def test_the_real_list_is_imported_once(
     }
     assert await laws.check(writes, workspace) == first.events
 
-    again = await add(bus, text, workspace)
+    again = await add(writes, text, workspace)
     assert (again.applied, again.events) == (0, 0)
     assert await laws.check(writes, workspace) == first.events
 
@@ -78,12 +78,12 @@ async def test_the_real_list_is_imported_once(
 async def test_an_edited_description_is_the_only_thing_that_changes(
     writes: AsyncEngine, workspace: UUID
 ) -> None:
-    text, bus = shared.data(FILE), Bus(writes)
-    await add(bus, text, workspace)
+    text = shared.data(FILE)
+    await add(writes, text, workspace)
     described = next(it for it in read(text, workspace) if it.description)
     line = text.splitlines()[described.line - 1]
     edited = text.replace(line, f"{line}\n  A note of mine", 1)
-    report = await add(bus, edited, workspace)
+    report = await add(writes, edited, workspace)
     assert (report.applied, report.events) == (1, 1)
     task = await stored(writes, workspace, described.id)
     assert task.description and "A note of mine" in task.description
@@ -92,21 +92,21 @@ async def test_an_edited_description_is_the_only_thing_that_changes(
 async def test_a_tick_completes_and_its_removal_reopens(
     writes: AsyncEngine, workspace: UUID
 ) -> None:
-    bus, id = Bus(writes), item(SMALL, workspace, "Paint the door").id
-    await add(bus, SMALL, workspace)
+    id = item(SMALL, workspace, "Paint the door").id
+    await add(writes, SMALL, workspace)
     ticked = SMALL.replace("[ ] Paint", "[x] Paint")
-    report = await add(bus, ticked, workspace)
+    report = await add(writes, ticked, workspace)
     assert report.events == 1
     assert (await stored(writes, workspace, id)).status == "completed"
-    assert (await add(bus, ticked, workspace)).events == 0
+    assert (await add(writes, ticked, workspace)).events == 0
 
 
 async def test_an_unticked_item_is_reopened(
     writes: AsyncEngine, workspace: UUID
 ) -> None:
-    bus, id = Bus(writes), item(SMALL, workspace, "Buy paint").id
-    await add(bus, SMALL, workspace)
-    report = await add(bus, SMALL.replace("[x]", "[ ]"), workspace)
+    id = item(SMALL, workspace, "Buy paint").id
+    await add(writes, SMALL, workspace)
+    report = await add(writes, SMALL.replace("[x]", "[ ]"), workspace)
     assert report.events == 1
     assert (await stored(writes, workspace, id)).status == "pending"
 
@@ -118,11 +118,31 @@ async def test_what_a_person_changed_is_not_overwritten(
     writes: AsyncEngine, workspace: UUID, change: dict[str, Any]
 ) -> None:
     bus, id = Bus(writes), item(SMALL, workspace, "Paint the door").id
-    await add(bus, SMALL, workspace)
+    await add(writes, SMALL, workspace)
     edit = tasks.EditTask(task_id=id, **change)
     await bus.execute([unit(workspace, edit)])
     await bus.execute([unit(workspace, tasks.CompleteTask(task_id=id))])
-    assert (await add(bus, SMALL, workspace)).events == 0
+    assert (await add(writes, SMALL, workspace)).events == 0
     task = await stored(writes, workspace, id)
     assert task.status == "completed"
     assert {name: getattr(task, name) for name in change} == change
+
+
+async def test_a_file_may_go_back_to_what_it_said(
+    writes: AsyncEngine, workspace: UUID
+) -> None:
+    door = item(SMALL, workspace, "Paint the door").id
+    ticked = SMALL.replace("[ ] Paint", "[x] Paint").replace("Two", "Three")
+    for text, status, coats in [
+        (SMALL, "pending", "Two coats"),
+        (ticked, "completed", "Three coats"),
+    ] * 3:
+        report = await add(writes, text, workspace)
+        task = await stored(writes, workspace, door)
+        assert (task.status, task.description) == (status, coats)
+        assert report.events <= 5
+        edit = tasks.EditTask(task_id=door, description="Mine")
+        await Bus(writes).execute([unit(workspace, edit)])
+        assert (await add(writes, text, workspace)).events == 0
+        edit = tasks.EditTask(task_id=door, description=coats)
+        await Bus(writes).execute([unit(workspace, edit)])
