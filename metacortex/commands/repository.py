@@ -117,12 +117,7 @@ def _reading(names: frozenset[str], lock: bool) -> TextClause:
         look_up = LOOK_UPS[name]
         sql = look_up.sql.replace("keys", f"{tag}_keys").replace("self", tag)
         ctes.append(f"{tag} AS ({sql})")
-        wanted = (
-            "workspace_id, project_id"
-            if name == "task.project"
-            else ("workspace_id, id")
-        )
-        sources[look_up.finds].append(f"SELECT {wanted} FROM {tag}")
+        sources[look_up.finds].append(f"SELECT workspace_id, id FROM {tag}")
     columns = [f"({_HEAD_LIST})", f"({_SEEN})", f"({receipts.FIND})"]
     for type in sorted(sources):
         wanted = " UNION ".join(sources[type])

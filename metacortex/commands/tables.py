@@ -295,7 +295,7 @@ LOOK_UPS: Mapping[str, LookUpTable] = {
     ),
     "task.project": LookUpTable(
         "project",
-        """SELECT t.workspace_id, t.project_id FROM keys JOIN commands.tasks t
+        """SELECT t.workspace_id, t.project_id AS id FROM keys JOIN commands.tasks t
         ON t.workspace_id = w AND t.id = k::uuid AND t.project_id IS NOT NULL""",
         _task_project,
         _task_project_known,

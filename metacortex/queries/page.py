@@ -10,7 +10,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from functools import lru_cache
 from typing import Any, ClassVar
 from uuid import UUID
@@ -201,8 +201,11 @@ def _after(cursor: str | None, mark: str, keys: Sequence[_Key]) -> Sequence[str]
 _DAY = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _FORMS: Mapping[str, tuple[re.Pattern[str], Callable[[str], object]]] = {
     "bigint": (re.compile(r"-?[0-9]{1,18}"), int),
-    "date": (re.compile(_DAY), date.fromisoformat),
     "float8": (re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,20})?(e-?[0-9]{1,2})?"), float),
+    "timestamp": (
+        re.compile(_DAY + r" [0-9:]{8}(\.[0-9]{1,6})?"),
+        datetime.fromisoformat,
+    ),
     "smallint": (re.compile(r"-?[0-9]{1,4}"), int),
     "text": (re.compile(r"[^\x00]*"), str),
     "timestamptz": (
@@ -221,7 +224,7 @@ _EXTREMES = ("infinity", "-infinity")
 def _fits(value: str, key: _Key) -> bool:
     """Tell whether a cursor's value is one that Postgres takes for the key."""
     form, parse = _FORMS[key[1]]
-    if key[1] == "date" and value in _EXTREMES:
+    if key[1] == "timestamp" and value in _EXTREMES:
         return True
     try:
         return form.fullmatch(value) is not None and parse(value) is not None

@@ -215,6 +215,9 @@ def summary(event: TaskEvent) -> str:
 
 OPEN = ("pending", "in_progress", "blocked")
 
+_DUE = "due_date + coalesce((document -> 'due' ->> 'time')::time, '23:59:59.999999')"
+"""The wall time, in whatever zone; a day without one comes after those with one."""
+
 _OVERDUE = "status = ANY (:open) AND (due_at <= :now OR due_local <= :now_local)"
 
 
@@ -247,7 +250,7 @@ class ListTasks(ListQuery):
 
     table = "queries.tasks"
     sorts = {
-        "due": Sort("due_date", "date", "infinity"),
+        "due": Sort(_DUE, "timestamp", "infinity"),
         "priority": Sort("priority", "smallint"),
         "title": Sort("lower(title)", "text"),
         "created_at": Sort("created_at", "timestamptz"),

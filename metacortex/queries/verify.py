@@ -23,6 +23,7 @@ from metacortex.queries.tables import ReadTable
 
 CHUNK = 5_000  # events held in memory at a time, some 10 MB
 MOST = 1_000  # differences that are told; a rebuild mends the rest as well
+LOG = "log: "  # how a difference begins that no rebuild mends
 MORE = "and more: the comparison stopped here"
 
 
@@ -50,7 +51,7 @@ async def _task_log(
         last = min(first + chunk - 1, shown)
         records = await log.read_range(connection, workspace_id, first, last)
         if missing := last - first + 1 - len(records):
-            yield [f"log: {missing} events are missing from {first} to {last}"]
+            yield [f"{LOG}{missing} events are missing from {first} to {last}"]
         lines = [_line(record) for record in records]
         after = None if first == 1 else first - 1
         yield await _compared(

@@ -93,6 +93,20 @@ async def test_what_has_no_deadline_comes_last(client: Client, sort: str) -> Non
     assert found == [*given, None, None, None]
 
 
+@pytest.mark.parametrize("sort", ["due", "-due"])
+async def test_deadlines_of_a_day_are_in_the_order_of_the_clock(
+    client: Client, sort: str
+) -> None:
+    for time in ("18:00", None, "08:00", "00:00"):
+        due = {"date": "9999-12-31", "time": time, "time_zone": "Pacific/Honolulu"}
+        await client.task(str(time), due=due)
+    await client.get("/tasks", 4)
+    given = ["00:00", "08:00", "18:00", "None"]
+    found = await walk(client, sort=sort, per_page=1)
+    titles = [task["title"] for task in found]
+    assert titles == (given if sort == "due" else given[::-1])
+
+
 async def test_a_cursor_is_stable_while_rows_come_and_go(client: Client) -> None:
     await some(client, 40)
     before = {task["id"] for task in (await client.get("/tasks"))["data"]}
@@ -160,17 +174,17 @@ async def test_a_cursor_that_is_none_is_refused(client: Client, cursor: str) -> 
 
 FORGED = (
     ["soon", "1", "x"],
-    ["2026-01-01", "99999999999", "x"],
+    ["2026-01-01 00:00:00", "99999999999", "x"],
     ["\x00", "\x00", "\x00"],
-    ["2026-02-31", "1", "01a20000-0000-7000-8000-000000000000"],
+    ["2026-02-31 00:00:00", "1", "01a20000-0000-7000-8000-000000000000"],
 )
 
 
 @pytest.mark.parametrize(
     "keys",
     [
-        ["2026-01-01"],
-        ["2026-01-01", "7", "x", "y"],
+        ["2026-01-01 00:00:00"],
+        ["2026-01-01 00:00:00", "7", "x", "y"],
         [None, None, None],
         *FORGED,
     ],

@@ -43,7 +43,7 @@ def needs(command: TaskCommand) -> Sequence[Need]:
             return (
                 own
                 + _needs_to_stand(after.get("project_id"), after.get("parent_id"))
-                + _needs_of(after.get("tags", ()), after.get("assignee_id"))
+                + _needs_of(after.get("tags", ()), None)
                 + _family(command.task_id)
             )
         case _:
