@@ -6,7 +6,7 @@ from typing import Literal
 
 import structlog
 
-QUIET = ("dramatiq", "asyncio", "uvicorn.access")
+QUIET = ("dramatiq", "asyncio", "uvicorn.access", "alembic.runtime.plugins")
 
 
 def configure(level: str, format: Literal["json", "console"]) -> None:

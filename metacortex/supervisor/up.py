@@ -47,6 +47,7 @@ READY_TIMEOUT_S = 60.0  # a cold start on a slow disk; the usual one takes two
 PROBE_TIMEOUT_S = 5.0
 PROBE_PAUSE_S = 0.1
 SPARE_S = 2.0  # beyond the grace period that the children grant themselves
+ECHO_S = 0.3  # a child that is just being forked hears Ctrl-C as well, and passes it on
 LEAST_GRACE_S = 1.0  # for the last part, when the others used the time up
 
 R = TypeVar("R", bound=Running)
@@ -153,6 +154,7 @@ class Up:
         self._screen = screen
         self._keepers: list[Keeper] = []
         self._asked_to_stop = asyncio.Event()
+        self._asked_at = 0.0
 
     async def run(self) -> None:
         with self._signals():
@@ -185,6 +187,9 @@ class Up:
         if not self._asked_to_stop.is_set():
             self._screen.say("Stopping; once more kills.")
             self._asked_to_stop.set()
+            self._asked_at = time.monotonic()
+            return
+        if time.monotonic() - self._asked_at < ECHO_S:
             return
         for keeper in self._keepers:
             keeper.kill()

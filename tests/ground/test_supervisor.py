@@ -11,13 +11,14 @@ import stat
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from dotenv import dotenv_values
 
-from metacortex.supervisor.up import write_services
+from metacortex.supervisor.up import ECHO_S, write_services
 from tests.ground.processes import alive, eventually
 
 ROOT = Path(__file__).parents[2]
@@ -232,6 +233,7 @@ def test_a_second_ctrl_c_kills(up: Start) -> None:
     program.until_up()
     program.process.send_signal(signal.SIGINT)
     program.until_said("once more kills")
+    time.sleep(ECHO_S)
     assert program.end() == 0
     assert not alive(program.pids("worker")[0])
 
