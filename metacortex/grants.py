@@ -113,40 +113,42 @@ async def differences(connection: ReadConnection) -> list[str]:
 async def _beyond_tables(connection: ReadConnection) -> list[str]:
     """Say what differs in schemas, in functions, and in who may pass rights on."""
     schemas = sorted({table.partition(".")[0] for table in MATRIX})
-    asked, said = {"schemas": schemas}, []
-    found = defaultdict[str, set[tuple[str, str]]](set)
-    for schema, owner, role, privilege, own in await connection.execute(
-        _SCHEMAS, asked
-    ):
-        if owner != OWNER:
-            said.append(
-                f"schema {schema} belongs to {owner}: ALTER SCHEMA {schema} OWNER TO "
-                f"{OWNER}"
-            )
-        elif not own:
-            found[schema].add((role, privilege))
+    rows = list(await connection.execute(_SCHEMAS, {"schemas": schemas}))
+    owners = {schema: owner for schema, owner, *_ in rows}
+    said = [
+        f"schema {schema} belongs to {owner}: ALTER SCHEMA {schema} OWNER TO {OWNER}"
+        for schema, owner in owners.items()
+        if owner != OWNER
+    ]
     for schema in schemas:
-        should = {(role, "USAGE") for role in _users_of(schema)}
-        said += [
-            f"{role} lacks {it} on schema {schema}: GRANT {it} ON SCHEMA {schema} "
-            f"TO {role}"
-            for role, it in sorted(should - found[schema])
-        ]
-        said += [
-            f"{role} has {it} on schema {schema}: REVOKE {it} ON SCHEMA {schema} "
-            f"FROM {role}"
-            for role, it in sorted(found[schema] - should)
-        ]
-    for role, privilege, table in await connection.execute(_PASSED_ON):
-        said.append(
-            f"{role} may pass {privilege} on {table} on: REVOKE GRANT OPTION FOR "
-            f"{privilege} ON {table} FROM {role}"
+        found = {(row[2], row[3]) for row in rows if row[0] == schema and not row[4]}
+        said += _schema_differences(schema, found)
+    said += [
+        f"{role} may pass {privilege} on {table} on: REVOKE GRANT OPTION FOR "
+        f"{privilege} ON {table} FROM {role}"
+        for role, privilege, table in await connection.execute(_PASSED_ON)
+    ]
+    said += [
+        f"{function} belongs to {owner}: ALTER FUNCTION {function} OWNER TO {OWNER}"
+        for function, owner in await connection.execute(
+            _FUNCTIONS, {"schemas": schemas}
         )
-    for function, owner in await connection.execute(_FUNCTIONS, asked):
-        said.append(
-            f"{function} belongs to {owner}: ALTER FUNCTION {function} OWNER TO {OWNER}"
-        )
-    return list(dict.fromkeys(said))
+    ]
+    return said
+
+
+def _schema_differences(schema: str, found: set[tuple[str, str]]) -> list[str]:
+    should = {(role, "USAGE") for role in _users_of(schema)}
+    lacking = [
+        f"{role} lacks {it} on schema {schema}: GRANT {it} ON SCHEMA {schema} TO {role}"
+        for role, it in sorted(should - found)
+    ]
+    beyond = [
+        f"{role} has {it} on schema {schema}: REVOKE {it} ON SCHEMA {schema} FROM "
+        f"{role}"
+        for role, it in sorted(found - should)
+    ]
+    return lacking + beyond
 
 
 def _users_of(schema: str) -> set[str]:

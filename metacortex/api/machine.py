@@ -18,6 +18,7 @@ from metacortex.queries.bus import Queries
 from metacortex.queries.page import ListQuery
 
 KEPT_QUERIES = 2_048  # parsed query strings; a frontend asks the same few again
+KEPT_CHARACTERS = 1_000  # longer ones are rare, and would add up
 
 
 @dataclass(slots=True, kw_only=True)
@@ -50,7 +51,9 @@ class Machine:
         return self._queries.get(key)
 
     def keep_query(self, key: tuple[UUID, str, str], query: ListQuery) -> None:
-        """Remember what a query string means."""
+        """Remember what a query string means, if it is short."""
+        if len(key[2]) > KEPT_CHARACTERS:
+            return
         self._queries[key] = query
         if len(self._queries) > KEPT_QUERIES:
             self._queries.popitem(last=False)
