@@ -4,7 +4,7 @@ Ids of resources and of commands come from the file's content, so that what was
 imported before is a replay: a second import adds nothing, and one after an edit adds
 the edit. What people changed here in the meantime is not overwritten by an unchanged
 file. Where a file goes back to what it said before, the import in between is part of
-the command's id.
+the command's id, if that import changed anything here.
 """
 
 import hashlib

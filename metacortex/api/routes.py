@@ -343,18 +343,18 @@ def one_handler(module: Module) -> Handler:
         caller = allow(machine.caller(request), USERS)
         id = reading.path_id(request)
         given = reading.parameters(OneParameters, request.url.query)
-        fresh = reading.freshness(request, machine.waits)
-        where = (module.stream_type, caller.workspace_id, id)
-        meta: dict[str, Any] = {}
-        seen = 0
-        if fresh.sequence:
-            seen = (await machine.queries.shown(caller.workspace_id, fresh)).sequence
         if given.as_of is not None and given.version is not None:
             raise Malformed(
                 "invalid_parameter",
                 "as_of and version exclude each other",
                 source={"parameter": "version"},
             )
+        fresh = reading.freshness(request, machine.waits)
+        where = (module.stream_type, caller.workspace_id, id)
+        meta: dict[str, Any] = {}
+        seen = 0
+        if fresh.sequence:
+            seen = (await machine.queries.shown(caller.workspace_id, fresh)).sequence
         if given.as_of is not None or given.version is not None:
             sequence, found = await machine.queries.past(
                 *where, version=given.version, as_of=given.as_of

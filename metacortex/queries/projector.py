@@ -47,9 +47,10 @@ _CREATE = text(
     " ORDER BY w ON CONFLICT DO NOTHING"
 )
 _LOCK = text(
-    "SELECT workspace_id, sequence FROM queries.checkpoints"
+    "SELECT workspace_id, sequence, coalesce((SELECT h.sequence FROM events.heads h"
+    " WHERE h.workspace_id = c.workspace_id), 0) FROM queries.checkpoints c"
     " WHERE workspace_id = ANY (CAST(:workspaces AS uuid[])) AND parked_at IS NULL"
-    " ORDER BY workspace_id FOR UPDATE SKIP LOCKED"
+    " ORDER BY workspace_id FOR UPDATE OF c SKIP LOCKED"
 )
 _LOCK_ONE = text(
     "SELECT sequence FROM queries.checkpoints WHERE workspace_id = :workspace"
@@ -169,13 +170,16 @@ class Projector:
 
     async def _apply(self, workspaces: Sequence[UUID], batch: int) -> int:
         async with self._straight.begin() as direct:
-            after = await self._locked(direct, workspaces)
-            if not after:
+            locked = await self._locked(direct, workspaces)
+            if not locked:
                 return 0
-            each = max(1, batch // len(after))
+            each = max(1, batch // len(locked))
+            after = [(id, sequence) for id, sequence, _ in locked]
             records = await log.read_after(direct, after, each)
             try:
-                _check_gapless(after, records)
+                reached = _reached(after, records)
+                for id, sequence, head in locked:
+                    _check_end(reached[id], min(head, sequence + each), head)
                 await self._write(direct, records)
             except Exception as error:
                 if _is_about_the_events(error):
@@ -185,14 +189,17 @@ class Projector:
 
     async def _locked(
         self, direct: Direct, workspaces: Sequence[UUID]
-    ) -> list[tuple[UUID, int]]:
-        """Lock the checkpoints that nobody holds; make those that are missing."""
+    ) -> list[tuple[UUID, int, int]]:
+        """Lock the checkpoints that nobody holds; make those that are missing.
+
+        Return them with their sequences, and those of the heads.
+        """
         values = {"workspaces": list(workspaces)}
         found = await direct.rows(_LOCK, values)
         if len(found) < len(workspaces):
             await direct.write(_CREATE, values)
             found = await direct.rows(_LOCK, values)
-        return [(row[0], row[1]) for row in found]
+        return [(row[0], row[1], row[2]) for row in found]
 
     async def _write(self, direct: Direct, records: Sequence[EventRecord]) -> None:
         if not records:
@@ -234,11 +241,10 @@ class Projector:
             while records := await log.read_after(
                 direct, [(workspace_id, total)], REBUILD_CHUNK
             ):
-                _check_gapless([(workspace_id, total)], records)
+                reached = _reached([(workspace_id, total)], records)
                 await self._write(direct, records)
-                total += len(records)
-            if total < head:
-                raise Gap(f"the log ends at {total}, its head says {head}")
+                total = reached[workspace_id]
+            _check_end(total, head, head)
         return total
 
     async def verify(
@@ -257,16 +263,22 @@ class Projector:
             )
 
 
-def _check_gapless(
+def _check_end(reached: int, wanted: int, head: int) -> None:
+    if reached < wanted:
+        raise Gap(f"the log ends at {reached}, its head says {head}")
+
+
+def _reached(
     after: Iterable[tuple[UUID, int]], records: Iterable[EventRecord]
-) -> None:
-    """Raise Gap unless each record is the next one of its workspace."""
+) -> dict[UUID, int]:
+    """Return where reading on has come to, by workspace. Raises Gap."""
     last = dict(after)
     for record in records:
         before = last[record.workspace_id]
         if record.sequence != before + 1:
             raise Gap(f"event {record.sequence} follows event {before} in the log")
         last[record.workspace_id] = record.sequence
+    return last
 
 
 def _is_about_the_events(error: Exception) -> bool:

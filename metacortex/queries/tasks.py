@@ -55,7 +55,8 @@ def _words(text: str) -> str:
 
     Postgres takes `Q3/Q4` for the name of a file and `-5` for a number.
     """
-    again = f"CASE WHEN {text} ~ '[/-]' THEN ' ' || translate({text}, '/-', '  ')"
+    joined = rf"regexp_replace({text}, '(^|\s)[^\s/-]+(?=\s|$)', ' ', 'g')"
+    again = f"CASE WHEN {text} ~ '[/-]' THEN ' ' || translate({joined}, '/-', '  ')"
     return f"to_tsvector('simple', {text} || {again} ELSE '' END)"
 
 

@@ -15,7 +15,8 @@ _DESCRIPTION = "coalesce(document ->> 'description', '')"
 
 
 def _words(text: str) -> str:
-    again = f"CASE WHEN {text} ~ '[/-]' THEN ' ' || translate({text}, '/-', '  ')"
+    joined = rf"regexp_replace({text}, '(^|\s)[^\s/-]+(?=\s|$)', ' ', 'g')"
+    again = f"CASE WHEN {text} ~ '[/-]' THEN ' ' || translate({joined}, '/-', '  ')"
     return f"to_tsvector('simple', {text} || {again} ELSE '' END)"
 
 

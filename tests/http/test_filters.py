@@ -200,6 +200,16 @@ async def test_search(client: Client, q: str, found: list[str]) -> None:
     assert await shown(client, q=q) == found
 
 
+async def test_a_hyphen_does_not_count_the_other_words_twice(client: Client) -> None:
+    await client.task("rent - flat")
+    await client.task("rent rent")
+    found = await client.get("/tasks", 2, q="rent")
+    assert [task["title"] for task in found["data"]] == ["rent rent", "rent - flat"]
+    await client.task("alpha beta-gamma")
+    assert (await client.get("/tasks", 3, q='"gamma alpha"'))["meta"]["total"] == 0
+    assert (await client.get("/tasks", 3, q='"beta gamma"'))["meta"]["total"] == 1
+
+
 async def test_the_best_match_comes_first(client: Client) -> None:
     await client.task("garden", description="milk")
     await client.task("milk")

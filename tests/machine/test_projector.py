@@ -452,7 +452,7 @@ async def test_verify_says_what_the_log_lacks(
     await projector.turn([workspace])
     await without_second_event(urls, workspace)
     found = await projector.verify(workspace)
-    assert found[0] == "log: 1 events are missing from 1 to 3"
+    assert found == ["log: 1 of 3 events are missing"]
 
 
 async def test_a_log_that_ends_before_its_head_is_not_taken_for_whole(
@@ -465,6 +465,10 @@ async def test_a_log_that_ends_before_its_head_is_not_taken_for_whole(
     with pytest.raises(Gap, match="ends at 1, its head says 2"):
         await projector.rebuild(workspace)
     assert await parked(writes, workspace) == (1, None)
+    assert await projector.verify(workspace) == ["log: 1 of 2 events are missing"]
+    assert (await projector.turn([workspace])).behind == []
+    _, error = await parked(writes, workspace)
+    assert error is not None and "ends at 1, its head says 2" in error
 
 
 async def test_pages_kept_do_not_outlive_a_rebuild(
