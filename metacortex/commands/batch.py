@@ -318,10 +318,11 @@ class Batch:
 
     def close(self) -> Changes:
         """Advance the heads, once, and return all that is to be saved."""
-        changes = Changes([], [], {}, [])
+        changes = Changes([], [], [], {}, [])
         for workspace_id, space in self._begun.items():
             if kept := space.kept():
                 changes.heads.append(space.close())
+                changes.bases.append(space.base)
                 changes.rows += space.rows
                 changes.receipts += kept
                 for type, stored in space.changed().items():

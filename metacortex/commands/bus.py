@@ -9,7 +9,7 @@ next batch can be prepared while one is saved, and save only if nobody came betw
 
 import asyncio
 import random
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -23,7 +23,14 @@ from metacortex.commands.batch import Batch, Planned, Step, step
 from metacortex.commands.message import Answer, EventRef, Request, Result, Unit
 from metacortex.commands.receipts import Receipt
 from metacortex.commands.registry import DECIDERS
-from metacortex.commands.repository import Loaded, Reading, Stored, Unborn, Writing
+from metacortex.commands.repository import (
+    Changes,
+    Loaded,
+    Reading,
+    Stored,
+    Unborn,
+    Writing,
+)
 from metacortex.commands.space import Spaces
 from metacortex.commands.wanted import Wanted
 from metacortex.events import codec, log
@@ -52,10 +59,13 @@ class Prepared:
 
 
 class Bus:
-    """Runs units; holds nothing between them."""
+    """Runs units; holds nothing between them. `now` is the clock of this process."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(
+        self, engine: AsyncEngine, *, now: Callable[[], datetime] = clock.now
+    ) -> None:
         self._engine = engine
+        self._now = now
         self._single = autocommit(engine)
         self._straight = straight(engine)
 
@@ -76,15 +86,21 @@ class Bus:
                 await asyncio.sleep(BACK_OFF_S * attempt * (1 + random.random()))
         return await self.finish(prepared)
 
-    async def prepare(self, units: Sequence[Unit], spaces: Spaces) -> Prepared:
+    async def prepare(
+        self, units: Sequence[Unit], spaces: Spaces, *, saving: bool = False
+    ) -> Prepared:
         """Decide a batch over what is known and what else it needs; write nothing.
 
+        `saving`: the batch before may not be saved yet, so that others may still read
+        what was there before it.
         Takes commands to be new, and what they give birth to not to exist: saving
         tells. Afterwards the spaces are as the batch leaves them. Raises Stale, and
         what the database raises; the spaces are then of no more use.
         """
+        if not saving:
+            spaces.unsaved = frozenset()
         plans = await self._plan(units)
-        now = clock.now()
+        now = self._now()
         wanted = Wanted(plans, spaces, now)
         while (reading := wanted.reading()) is not None:
             row = await self._straight.row(reading.statement, reading.values)
@@ -95,7 +111,9 @@ class Bus:
             await self._ensure_heads(missing)
         spaces.weight += sum(len(plan.unit.requests) for plan in plans)
         batch = _decided(plans, spaces, now)
-        return Prepared(plans, batch, _writing(batch, wanted.unborn))
+        changes = batch.close()
+        spaces.unsaved = frozenset(head.workspace_id for head in changes.heads)
+        return Prepared(plans, batch, _writing(changes, wanted.unborn))
 
     async def commit(self, prepared: Prepared) -> bool:
         """Save what was prepared; return False, with nothing saved, if it is stale.
@@ -154,8 +172,8 @@ class Bus:
                 if not (missing := workspaces - loaded.heads.keys()):
                     if loaded.stale:
                         loaded = await _load(connection, reading)
-                    batch = _decided(plans, Spaces.of(loaded), clock.now())
-                    writing = _writing(batch)
+                    batch = _decided(plans, Spaces.of(loaded), self._now())
+                    writing = _writing(batch.close())
                     if writing is not None:
                         await _save(connection, writing)
                     return Prepared(plans, batch, writing)
@@ -183,9 +201,10 @@ def _decided(plans: Sequence[Planned], spaces: Spaces, now: datetime) -> Batch:
     return batch
 
 
-def _writing(batch: Batch, unborn: Iterable[Unborn] | None = None) -> Writing | None:
+def _writing(
+    changes: Changes, unborn: Iterable[Unborn] | None = None
+) -> Writing | None:
     """Return what saves a batch; None if there is nothing to save."""
-    changes = batch.close()
     if not changes.heads:
         return None
     if unborn is None:

@@ -177,7 +177,8 @@ class _Lane:
             return None
         try:
             try:
-                return await self._bus.prepare(units, self._spaces)
+                saving = not self._idle
+                return await self._bus.prepare(units, self._spaces, saving=saving)
             except Stale:
                 if self._idle:
                     self._spaces = Spaces()

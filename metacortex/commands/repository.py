@@ -1,8 +1,8 @@
 """The one repository of the write side: whatever a batch needs, in one statement.
 
 It makes one statement that reads heads, receipts and states and another that writes
-log, heads, states and receipts, and nothing unless every head is still where it was
-read. The bus owns the transaction, or lets each statement be its own.
+log, heads, states and receipts, and nothing unless every head is still what it was
+when it was read. The bus owns the transaction, or lets each statement be its own.
 
 A statement sees one snapshot, taken before it waited for the locks that it was asked to
 take: `Loaded.stale` says when another transaction wrote in between, and the bus then
@@ -39,6 +39,14 @@ class Head:
     recorded_at: datetime
     frontier: list[bytes]
 
+    def is_at(self, other: "Head") -> bool:
+        """Tell whether both stand at the same point of the same log and receipts."""
+        return (
+            self.turn == other.turn
+            and self.sequence == other.sequence
+            and self.frontier == other.frontier
+        )
+
 
 @dataclass(slots=True)
 class Stored:
@@ -63,9 +71,13 @@ class Loaded:
 
 @dataclass(slots=True)
 class Changes:
-    """What a batch did: heads, rows for the log, states by stream type, receipts."""
+    """What a batch did: heads, rows for the log, states by stream type, receipts.
+
+    `bases` are the heads as the batch found them, in the order of `heads`.
+    """
 
     heads: list[Head]
+    bases: list[Head]
     rows: list[dict[str, Any]]
     states: dict[str, list[tuple[UUID, Stored]]]
     receipts: list[Receipt]
@@ -251,7 +263,7 @@ def writing(
     """
     types = tuple(sorted(changes.states))
     values = {
-        "heads": _json([_head_row(head) for head in changes.heads]),
+        "heads": _json(list(map(_head_row, changes.heads, changes.bases))),
         "receipts": _json(changes.receipts),
     }
     if changes.rows:
@@ -278,13 +290,15 @@ def _bytea(value: Any) -> str:
     raise TypeError
 
 
-def _head_row(head: Head) -> dict[str, Any]:
+def _head_row(head: Head, base: Head) -> dict[str, Any]:
     return {
         "workspace_id": head.workspace_id,
         "sequence": head.sequence,
         "turn": head.turn,
         "recorded_at": head.recorded_at,
         "frontier": b"".join(head.frontier),
+        "from_sequence": base.sequence,
+        "from_frontier": b"".join(base.frontier),
     }
 
 

@@ -83,19 +83,22 @@ COLUMNS = tuple(LogTable.__table__.columns.keys())
 _NAMES = ", ".join(COLUMNS)
 
 HELD = (
-    "n AS MATERIALIZED (SELECT * FROM"
-    " json_populate_recordset(NULL::events.heads, CAST(:heads AS json))),"
+    "n AS MATERIALIZED (SELECT * FROM json_to_recordset(CAST(:heads AS json))"
+    " AS n(workspace_id uuid, sequence bigint, turn bigint, recorded_at timestamptz,"
+    " frontier bytea, from_sequence bigint, from_frontier bytea)),"
     " held AS MATERIALIZED (SELECT h.workspace_id FROM events.heads h"
     " JOIN n ON n.workspace_id = h.workspace_id AND n.turn = h.turn + 1"
+    " AND n.from_sequence = h.sequence AND n.from_frontier = h.frontier"
     " ORDER BY h.workspace_id FOR UPDATE OF h),"
     " unmoved AS MATERIALIZED (SELECT (SELECT count(*) FROM held) = count(*){} AS yes"
     " FROM n)"
 )
-"""Locks the heads of `:heads`, JSON rows that carry the turn after this one.
+"""Locks the heads of `:heads`: JSON rows of what they become, and of what they were.
 
-`UNMOVED` is true if nobody else took a turn: a row that another transaction changes
-meanwhile is waited for and looked at again, as it then is (read committed). There is
-room for further conditions.
+`UNMOVED` is true if nobody else took a turn, and the log is the one that was read: a
+log that went back and was continued may have the same turn, never the same frontier.
+A row that another transaction changes meanwhile is waited for and looked at again, as
+it then is (read committed). There is room for further conditions.
 """
 
 UNBORN = (

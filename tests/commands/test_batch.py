@@ -214,7 +214,7 @@ def test_a_dry_unit_is_decided_and_leaves_nothing(atomic: bool) -> None:
         ]
     )
     assert [code(it) for it in batch.results[0]] == [None, None, "invalid_transition"]
-    assert batch.close() == Changes([], [], {}, [])
+    assert batch.close() == Changes([], [], [], {}, [])
     memory.run(memory.unit(StartTaskFactory(task_id=TASK), dry=True))
     assert memory.do(StartTaskFactory(task_id=TASK)).sequence == 2
 
