@@ -96,7 +96,7 @@ class Batch:
 
     def __init__(self, spaces: Spaces, now: datetime) -> None:
         self._spaces = spaces
-        self._now, self._now_text = now, rfc3339(now)
+        self._clock, self._clock_text = now, rfc3339(now)
         self._begun: dict[UUID, Space] = {}
         self._salts = b""
         self.results: list[list[Result]] = []
@@ -124,7 +124,7 @@ class Batch:
         space = self._begun.get(workspace_id)
         if space is None:
             space = self._begun[workspace_id] = self._spaces[workspace_id]
-            space.begin(self._now, self._now_text)
+            space.begin(self._clock, self._clock_text)
         return space
 
     def _run_one(self, request: Request, steps: Sequence[Step], space: Space) -> Result:
@@ -158,7 +158,7 @@ class Batch:
         assert own is not None, "every request has a step"
         stored = space.stored[own[0]].get(own[1])
         outcome: Outcome = "applied" if refs else "unchanged"
-        receipt = self._receipt(request, outcome, own, stored, refs, None)
+        receipt = self._receipt(request, outcome, own, stored, refs, None, space.at)
         space.keep(receipt)
         return Answer(
             receipt=receipt, stored=stored, sequence=space.head.sequence, events=refs
@@ -210,7 +210,7 @@ class Batch:
                 of_type = space.states[type]
                 found[need] = tuple(Found(id, of_type[id]) for id in ids)
         return Facts(
-            now=self._now, actor_id=context.actor_id, streams=streams, found=found
+            now=space.at, actor_id=context.actor_id, streams=streams, found=found
         )
 
     def _append(
@@ -290,6 +290,7 @@ class Batch:
         stored: Stored | None,
         refs: Sequence[EventRef],
         error: MetaCortexError | None,
+        at: datetime,
     ) -> Receipt:
         context = request.context
         return Receipt(
@@ -306,7 +307,7 @@ class Batch:
             version=stored.version if stored else None,
             first_sequence=refs[0].sequence if refs else None,
             last_sequence=refs[-1].sequence if refs else None,
-            recorded_at=self._now,
+            recorded_at=at,
             correlation_id=context.correlation_id,
             request_id=context.request_id,
         )
@@ -314,7 +315,8 @@ class Batch:
     def _refuse(self, request: Request, error: Any, space: Space) -> None:
         """Leave a receipt of the refusal, for the auditor."""
         if error.code != "idempotency_key_reused":
-            space.keep(self._receipt(request, "refused", None, None, (), error))
+            receipt = self._receipt(request, "refused", None, None, (), error, space.at)
+            space.keep(receipt)
 
     def close(self) -> Changes:
         """Advance the heads, once, and return all that is to be saved."""

@@ -73,7 +73,10 @@ class Found(NamedTuple):
 
 
 class Facts(NamedTuple):
-    """What a rule may know besides its own state: plain data, loaded by the bus."""
+    """What a rule may know besides its own state: plain data, loaded by the bus.
+
+    `now` is never before the last event of the workspace, whatever the clock says.
+    """
 
     now: datetime
     actor_id: str
