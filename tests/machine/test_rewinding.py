@@ -150,3 +150,20 @@ async def test_a_trial_is_not_decided_over_what_is_lost(
     assert not isinstance(tried, MetaCortexError), tried
     assert isinstance(tried, Answer) and tried.sequence == 2 + written
     assert await laws.check(writes, workspace) == 1 + written
+
+
+async def test_what_is_read_while_a_batch_is_being_saved_is_not_taken_for_lost(
+    writes: AsyncEngine, workspace: UUID
+) -> None:
+    """Before the batch is saved, and only then, the log may be read without it."""
+    bus, spaces = Bus(writes), space.Spaces()
+    old, new = (tasks.CreateTask(task_id=uuid4(), title="Kept") for _ in range(2))
+    await bus.execute([unit(workspace, old)])
+    first = await bus.prepare([unit(workspace, new)], spaces)
+    edit = unit(workspace, *edits(old.task_id, "Read meanwhile", 1))
+    second = await bus.prepare([edit], spaces, saving=True)
+    assert await bus.commit(first)
+    assert await bus.commit(second)
+    assert await laws.check(writes, workspace) == 3
+    trial = unit(workspace, *edits(new.task_id, "Tried", 1), dry=True)
+    await bus.prepare([trial], spaces)
