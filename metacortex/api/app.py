@@ -15,13 +15,13 @@ from starlette.types import ASGIApp
 from metacortex import __version__
 from metacortex.api import audit, batch, docs, envelope, feed, health, meta
 from metacortex.api.auth import MAX_LIFETIME_S, Verifier
-from metacortex.api.door import Door, Handler
+from metacortex.api.middleware import Door, Handler
 from metacortex.api.issuer import LocalIssuer
 from metacortex.api.keys import JwksKeys, KeySource, StaticKeys
-from metacortex.api.machine import Machine
+from metacortex.api.services import Services
 from metacortex.api.modules import MODULES
 from metacortex.api.openapi import document
-from metacortex.api.reading import Waits
+from metacortex.api.parsing import Waits
 from metacortex.api.routes import (
     Module,
     command_handler,
@@ -256,7 +256,7 @@ def _lifespan(settings: Settings) -> Lifespan:
         app.state.redis = aioredis.Redis.from_url(
             settings.redis_url, socket_connect_timeout=1, socket_timeout=1
         )
-        app.state.machine = machine = Machine(
+        app.state.services = services = Services(
             verifier=_verifier(settings, keys, issuer, life),
             lane=lane,
             members=Members(writes),
@@ -268,7 +268,7 @@ def _lifespan(settings: Settings) -> Lifespan:
         lane.start()
         wake_ups.start()
         yield
-        machine.closing = True
+        services.closing = True
         await lane.stop()
         await wake_ups.stop()
         if isinstance(keys, JwksKeys):

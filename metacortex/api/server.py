@@ -29,9 +29,9 @@ class Server(uvicorn.Server):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begin to end."""
-        machine = getattr(self.config.app.state, "machine", None)  # type: ignore
-        if machine is not None:
-            machine.closing = True
+        services = getattr(self.config.app.state, "services", None)  # type: ignore
+        if services is not None:
+            services.closing = True
         super().handle_exit(sig, frame)
 
 

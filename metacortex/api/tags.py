@@ -4,8 +4,9 @@ from typing import Annotated
 
 from pydantic import Field
 
-from metacortex.api.bodies import Body, Changes, Colour, Id, Name, Nothing
-from metacortex.api.routes import Command, Listing, ListParameters, Module, Search
+from metacortex.api.fields import Body, Changes, Colour, Id, Name, Nothing
+from metacortex.api.pages import ListParameters, Search
+from metacortex.api.routes import CommandRoute, ListRoute, ModuleRoutes
 from metacortex.commands import tags as rules
 from metacortex.queries.tags import ListTags, TagRow
 
@@ -16,7 +17,7 @@ class CreateTagBody(Body):
     """A new tag; an id is made unless one is given."""
 
     id: Id | None = None
-    """One of the client's own; one is made without it."""
+    """An id chosen by the client; the server makes one without it."""
     name: TagName
     """No other tag's, whatever its case."""
     colour: Colour | None = None
@@ -48,20 +49,21 @@ class TagFilters(ListParameters):
     """Which tags."""
 
     q: Search | None = None
-    """Words to be found; "in a row", or, -without."""
+    """Words to search for; "a phrase", or, -excluded (as web search does)."""
     deleted: bool = False
-    """Deleted ones instead of the others."""
+    """true: only deleted ones; false: only others."""
 
 
-MODULE = Module(
+MODULE = ModuleRoutes(
     stream_type="tag",
     plural="tags",
     row=TagRow,
+    description="Tags: labels of tasks.",
     commands=(
-        Command("tag.create", "POST", "", CreateTagBody, "Create a tag", 201),
-        Command("tag.edit", "PATCH", "/{id}", EditTagBody, "Rename or recolour a tag"),
-        Command("tag.delete", "DELETE", "/{id}", Nothing, "Delete a tag"),
-        Command("tag.merge", "POST", "/{id}/merge", MergeTagBody, "Merge a tag"),
+        CommandRoute("tag.create", "POST", "", CreateTagBody, "Create a tag", 201),
+        CommandRoute("tag.edit", "PATCH", "/{id}", EditTagBody, "Rename or recolour a tag"),
+        CommandRoute("tag.delete", "DELETE", "/{id}", Nothing, "Delete a tag"),
+        CommandRoute("tag.merge", "POST", "/{id}/merge", MergeTagBody, "Merge a tag"),
     ),
-    listing=Listing(ListTags, TagFilters, TagRow, "List tags"),
+    listing=ListRoute(ListTags, TagFilters, TagRow, "List tags"),
 )

@@ -3,9 +3,9 @@
 import datetime as dt
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
-from metacortex.api.bodies import (
+from metacortex.api.fields import (
     Body,
     Changes,
     Clean,
@@ -15,13 +15,15 @@ from metacortex.api.bodies import (
     Instant,
     Name,
     Nothing,
+    TaskPriority,
+    TaskStatus,
     UserId,
     WallTime,
     Zone,
 )
-from metacortex.api.routes import Command, Listing, ListParameters, Module, Search
+from metacortex.api.pages import ListParameters, Search
+from metacortex.api.routes import CommandRoute, ListRoute, ModuleRoutes
 from metacortex.commands import tasks as rules
-from metacortex.events.tasks import Priority, Status
 from metacortex.queries.tasks import ListTasks, TaskRow
 
 Title = Annotated[Name, Field(max_length=rules.TITLE_LIMIT)]
@@ -37,11 +39,11 @@ class CreateTaskBody(Body):
     """A new task; a subtask takes project and tags of its parent unless given."""
 
     id: Id | None = None
-    """One of the client's own; one is made without it."""
+    """An id chosen by the client; the server makes one without it."""
     title: Title
     description: Description | None = None
     """Markdown."""
-    priority: Priority = "medium"
+    priority: TaskPriority = "medium"
     due: DueBody | None = None
     """A day, or a time on it."""
     project_id: Id | None = None
@@ -90,7 +92,7 @@ class EditTaskBody(Changes):
     title: Title = ""
     description: Description | None = None
     """Markdown."""
-    priority: Priority = "medium"
+    priority: TaskPriority = "medium"
     due: DueChanges | None = None
     """What to change of it; null for no day at all."""
     tags: TagChanges = TagChanges()
@@ -150,11 +152,21 @@ class CommentTaskBody(Body):
     examples = {"body": "They call back on Monday"}
 
 
+def _expanded(states: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the states with those that `open` stands for, each once."""
+    found = [one for state in states for one in (rules.OPEN if state == "open" else (state,))]
+    return tuple(dict.fromkeys(found))
+
+
 class TaskFilters(ListParameters):
     """Which tasks; a repeated parameter means any of its values."""
 
-    status: tuple[Status, ...] = ()
-    priority: tuple[Priority, ...] = ()
+    status: Annotated[
+        tuple[TaskStatus | Literal["open"], ...], AfterValidator(_expanded)
+    ] = ()
+    """In this state; open: pending, in progress or blocked."""
+    priority: tuple[TaskPriority, ...] = ()
+    """Of this priority."""
     project_id: tuple[Id | Literal["none"], ...] = ()
     """In this project; none: in no project."""
     parent_id: tuple[Id | Literal["none"], ...] = ()
@@ -169,17 +181,17 @@ class TaskFilters(ListParameters):
     due_to: Day | None = None
     """Due on this day or sooner."""
     overdue: bool | None = None
-    """Open and past what is due, or anything else."""
+    """true: open tasks past their deadline; false: all others."""
     time_zone: Zone = "UTC"
-    """Whose day it is for what is due without a time zone."""
+    """IANA time zone of deadlines that name none."""
     q: Search | None = None
-    """Words to be found; "in a row", or, -without."""
+    """Words to search for; "a phrase", or, -excluded (as web search does)."""
     updated_since: Instant | None = None
     """Changed at this instant or later."""
     archived: bool | None = None
-    """Only archived ones, or only others; both without it."""
+    """true: only archived ones; false: only others; both without it."""
     deleted: bool = False
-    """Deleted ones instead of the others."""
+    """true: only deleted ones; false: only others."""
 
 
 _PLAIN = (
@@ -192,36 +204,37 @@ _PLAIN = (
     ("restore", "Restore a task with what was deleted along"),
 )
 
-MODULE = Module(
+MODULE = ModuleRoutes(
     stream_type="task",
     plural="tasks",
     row=TaskRow,
+    description="Tasks and subtasks: what is to be done.",
     commands=(
-        Command("task.create", "POST", "", CreateTaskBody, "Create a task", 201),
-        Command("task.edit", "PATCH", "/{id}", EditTaskBody, "Edit a task"),
-        Command("task.block", "POST", "/{id}/block", BlockTaskBody, "Block a task"),
-        Command(
+        CommandRoute("task.create", "POST", "", CreateTaskBody, "Create a task", 201),
+        CommandRoute("task.edit", "PATCH", "/{id}", EditTaskBody, "Edit a task"),
+        CommandRoute("task.block", "POST", "/{id}/block", BlockTaskBody, "Block a task"),
+        CommandRoute(
             "task.complete",
             "POST",
             "/{id}/complete",
             CompleteTaskBody,
             "Complete a task",
         ),
-        Command("task.move", "POST", "/{id}/move", MoveTaskBody, "Move a task"),
-        Command(
+        CommandRoute("task.move", "POST", "/{id}/move", MoveTaskBody, "Move a task"),
+        CommandRoute(
             "task.comment",
             "POST",
             "/{id}/comment",
             CommentTaskBody,
             "Comment on a task",
         ),
-        Command(
+        CommandRoute(
             "task.delete", "DELETE", "/{id}", Nothing, "Delete a task with its subtasks"
         ),
         *(
-            Command(f"task.{verb}", "POST", f"/{{id}}/{verb}", Nothing, summary)
+            CommandRoute(f"task.{verb}", "POST", f"/{{id}}/{verb}", Nothing, summary)
             for verb, summary in _PLAIN
         ),
     ),
-    listing=Listing(ListTasks, TaskFilters, TaskRow, "List tasks", needs_now=True),
+    listing=ListRoute(ListTasks, TaskFilters, TaskRow, "List tasks", needs_now=True),
 )

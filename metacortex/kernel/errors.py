@@ -120,6 +120,7 @@ CODES: dict[str, tuple[type[MetaCortexError], str]] = {
     "token_invalid": (Unauthenticated, "The token is not valid"),
     "token_expired": (Unauthenticated, "The token has expired"),
     "role_required": (Forbidden, "Your role does not allow this"),
+    "same_origin_required": (Forbidden, "Only pages of this server may ask for this"),
     "not_found": (NotFound, "There is nothing here"),
     "route_not_found": (NotFound, "There is no such path"),
     "method_not_allowed": (WrongMethod, "The path does not take this method"),
@@ -159,5 +160,6 @@ CODES: dict[str, tuple[type[MetaCortexError], str]] = {
     "shutting_down": (Unavailable, "The service is shutting down"),
     "database_unavailable": (Unavailable, "The database does not answer"),
     "keys_unavailable": (Unavailable, "The keys of the token issuer are not known"),
+    "http_error": (MetaCortexError, "An endpoint refused the request"),
     "internal_error": (MetaCortexError, "Something went wrong on our side"),
 }

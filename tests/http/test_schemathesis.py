@@ -15,8 +15,8 @@ from fastapi import FastAPI
 
 from metacortex.api import feed, openapi
 from metacortex.api.app import local_issuer
-from metacortex.api.bodies import zones
-from metacortex.api.reading import Waits
+from metacortex.api.fields import zones
+from metacortex.api.parsing import Waits
 from metacortex.settings import Settings
 from tests.conftest import ROOT
 from tests.http.conftest import Live
@@ -57,7 +57,7 @@ async def test_the_service_keeps_what_its_document_says(
 ) -> None:
     monkeypatch.setattr(feed, "LIFETIME_S", BRIEF_S)
     app = cast(FastAPI, live.server.config.app)
-    monkeypatch.setattr(app.state.machine, "waits", Waits(BRIEF_S, BRIEF_S))
+    monkeypatch.setattr(app.state.services, "waits", Waits(BRIEF_S, BRIEF_S))
     token = local_issuer(settings).token("fuzzer")
     document(tmp_path)
     report = tmp_path / "report.txt"

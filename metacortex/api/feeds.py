@@ -1,0 +1,123 @@
+"""What changed: the change feed, and the stream of server-sent events."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Query
+from pydantic import Field
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from metacortex.api import envelope, parsing
+from metacortex.api.fields import DIGITS, Parameters, Zone
+from metacortex.api.dependencies import CurrentRead
+from metacortex.api.reads import USERS, read_of, sequence_header
+from metacortex.api.routes import refuse_parameters
+from metacortex.api.routing import Router
+from metacortex.api.schemas import Envelope, QueryMeta, TaskStats
+from metacortex.api.services import Services
+from metacortex.kernel import clock
+
+HEARTBEAT_S = 15.0  # proxies close connections that are silent for a minute
+LIFETIME_S = 600.0  # a stream ends then, so that tokens and deploys are not forgotten
+CHUNK = 500  # events read at a time
+EVENT_STREAM = "text/event-stream"
+CHANGES = 200
+CHANGES_LIMIT = 1_000
+
+router = Router(roles=USERS, tags=["feeds"])
+
+
+class ChangeParameters(Parameters):
+    """From where on, and how many events at a time."""
+
+    since: Annotated[int, Field(ge=0, le=parsing.SEQUENCE_LIMIT), DIGITS] = 0
+    """The next_since of the answer before; 0 for all that there is."""
+    limit: Annotated[int, Field(ge=1, le=CHANGES_LIMIT), DIGITS] = CHANGES
+    """Events to look at; what changed twice comes once."""
+
+
+async def changes(request: Request) -> Response:
+    """Answer with the resources that changed after a sequence, as they are now."""
+    read = read_of(request)
+    given = parsing.parameters(ChangeParameters, request.url.query)
+    await read.wait()
+    found = await read.services.queries.changes(
+        read.caller.workspace_id, given.since, given.limit
+    )
+    meta = read.meta(found.sequence, next_since=found.next_since, more=found.more)
+    headers = sequence_header(found.sequence)
+    return envelope.listing(request, found.documents, meta, headers)
+
+
+class StatsParameters(Parameters):
+    """Whose day it is."""
+
+    time_zone: Zone = "UTC"
+    """IANA time zone of deadlines that name none."""
+
+
+@router.get(
+    "/tasks/stats",
+    operation_id="taskStats",
+    summary="Count tasks",
+    tags=["tasks"],
+    response_model=Envelope[TaskStats, QueryMeta],
+)
+async def task_stats(
+    request: Request, read: CurrentRead, given: Annotated[StatsParameters, Query()]
+) -> Response:
+    """Answer with counts of tasks by status, priority and lateness."""
+    await read.wait()
+    sequence, found = await read.services.queries.task_stats(
+        read.caller.workspace_id, clock.now(), given.time_zone
+    )
+    headers = sequence_header(sequence)
+    return envelope.answer(request, found, read.meta(sequence), headers=headers)
+
+
+async def stream(request: Request) -> Response:
+    """Stream events as they become visible; resumes after `Last-Event-ID`."""
+    services, caller = (read := read_of(request)).services, read.caller
+    refuse_parameters(request)
+    last = request.headers.get("last-event-id")
+    if last is None:
+        after = (await services.queries.watermarks.shown(caller.workspace_id)).sequence
+    else:
+        found = parsing.whole(last)
+        if found is None:
+            raise parsing.header_error("Last-Event-ID", "a whole number from 0")
+        after = found
+    headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+    if request.method == "HEAD":  # an empty body of any length would never end
+        return Response(media_type=EVENT_STREAM, headers=headers)
+    return StreamingResponse(
+        _events(services, caller.workspace_id, after),
+        media_type=EVENT_STREAM,
+        headers=headers,
+    )
+
+
+async def _events(
+    services: Services, workspace_id: UUID, after: int
+) -> AsyncIterator[str]:
+    loop = asyncio.get_running_loop()
+    ends = loop.time() + LIFETIME_S
+    quiet = loop.time()
+    yield "retry: 3000\n\n"
+    while loop.time() < ends and not services.closing:
+        shown = await services.queries.watermarks.wait(workspace_id, after + 1, 1.0)
+        while shown.sequence > after:
+            rows = await services.queries.thin(workspace_id, after, CHUNK)
+            for sequence, type, data in rows:
+                yield f"id: {sequence}\nevent: {type}\ndata: {data}\n\n"
+                after = sequence
+            quiet = loop.time()
+            if not rows:
+                break
+        if loop.time() - quiet >= HEARTBEAT_S:
+            yield ": still here\n\n"
+            quiet = loop.time()
+    yield "event: reconnect\ndata: {}\n\n"
