@@ -100,7 +100,8 @@ async def batch(request: Request) -> Response:
     given = parsing.parameters(BatchParameters, request.url.query)
     body = parsing.validated(BatchBody, raw)
     requests = [
-        _request(request, caller, item, index) for index, item in enumerate(body.commands)
+        _request(request, caller, item, index)
+        for index, item in enumerate(body.commands)
     ]
     _check_distinct(requests)
     atomic = body.atomicity == "all"
@@ -115,7 +116,9 @@ async def batch(request: Request) -> Response:
     if atomic:
         return _all(request, body, results, given.dry_run)
     found = iter(results)
-    merged = [next(found) if isinstance(one, CommandRequest) else one for one in requests]
+    merged = [
+        next(found) if isinstance(one, CommandRequest) else one for one in requests
+    ]
     return _per_item(request, body, merged, given.dry_run)
 
 

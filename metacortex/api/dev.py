@@ -43,9 +43,7 @@ def token_router(issuer: LocalIssuer, verifier: Verifier) -> Router:
     async def create_token(request: Request, body: TokenBody) -> Token:
         _check_origin(request)
         try:
-            token = issuer.token(
-                body.user, body.workspace, body.role, ttl_s=body.ttl_s
-            )
+            token = issuer.token(body.user, body.workspace, body.role, ttl_s=body.ttl_s)
         except ValueError as error:
             source = {"pointer": "/role"}
             raise Invalid("invalid_field", str(error), source=source) from error

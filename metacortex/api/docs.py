@@ -196,9 +196,7 @@ class _Page:
         if schema.get("default") is not None:
             said.append(f"{orjson.dumps(schema['default']).decode()} without it.")
         text = " · ".join(filter(None, (said[0], " ".join(filter(None, said[1:])))))
-        return (
-            f"<dt><code>{escape(name)}</code> {escape(where)}</dt><dd>{escape(text)}</dd>"
-        )
+        return f"<dt><code>{escape(name)}</code> {escape(where)}</dt><dd>{escape(text)}</dd>"
 
     def example(self, title: str, described: Schema) -> str:
         """Show the example of a body; nothing if there is none, or if it says nothing."""
@@ -212,15 +210,22 @@ class _Page:
     def kind(self, schema: Schema) -> str:
         """Say in a few words what a schema takes."""
         if "$ref" in schema:
-            return f"{{{', '.join(self.referred(schema)['properties'])}}}"
+            found = self.referred(schema)
+            if "properties" in found:
+                return f"{{{', '.join(found['properties'])}}}"
+            return self.kind(found)
         if "items" in schema:
             return f"any number of: {self.kind(schema['items'])}"
         if "enum" in schema:
             known = [str(one) for one in schema["enum"]]
-            return " | ".join(known) if len(known) <= 8 else f"one of {len(known)} names"
-        if "anyOf" in schema:
-            return " or ".join(self.kind(one) for one in schema["anyOf"])
-        return str(schema.get("format") or schema.get("const") or schema.get("type", ""))
+            return (
+                " | ".join(known) if len(known) <= 8 else f"one of {len(known)} names"
+            )
+        if choices := schema.get("anyOf") or schema.get("oneOf"):
+            return " or ".join(self.kind(one) for one in choices[:4])
+        return str(
+            schema.get("format") or schema.get("const") or schema.get("type", "")
+        )
 
     def referred(self, schema: Schema) -> Schema:
         name = schema["$ref"].rpartition("/")[2]

@@ -66,7 +66,9 @@ def status_of_class(cls: type[MetaCortexError]) -> int:
 def status_of(error: MetaCortexError) -> int:
     """Return the status of an error; several take that of the first."""
     first = error.errors[0] if isinstance(error, Several) else error
-    return first.status if isinstance(first, HttpError) else status_of_class(type(first))
+    return (
+        first.status if isinstance(first, HttpError) else status_of_class(type(first))
+    )
 
 
 def describe(error: MetaCortexError) -> dict[str, Any]:
@@ -108,28 +110,28 @@ class Schema(BaseModel):
     model_config = ConfigDict(extra="forbid", json_schema_extra=without_defaults)
 
 
-class Limits(Schema):
+class LimitMeta(Schema):
     """The limit that was passed; `depth` is that of the tree."""
 
     limit: int
     depth: int = 0
 
 
-class Versions(Schema):
+class VersionMeta(Schema):
     """The version that was named, and the one that there is."""
 
     expected: int
     current: int
 
 
-class Sequences(Schema):
+class SequenceMeta(Schema):
     """The sequence that was asked for, and the one that is visible."""
 
     asked: int
     shown: int
 
 
-class Tasks(Schema):
+class OpenSubtasksMeta(Schema):
     """Tasks that stand in the way: some of their ids, and how many there are."""
 
     tasks: list[UUID]
@@ -153,7 +155,7 @@ class ChangedStream(Schema):
     id: UUID
 
 
-class Conflict(Schema):
+class UndoConflictMeta(Schema):
     """Later changes of the same fields, or subtasks that came since."""
 
     stream: ChangedStream = ChangedStream(type="task", id=UUID(int=0))
@@ -164,14 +166,14 @@ class Conflict(Schema):
     count: int = 0
 
 
-class Transition(Schema):
+class TransitionMeta(Schema):
     """The state of the task, and the command that it does not take."""
 
     status: str
     command: str
 
 
-class Reference(Schema):
+class RelatedMeta(Schema):
     """What is archived, deleted, unknown, or in the way; nothing if it is the target."""
 
     id: UUID = UUID(int=0)
@@ -180,43 +182,43 @@ class Reference(Schema):
     tag_id: UUID = UUID(int=0)
 
 
-class Cycle(Schema):
+class CycleMeta(Schema):
     """The ids from the task down to itself."""
 
     path: list[UUID]
 
 
-class Roles(Schema):
+class RoleMeta(Schema):
     """The roles that may do this; nothing if the token's role is unknown."""
 
     roles: list[str] = []
 
 
-class Retry(Schema):
+class RetryMeta(Schema):
     """Seconds after which to send the request again; absent: one second."""
 
     retry_after_s: int = 1
 
 
 ErrorMeta: Mapping[str, type[Schema]] = {
-    "body_too_large": Limits,
-    "too_many_tags": Limits,
-    "depth_exceeded": Limits,
-    "version_conflict": Versions,
-    "read_model_lagging": Sequences,
-    "open_subtasks": Tasks,
-    "undo_conflict": Conflict,
-    "invalid_transition": Transition,
-    "name_taken": Reference,
-    "parent_archived": Reference,
-    "parent_deleted": Reference,
-    "project_archived": Reference,
-    "project_deleted": Reference,
-    "tag_deleted": Reference,
-    "unknown_reference": Reference,
-    "cycle_detected": Cycle,
-    "role_required": Roles,
-    "overloaded": Retry,
+    "body_too_large": LimitMeta,
+    "too_many_tags": LimitMeta,
+    "depth_exceeded": LimitMeta,
+    "version_conflict": VersionMeta,
+    "read_model_lagging": SequenceMeta,
+    "open_subtasks": OpenSubtasksMeta,
+    "undo_conflict": UndoConflictMeta,
+    "invalid_transition": TransitionMeta,
+    "name_taken": RelatedMeta,
+    "parent_archived": RelatedMeta,
+    "parent_deleted": RelatedMeta,
+    "project_archived": RelatedMeta,
+    "project_deleted": RelatedMeta,
+    "tag_deleted": RelatedMeta,
+    "unknown_reference": RelatedMeta,
+    "cycle_detected": CycleMeta,
+    "role_required": RoleMeta,
+    "overloaded": RetryMeta,
 }
 """What `meta` holds, by code; nothing for the others."""
 
@@ -232,12 +234,17 @@ class _Error(Schema):
     source: dict[Literal["header", "parameter", "pointer"], str] = {}
 
 
+def literal(values: Iterable[str]) -> Any:
+    """Return the type of these strings."""
+    return Literal[tuple(sorted(values))]
+
+
 def _error(name: str, codes: Iterable[str], meta: type[Schema]) -> Any:
     return create_model(
         name,
         __base__=_Error,
         __doc__=f"An error whose `meta` is: {(meta.__doc__ or '').rstrip('.')}.",
-        code=(Literal[tuple(sorted(codes))], ...),
+        code=(literal(codes), ...),
         meta=(meta, ...),
     )
 
@@ -247,11 +254,11 @@ def _errors() -> Iterable[Any]:
     yield _error("PlainError", CODES.keys() - ErrorMeta.keys(), NoMeta)
     for meta in dict.fromkeys(ErrorMeta.values()):
         codes = [code for code, one in ErrorMeta.items() if one is meta]
-        yield _error(f"{meta.__name__}Error", codes, meta)
+        yield _error(meta.__name__.removesuffix("Meta") + "Error", codes, meta)
 
 
 _union: Any = Union[tuple(_errors())]
 ApiError: Any = TypeAliasType(
-    "ApiError", Annotated[_union, Field(discriminator="code")]  # type: ignore[misc]
+    "ApiError", Annotated[_union, Field(discriminator="code")]
 )
 """What was wrong, and where: a header, a parameter, a JSON pointer into the body."""

@@ -12,9 +12,15 @@ from uuid import UUID
 
 import orjson
 
-from metacortex.api import batch, meta, modules
+from metacortex.api import commands, meta, modules
 from metacortex.api.errors import catalogue
-from metacortex.api.routes import Command, Module, build, command_meta, resource
+from metacortex.api.routes import (
+    CommandRoute,
+    ModuleRoutes,
+    build,
+    command_meta,
+    resource_of,
+)
 from metacortex.commands.batch import Batch, Planned, step
 from metacortex.commands.message import Answer, Context, Request, Unit
 from metacortex.commands.registry import DECIDERS
@@ -23,6 +29,7 @@ from metacortex.commands.space import Spaces
 from metacortex.events import codec, merkle
 from metacortex.events.record import SALT_BYTES, EventRecord, leaf_of, payload_hash
 from metacortex.kernel.decider import Change, changes_of
+from metacortex.kernel.errors import CODES
 from metacortex.kernel.ids import derived
 from metacortex.queries.fold import Fold
 
@@ -31,6 +38,18 @@ Example = dict[str, Any]
 NOW = datetime(2026, 11, 23, 9, tzinfo=UTC)
 WORKSPACE = UUID("0199d2c4-6f3e-7c11-9a55-0d9f3b1f6a00")
 COMMAND = UUID("0199d2c4-6f3e-7c11-9a55-0d9f3b1f6b00")
+ERROR_META: Mapping[str, Example] = {
+    "body_too_large": {"limit": 1_048_576},
+    "too_many_tags": {"limit": 50},
+    "depth_exceeded": {"limit": 10, "depth": 11},
+    "version_conflict": {"expected": 2, "current": 3},
+    "read_model_lagging": {"asked": 42, "shown": 41},
+    "open_subtasks": {"tasks": [str(WORKSPACE)], "count": 1},
+    "invalid_transition": {"status": "completed", "command": "task.start"},
+    "cycle_detected": {"path": [str(WORKSPACE), str(WORKSPACE)]},
+}
+"""What `meta` holds where it is never empty."""
+
 REQUEST_ID = "0199d2c4-6f3e-7c11-9a55-0d9f3b1f6c00"
 SALT = bytes(range(SALT_BYTES))
 
@@ -53,7 +72,7 @@ class Story:
         self._spaces = Spaces.of(Loaded({WORKSPACE: head}, [], [], False))
         self.records: list[EventRecord] = []
 
-    def tell(self, spec: Command, target: UUID) -> Answer:
+    def tell(self, spec: CommandRoute, target: UUID) -> Answer:
         """Run the example of a command. Raises whatever refuses it."""
         body = spec.body.model_validate(spec.body.examples)
         return self._run(build(spec, target, body, self._next_id()))
@@ -109,7 +128,7 @@ def _record(row: Mapping[str, Any]) -> EventRecord:
     return EventRecord(**values)
 
 
-def _told(module: Module, spec: Command) -> tuple[Story, Answer]:
+def _told(module: ModuleRoutes, spec: CommandRoute) -> tuple[Story, Answer]:
     """Return the story up to a command, and the command's answer."""
     story, specs = Story(), modules.COMMANDS
     target = derived(COMMAND, module.stream_type)
@@ -137,21 +156,21 @@ def _page(row: Any, sequence: int) -> Example:
     return _envelope([row], {**about, "sequence": sequence})
 
 
-def of_command(module: Module, spec: Command) -> Example:
+def of_command(module: ModuleRoutes, spec: CommandRoute) -> Example:
     """Return the answer to the example of a command."""
     _, answer = _told(module, spec)
-    return _envelope(orjson.Fragment(resource(answer)), command_meta(answer))
+    return _envelope(orjson.Fragment(resource_of(answer)), command_meta(answer))
 
 
 class _Household:
     """A new thing of a module, and all that can be asked about it."""
 
-    def __init__(self, module: Module) -> None:
+    def __init__(self, module: ModuleRoutes) -> None:
         self.module = module
         edit = modules.COMMANDS[f"{module.stream_type}.edit"]
         self.story, self.answer = _told(module, edit)
         self.sequence = self.answer.sequence
-        self.row: Example = orjson.loads(resource(self.answer))
+        self.row: Example = orjson.loads(resource_of(self.answer))
 
     def listed(self) -> Example:
         """Return a page of a list."""
@@ -170,9 +189,45 @@ class _Household:
         return found
 
 
-def of_queries(module: Module) -> Mapping[str, Example]:
+BATCH = {
+    "atomicity": "all",
+    "commands": [
+        {
+            "id": "0199d2c4-6f3e-7c11-9a55-0d9f3b1f6a02",
+            "type": "task.create",
+            "args": {"title": "Pack"},
+        }
+    ],
+}
+"""The body of a batch."""
+
+
+def failure(code: str, status: int) -> Example:
+    """Return the answer of an error."""
+    title = CODES[code][1]
+    meta = ERROR_META.get(code, {})
+    error = {"code": code, "status": status, "title": title, "detail": title}
+    return {
+        "data": None,
+        "meta": {"request_id": REQUEST_ID},
+        "errors": [{**error, "meta": meta}],
+    }
+
+
+def by_operation() -> Mapping[str, Any]:
+    """Return the answer of every operation that has an example, by its id."""
+    found: dict[str, Any] = {}
+    for module in modules.MODULES:
+        found |= of_queries(module)
+        for route in module.commands:
+            verb = route.name.partition(".")[2]
+            found[f"{verb}{module.noun}"] = of_command(module, route)
+    return {**found, **of_the_rest()}
+
+
+def of_queries(module: ModuleRoutes) -> Mapping[str, Example]:
     """Return the answers to the queries of a module, by operation."""
-    noun, household = module.stream_type.capitalize(), _Household(module)
+    noun, household = module.noun, _Household(module)
     return {
         f"list{module.plural.capitalize()}": household.listed(),
         f"get{noun}": household.one(),
@@ -239,9 +294,11 @@ def of_the_rest() -> Mapping[str, Any]:
     undone = household.story.undo()
     return {
         "runCommands": _envelope({"results": [item]}, ran),
-        "getCommand": _envelope(batch.shown(answer.receipt), {"sequence": sequence}),
+        "getCommand": _envelope(
+            commands.as_schema(answer.receipt), {"sequence": sequence}
+        ),
         "undoCommand": _envelope(
-            orjson.Fragment(resource(undone)), command_meta(undone)
+            orjson.Fragment(resource_of(undone)), command_meta(undone)
         ),
         "taskStats": _envelope(STATS, {"sequence": sequence}),
         "listChanges": _envelope([changed], onward),
@@ -249,5 +306,5 @@ def of_the_rest() -> Mapping[str, Any]:
         "listAuditEvents": _page(record, sequence),
         "getAuditEvent": _envelope(record, {"sequence": sequence}),
         "listErrors": _envelope(catalogue()[:2]),
-        "listStateMachines": _envelope(orjson.Fragment(meta.machines())),
+        "listStateMachines": _envelope(meta.state_machines()),
     }

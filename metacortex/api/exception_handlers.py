@@ -11,7 +11,10 @@ from starlette.routing import BaseRoute, Match
 
 from metacortex.api import envelope, parsing
 from metacortex.api.errors import HttpError
+from metacortex.api.services import services_of
+from metacortex.kernel.database import is_unreachable
 from metacortex.kernel.errors import (
+    CODES,
     Malformed,
     MetaCortexError,
     NotFound,
@@ -65,7 +68,8 @@ def _of_router(request: Request, status: int) -> MetaCortexError | None:
     if status == 405:
         return WrongMethod("method_not_allowed")
     if status == 413:
-        return TooLarge("body_too_large")
+        limit = services_of(request).body_limit
+        return TooLarge("body_too_large", meta={"limit": limit})
     if status == 404 and "route" not in request.scope:
         return NotFound("route_not_found")
     return None
@@ -85,8 +89,13 @@ def _allowed(request: Request) -> list[str]:
 
 async def on_exception(request: Request, error: Exception) -> Response:
     """Answer any other exception; the middleware logs it."""
-    failed = MetaCortexError("internal_error")
-    return envelope.failure(envelope.request_id(request), failed)
+    return envelope.failure(envelope.request_id(request), meaning(error))
+
+
+def meaning(error: Exception) -> MetaCortexError:
+    """Return what an unexpected exception means to the client."""
+    code = "database_unavailable" if is_unreachable(error) else "internal_error"
+    return CODES[code][0](code)
 
 
 HANDLERS: Mapping[Any, Handler] = {

@@ -11,8 +11,8 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from metacortex.api import envelope, parsing
-from metacortex.api.fields import DIGITS, Parameters, Zone
 from metacortex.api.dependencies import CurrentRead
+from metacortex.api.fields import DIGITS, Parameters, Zone
 from metacortex.api.reads import USERS, read_of, sequence_header
 from metacortex.api.routes import refuse_parameters
 from metacortex.api.routing import Router
@@ -26,6 +26,14 @@ CHUNK = 500  # events read at a time
 EVENT_STREAM = "text/event-stream"
 CHANGES = 200
 CHANGES_LIMIT = 1_000
+
+STREAM_DESCRIPTION = f"""Server-sent events, until the client closes the connection.
+
+Each event of the log comes as `id: <sequence>`, `event: <type>` (such as
+`task.completed`) and `data: <StreamedEvent as JSON>`. A comment comes after
+{HEARTBEAT_S:.0f} silent seconds. After {LIFETIME_S:.0f} s, and before the server stops,
+`event: reconnect` with empty data ends the stream: connect again with the last id in
+`Last-Event-ID`, and nothing is missed."""
 
 router = Router(roles=USERS, tags=["feeds"])
 

@@ -19,7 +19,8 @@ from pydantic import (
 )
 from typing_extensions import TypeAliasType
 
-from metacortex.events.tasks import Due, Priority, Status
+from metacortex.events import tasks as events
+from metacortex.events.tasks import Due
 
 SURROGATES = re.compile("[\ud800-\udfff]")  # what is no character of its own
 
@@ -95,8 +96,10 @@ def _zone(value: str) -> str:
 
 
 Zone = Annotated[str, AfterValidator(_zone)]
-TaskStatus = TypeAliasType("TaskStatus", Status)  # an alias has a name in the document
-TaskPriority = TypeAliasType("TaskPriority", Priority)
+TaskStatus = TypeAliasType(
+    "TaskStatus", events.Status
+)  # an alias has a name in the document
+Priority = TypeAliasType("Priority", events.Priority)
 
 
 WallTime = Annotated[

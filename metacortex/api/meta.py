@@ -19,11 +19,9 @@ class Entry(Schema):
     docs: str
 
 
-@router.get("", operation_id="getEntry", summary="Where to go from here")
+@router.get("", include_in_schema=False)
 async def get_entry() -> Entry:
-    return Entry(
-        version=__version__, openapi="/api/v1/openapi.json", docs="/docs"
-    )
+    return Entry(version=__version__, openapi="/api/v1/openapi.json", docs="/docs")
 
 
 @router.get(

@@ -19,11 +19,11 @@ from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from metacortex.api import envelope
+from metacortex.api.exception_handlers import meaning
 from metacortex.api.parsing import header_error, sane
 from metacortex.api.route_table import Handler, RouteTable
 from metacortex.api.routing import effective_route
 from metacortex.api.schemas import REQUEST_ID
-from metacortex.kernel.database import is_unreachable
 from metacortex.kernel.errors import MetaCortexError, NotFound, Unavailable
 from metacortex.kernel.ids import new_id
 
@@ -204,9 +204,7 @@ class _Answer:
         """Send a finished response."""
         request = self._request
         self.status = response.status_code
-        self._middleware.decorate(
-            response.raw_headers, self.status, request, self._ids
-        )
+        self._middleware.decorate(response.raw_headers, self.status, request, self._ids)
         try:
             await response(request.scope, request.receive, request._send)
         except Exception as error:  # a stream that broke off: it cannot be answered
@@ -231,9 +229,7 @@ class _Answer:
         if message["type"] == "http.response.start":
             self._started, self.status = True, message["status"]
             headers: Raw = list(message.get("headers", ()))
-            self._middleware.decorate(
-                headers, self.status, self._request, self._ids
-            )
+            self._middleware.decorate(headers, self.status, self._request, self._ids)
             message = {**message, "headers": headers}
         await self._request._send(message)
 
@@ -301,12 +297,13 @@ def _ids(headers: Headers) -> dict[str, str]:
 
 
 def unexpected(error: Exception, request_id: str) -> Response:
-    """Log an error that no handler expected, and return its answer."""
-    if is_unreachable(error):
-        logger.warning("database_unavailable", request_id=request_id, error=repr(error))
-        return envelope.failure(request_id, Unavailable("database_unavailable"))
-    _log(error, request_id)
-    return envelope.failure(request_id, MetaCortexError("internal_error"))
+    """Log an exception that no handler expected, and return its answer."""
+    found = meaning(error)
+    if isinstance(found, Unavailable):
+        logger.warning(found.code, request_id=request_id, error=repr(error))
+    else:
+        _log(error, request_id)
+    return envelope.failure(request_id, found)
 
 
 def _log(error: Exception, request_id: str) -> None:

@@ -10,7 +10,7 @@ from pydantic import Field, create_model
 from typing_extensions import TypeAliasType
 
 from metacortex.api import projects, tags, tasks
-from metacortex.api.errors import ApiError, Schema
+from metacortex.api.errors import ApiError, Schema, literal
 from metacortex.api.fields import Body, Id
 from metacortex.api.routes import CommandRoute, ModuleRoutes
 from metacortex.api.schemas import Empty, Outcome
@@ -33,7 +33,7 @@ def _union(name: str, types: list[Any], discriminator: str | None = None) -> Any
     union: Any = Union[tuple(types)]
     if discriminator:
         union = Annotated[union, Field(discriminator=discriminator)]
-    return TypeAliasType(name, union)  # type: ignore[misc]
+    return TypeAliasType(name, union)
 
 
 Resource = _union("Resource", [module.schema for module in MODULES])
@@ -45,7 +45,7 @@ def _changed(module: ModuleRoutes) -> Any:
         f"{module.noun}Changed",
         __base__=Schema,
         __doc__=f"A {module.stream_type} that changed, as it is now.",
-        type=(Literal[module.stream_type], ...),
+        type=(literal([module.stream_type]), ...),
         id=(Id, ...),
         sequence=(int, ...),
         data=(module.schema, ...),
@@ -66,7 +66,7 @@ def _batch_command(route: CommandRoute) -> Any:
         __base__=Body,
         __doc__=f"{route.summary}, in a batch.",
         id=(Annotated[str, Field(pattern=KEY, description=ITEM_ID)], ...),
-        type=(Literal[route.name], ...),
+        type=(literal([route.name]), ...),
         **target,
         expected_version=(Annotated[int, Field(ge=0, le=VERSION_LIMIT)] | None, None),
         args=(route.body, ... if needs else None),
@@ -85,7 +85,10 @@ class BatchRequest(Body):
     """Commands in order; `all` or none of them, or each on its own."""
 
     atomicity: Literal["all", "per_item"] = "all"
-    commands: Annotated[list[BatchCommand], Field(min_length=1, max_length=100)]
+    commands: Annotated[
+        list[BatchCommand],  # type: ignore[valid-type]
+        Field(min_length=1, max_length=100),
+    ]
 
 
 class BatchResult(Schema):
@@ -93,7 +96,7 @@ class BatchResult(Schema):
 
     id: str
     status: int
-    data: Resource | None
+    data: Resource | None  # type: ignore[valid-type]
     meta: Outcome | Empty
     errors: list[ApiError]
 

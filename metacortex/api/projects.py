@@ -62,7 +62,9 @@ MODULE = ModuleRoutes(
         CommandRoute(
             "project.create", "POST", "", CreateProjectBody, "Create a project", 201
         ),
-        CommandRoute("project.edit", "PATCH", "/{id}", EditProjectBody, "Edit a project"),
+        CommandRoute(
+            "project.edit", "PATCH", "/{id}", EditProjectBody, "Edit a project"
+        ),
         CommandRoute(
             "project.archive", "POST", "/{id}/archive", Nothing, "Archive a project"
         ),

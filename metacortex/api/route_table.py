@@ -11,9 +11,7 @@ from starlette.responses import Response
 
 Handler = Callable[[Request], Awaitable[Response]]
 
-_ID = re.compile(
-    "(?<=/)[0-9a-fA-F]{8}(?:-?[0-9a-fA-F]{4}){3}-?[0-9a-fA-F]{12}(?=/|$)"
-)
+_ID = re.compile("(?<=/)[0-9a-fA-F]{8}(?:-?[0-9a-fA-F]{4}){3}-?[0-9a-fA-F]{12}(?=/|$)")
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,11 +18,12 @@ from starlette.responses import Response
 
 from metacortex.api import envelope, parsing
 from metacortex.api.auth import Caller, Role
+from metacortex.api.errors import Schema
 from metacortex.api.fields import DIGITS, Body, Instant, Parameters
 from metacortex.api.pages import PageParameters, list_query, page_handler
 from metacortex.api.reads import USERS, read_of, sequence_header
 from metacortex.api.route_table import Handler
-from metacortex.api.schemas import Schema, resource
+from metacortex.api.schemas import resource
 from metacortex.api.services import services_of
 from metacortex.commands import receipts
 from metacortex.commands.message import Answer

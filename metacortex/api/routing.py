@@ -6,7 +6,7 @@ others FastAPI parses, validates and serializes as usual
 """
 
 import inspect
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any
 from zlib import crc32
 
@@ -14,19 +14,20 @@ from fastapi import APIRouter, Depends
 from fastapi._compat import field_annotation_is_sequence
 from fastapi.datastructures import Default, DefaultPlaceholder
 from fastapi.dependencies.models import Dependant
-from fastapi.dependencies.utils import get_flat_dependant, get_typed_return_annotation
+from fastapi.dependencies.utils import get_typed_return_annotation
 from fastapi.routing import APIRoute, _get_scope_effective_route_context
 from pydantic import BaseModel
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute
-from starlette.types import Scope
+from starlette.types import Message, Scope
 
 from metacortex.api import parsing
 from metacortex.api.auth import Role
 from metacortex.api.dependencies import requires
 from metacortex.api.envelope import JSON, request_id
-from metacortex.api.schemas import Envelope
+from metacortex.api.schemas import Envelope, enveloped, named_envelope
 from metacortex.api.services import services_of
 from metacortex.kernel.errors import Malformed
 
@@ -89,7 +90,7 @@ class EnvelopeRoute(APIRoute):
         **given: Any,
     ) -> None:
         """Wrap the response model, in the answer and in the document."""
-        model = _enveloped(endpoint, response_model, given)
+        model = _response_model(endpoint, response_model, given)
         super().__init__(path, endpoint, response_model=model, **given)
 
     def get_route_handler(self) -> Any:
@@ -99,11 +100,13 @@ class EnvelopeRoute(APIRoute):
         async def handle(request: Request) -> Response:
             route = effective_route(request.scope)
             dependant: Dependant = route.dependant
-            if _is_protected(dependant):  # before FastAPI parses the body
+            if is_protected(dependant):  # before FastAPI parses the body
                 services_of(request).caller(request)
             names.check(request, dependant)
             if route.body_field is not None and _takes_json(route.body_field):
                 await _read_json(request)
+            else:
+                _limit_body(request)
             return _tagged(request, await handler(request))
 
         return handle
@@ -146,7 +149,7 @@ _ARGUMENTS = tuple(
 )
 
 
-def _enveloped(
+def _response_model(
     endpoint: Callable[..., Any], model: Any, given: dict[str, Any]
 ) -> Any:
     """Return the response model in the envelope; None where an answer is no JSON."""
@@ -163,16 +166,17 @@ def _enveloped(
             return None
     if model is None or model is inspect.Signature.empty:
         model = Any
-    return model if _is_envelope(model) else Envelope[model]
+    return named_envelope(model) if _is_envelope(model) else enveloped(model)
 
 
 def _is_envelope(model: Any) -> bool:
     return inspect.isclass(model) and issubclass(model, Envelope)
 
 
-def _is_protected(dependant: Dependant) -> bool:
+def is_protected(dependant: Dependant) -> bool:
+    """Tell whether a route depends on the caller."""
     return any(
-        getattr(one.call, "is_authentication", False) or _is_protected(one)
+        getattr(one.call, "is_authentication", False) or is_protected(one)
         for one in dependant.dependencies
     )
 
@@ -202,11 +206,15 @@ def _query_names(dependant: Dependant) -> tuple[frozenset[str], frozenset[str]]:
     """Return the names of the query parameters, and of those that take many values."""
     known: set[str] = set()
     multiple: set[str] = set()
-    for field in get_flat_dependant(dependant).query_params:
+    for field in _query_params(dependant):
         model = field.field_info.annotation
         if inspect.isclass(model) and issubclass(model, BaseModel):
             fields = {f.alias or name: f for name, f in model.model_fields.items()}
-            many = {n for n, f in fields.items() if field_annotation_is_sequence(f.annotation)}
+            many = {
+                n
+                for n, f in fields.items()
+                if field_annotation_is_sequence(f.annotation)
+            }
         else:
             fields = {field.alias: field.field_info}
             many = {field.alias} if field_annotation_is_sequence(model) else set()
@@ -215,9 +223,35 @@ def _query_names(dependant: Dependant) -> tuple[frozenset[str], frozenset[str]]:
     return frozenset(known), frozenset(multiple)
 
 
+def _query_params(dependant: Dependant) -> Iterator[Any]:
+    """Return the query parameters of a route and of all that it depends on."""
+    yield from dependant.query_params
+    for one in dependant.dependencies:
+        yield from _query_params(one)
+
+
 def _takes_json(body_field: Any) -> bool:
     media: str = getattr(body_field.field_info, "media_type", JSON)
     return media == JSON
+
+
+def _limit_body(request: Request) -> None:
+    """Refuse to receive more of a form, or of raw bytes, than the limit.
+
+    FastAPI passes on an `HTTPException` from here; anything else would be 400.
+    """
+    limit, received = services_of(request).body_limit, 0
+    receive = request.receive
+
+    async def limited() -> Message:
+        nonlocal received
+        message = await receive()
+        received += len(message.get("body", b""))
+        if received > limit:
+            raise HTTPException(413)
+        return message
+
+    request._receive = limited
 
 
 async def _read_json(request: Request) -> None:

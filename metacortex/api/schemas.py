@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import fields, is_dataclass
 from enum import Enum
+from functools import lru_cache
 from types import UnionType
 from typing import (
     Annotated,
@@ -31,10 +32,10 @@ from pydantic import (
 )
 from typing_extensions import TypeVar
 
+from metacortex.api import fields as api_fields
 from metacortex.api.errors import ApiError, Schema
-from metacortex.api.fields import TaskPriority, TaskStatus
+from metacortex.events import tasks as events
 from metacortex.events.codec import CLASSES
-from metacortex.events.tasks import Due, Priority, Status
 
 REQUEST_ID: ContextVar[str] = ContextVar("request_id")
 """Id of the request that is being answered; set by the middleware."""
@@ -59,10 +60,14 @@ def _named(hint: Any) -> Any:
     return hint
 
 
-_NAMED: dict[Any, Any] = {Status: TaskStatus, Priority: TaskPriority}
-_NAMED[Due] = resource(Due, "Due")
+_NAMED: dict[Any, Any] = {
+    events.Status: api_fields.TaskStatus,
+    events.Priority: api_fields.Priority,
+}
+_NAMED[events.Due] = resource(events.Due, "Due")
 
-EventType: Any = Enum("EventType", {name: name for name in sorted(CLASSES)}, type=str)
+_EVENTS = {name: name for name in sorted(CLASSES)}
+EventType: Any = Enum("EventType", _EVENTS, type=str)  # type: ignore[misc]
 """The name of an event on disk, such as `task.completed`."""
 
 
@@ -104,6 +109,20 @@ M = TypeVar("M", default=Meta)
 _SUFFIXES: Mapping[str, str] = {"PageMeta": "Page", "CommandMeta": "Result"}
 
 
+def _schema_name(type: Any) -> str:
+    """Return a name for a type: `list[Task]` is `Task`, since the suffix says it."""
+    if get_origin(type) is list:
+        return _schema_name(get_args(type)[0])
+    name: str = getattr(type, "__name__", str(type))
+    parts = [_schema_name(part) for part in get_args(type) if part is not Ellipsis]
+    return name[:1].upper() + name[1:] + "".join(parts)
+
+
+def _meta(meta: Any) -> dict[str, Any]:
+    given = meta.model_dump(exclude_unset=True) if isinstance(meta, BaseModel) else meta
+    return {"request_id": REQUEST_ID.get(""), **(given or {})}
+
+
 class Envelope(BaseModel, Generic[D, M]):
     """The envelope around every JSON answer.
 
@@ -125,30 +144,29 @@ class Envelope(BaseModel, Generic[D, M]):
             data, meta = given.data, given.meta
         return {"data": data, "meta": _meta(meta), "errors": []}
 
-    @classmethod
-    def model_parametrized_name(cls, params: tuple[type[Any], ...]) -> str:
-        """Return the name of the schema, such as `TaskPage`."""
-        suffix = getattr(params[-1], "__name__", "") if len(params) > 1 else ""
-        return _schema_name(params[0]) + _SUFFIXES.get(suffix, "Envelope")
+
+@lru_cache(maxsize=None)
+def enveloped(data: Any, meta: Any = Meta) -> type[Envelope[Any, Any]]:
+    """Return the envelope around a type, with a name such as `TaskPage`."""
+    suffix = _SUFFIXES.get(meta.__name__, "Envelope")
+    return create_model(
+        _schema_name(data) + suffix,
+        __base__=Envelope[data, meta],
+        __doc__="The envelope of an answer.",
+    )
+
+
+def named_envelope(model: type[Envelope[Any, Any]]) -> type[Envelope[Any, Any]]:
+    """Return `Envelope[…]` with a name; one that has a name already is returned."""
+    args = model.__pydantic_generic_metadata__["args"]
+    if not args:
+        return model
+    return enveloped(*args)
 
 
 def answer(data: Any, meta: Any = None) -> Envelope[Any, Any]:
     """Return an envelope around data, for an endpoint to return."""
     return Envelope[Any, Any].model_construct(data=data, meta=meta, errors=[])
-
-
-def _meta(meta: Any) -> dict[str, Any]:
-    given = meta.model_dump(exclude_unset=True) if isinstance(meta, BaseModel) else meta
-    return {"request_id": REQUEST_ID.get(""), **(given or {})}
-
-
-def _schema_name(type: Any) -> str:
-    """Return a name for a type: `list[Task]` is `Task`, since the suffix says it."""
-    if get_origin(type) is list:
-        return _schema_name(get_args(type)[0])
-    name: str = getattr(type, "__name__", str(type))
-    parts = [_schema_name(part) for part in get_args(type) if part is not Ellipsis]
-    return name[:1].upper() + name[1:] + "".join(parts)
 
 
 class Actor(Schema):

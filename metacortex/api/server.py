@@ -5,7 +5,7 @@ from types import FrameType
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from metacortex.api import door, envelope
+from metacortex.api import envelope, middleware
 from metacortex.api.app import create_app
 from metacortex.kernel.errors import Malformed
 from metacortex.kernel.ids import new_id
@@ -18,7 +18,11 @@ class Protocol(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:
         """Answer, and hang up."""
         response = envelope.failure(str(new_id()), Malformed("bad_request", msg))
-        headers = [*response.raw_headers, *door.fixed(), (b"connection", b"close")]
+        headers = [
+            *response.raw_headers,
+            *middleware.security_headers(),
+            (b"connection", b"close"),
+        ]
         lines = [b"HTTP/1.1 400 Bad Request", *map(b": ".join, headers)]
         self.transport.write(b"\r\n".join([*lines, b"", response.body]))
         self.transport.close()

@@ -61,7 +61,9 @@ MODULE = ModuleRoutes(
     description="Tags: labels of tasks.",
     commands=(
         CommandRoute("tag.create", "POST", "", CreateTagBody, "Create a tag", 201),
-        CommandRoute("tag.edit", "PATCH", "/{id}", EditTagBody, "Rename or recolour a tag"),
+        CommandRoute(
+            "tag.edit", "PATCH", "/{id}", EditTagBody, "Rename or recolour a tag"
+        ),
         CommandRoute("tag.delete", "DELETE", "/{id}", Nothing, "Delete a tag"),
         CommandRoute("tag.merge", "POST", "/{id}/merge", MergeTagBody, "Merge a tag"),
     ),

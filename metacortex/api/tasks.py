@@ -15,7 +15,7 @@ from metacortex.api.fields import (
     Instant,
     Name,
     Nothing,
-    TaskPriority,
+    Priority,
     TaskStatus,
     UserId,
     WallTime,
@@ -43,7 +43,7 @@ class CreateTaskBody(Body):
     title: Title
     description: Description | None = None
     """Markdown."""
-    priority: TaskPriority = "medium"
+    priority: Priority = "medium"
     due: DueBody | None = None
     """A day, or a time on it."""
     project_id: Id | None = None
@@ -92,7 +92,7 @@ class EditTaskBody(Changes):
     title: Title = ""
     description: Description | None = None
     """Markdown."""
-    priority: TaskPriority = "medium"
+    priority: Priority = "medium"
     due: DueChanges | None = None
     """What to change of it; null for no day at all."""
     tags: TagChanges = TagChanges()
@@ -154,7 +154,9 @@ class CommentTaskBody(Body):
 
 def _expanded(states: tuple[str, ...]) -> tuple[str, ...]:
     """Return the states with those that `open` stands for, each once."""
-    found = [one for state in states for one in (rules.OPEN if state == "open" else (state,))]
+    found = [
+        one for state in states for one in (rules.OPEN if state == "open" else (state,))
+    ]
     return tuple(dict.fromkeys(found))
 
 
@@ -165,7 +167,7 @@ class TaskFilters(ListParameters):
         tuple[TaskStatus | Literal["open"], ...], AfterValidator(_expanded)
     ] = ()
     """In this state; open: pending, in progress or blocked."""
-    priority: tuple[TaskPriority, ...] = ()
+    priority: tuple[Priority, ...] = ()
     """Of this priority."""
     project_id: tuple[Id | Literal["none"], ...] = ()
     """In this project; none: in no project."""
@@ -212,7 +214,9 @@ MODULE = ModuleRoutes(
     commands=(
         CommandRoute("task.create", "POST", "", CreateTaskBody, "Create a task", 201),
         CommandRoute("task.edit", "PATCH", "/{id}", EditTaskBody, "Edit a task"),
-        CommandRoute("task.block", "POST", "/{id}/block", BlockTaskBody, "Block a task"),
+        CommandRoute(
+            "task.block", "POST", "/{id}/block", BlockTaskBody, "Block a task"
+        ),
         CommandRoute(
             "task.complete",
             "POST",
