@@ -198,14 +198,12 @@ def _after(cursor: str | None, mark: str, keys: Sequence[_Key]) -> Sequence[str]
     return found[1:]
 
 
-_TIME = r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?"  # Python reads much more than this: eight digits, for one
+# Python reads more than this: eight digits without a colon, for one
+_TIME = r"[0-9]{4}(-[0-9]{2}){2} [0-9]{2}(:[0-9]{2}){2}(\.[0-9]{1,6})?"
 _FORMS: Mapping[str, tuple[re.Pattern[str], Callable[[str], object]]] = {
     "bigint": (re.compile(r"-?[0-9]{1,18}"), int),
     "float8": (re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,20})?(e-?[0-9]{1,2})?"), float),
-    "timestamp": (
-        re.compile(_TIME),
-        datetime.fromisoformat,
-    ),
+    "timestamp": (re.compile(_TIME), datetime.fromisoformat),
     "smallint": (re.compile(r"-?[0-9]{1,4}"), int),
     "text": (re.compile(r"[^\x00]*"), str),
     "timestamptz": (

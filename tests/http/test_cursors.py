@@ -128,7 +128,7 @@ async def forger(http: httpx2.AsyncClient, settings: Settings) -> Client:
 async def test_a_cursor_put_together_again_is_taken_or_refused(
     forger: Client, path: str, params: dict[str, str], data: st.DataObject
 ) -> None:
-    query = {**params, "per_page": "1"}
+    query: dict[str, Any] = {**params, "per_page": "1"}
     cursor = (await forger.get(path, **query))["meta"]["next_cursor"]
     parts = data.draw(forgeries(unpacked(cursor)))
     query["cursor"] = packed(parts)
