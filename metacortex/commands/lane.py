@@ -10,7 +10,7 @@ lane, so that its commands keep the order in which they came
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from uuid import UUID
 
 import structlog
@@ -238,10 +238,10 @@ class _Lane:
         try:
             results = await self._bus.execute([unit for unit, _ in waiting])
         except Exception as error:
-            hopeless = isinstance(error, Unavailable) or is_unreachable(error)
-            if len(waiting) > 1 and not hopeless:
-                for one in waiting:
-                    await self._run_locked([one], unknown=unknown)
+            parts = _apart(waiting, error)
+            if len(parts) > 1:
+                for part in parts:
+                    await self._run_locked(part, unknown=unknown)
                 return
             self._fail(waiting, error, unknown)
             return
@@ -272,6 +272,23 @@ class _Lane:
             if not future.done():
                 told = Unavailable("outcome_unknown") if unknown else public(error)
                 future.set_exception(told)
+
+
+def _apart(
+    waiting: Sequence[_Waiting], error: Exception
+) -> Collection[Sequence[_Waiting]]:
+    """Return the parts of a batch that failed which are worth trying by themselves.
+
+    Units of one workspace wait for the same lock: they need not do so one by one.
+    """
+    if isinstance(error, Unavailable) or is_unreachable(error):
+        return [waiting]
+    if meaning(error) is not Meaning.BUSY:
+        return [[one] for one in waiting]
+    found: dict[UUID, list[_Waiting]] = {}
+    for one in waiting:
+        found.setdefault(one[0].workspace_id, []).append(one)
+    return found.values()
 
 
 def _undoes(unit: Unit) -> bool:

@@ -18,6 +18,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from structlog.testing import capture_logs
 
 from metacortex.api.app import create_app, local_issuer
+from metacortex.api.feed import RECONNECT
+from metacortex.commands import tasks
+from metacortex.commands.bus import Bus
+from metacortex.commands.lane import Lane
 from metacortex.kernel.database import autocommit, engine, straight
 from metacortex.kernel.driver_errors import (
     POOLER_REMEDY,
@@ -27,12 +31,14 @@ from metacortex.kernel.driver_errors import (
     public,
     report,
 )
+from metacortex.kernel.errors import Unavailable
 from metacortex.queries.projector import Projector
 from metacortex.settings import Settings
 from tests.clients import Client
 from tests.conftest import Urls, migrated
 from tests.machine import laws
 from tests.machine.gate import Gate, Line
+from tests.machine.walking import unit
 
 HANG_S = 60  # only there to end a hang
 STATES = {
@@ -209,6 +215,10 @@ async def newest(owner: AsyncEngine) -> UUID:
     return found
 
 
+def birth() -> tasks.CreateTask:
+    return tasks.CreateTask(task_id=uuid4(), title="Another")
+
+
 def create(client: Client, key: str | None = None) -> Any:
     headers = {"Idempotency-Key": key or str(uuid4())}
     return client.send("POST", "/tasks", {"title": "Another"}, headers)
@@ -225,6 +235,45 @@ async def test_a_lock_that_others_hold_is_a_busy_workspace(
             told(await create(client), "workspace_busy", logs)
     assert (await client.get("/tasks"))["meta"]["total"] == 1
     assert (await create(client)).status_code == 201
+
+
+async def test_a_busy_workspace_holds_up_others_once(own: Urls) -> None:
+    """Its commands fail together: each by itself would wait as long as the first."""
+    database, owner = engine(own.app), engine(own.owner)
+    busy, free = uuid4(), uuid4()
+    for it in (busy, free):
+        await Bus(database).execute([unit(it, birth())])
+    lane = Lane(Bus(database), lanes=1)
+    with capture_logs() as logs:
+        async with owner.begin() as holder:
+            lock = text("SELECT FROM events.heads WHERE workspace_id = :w FOR UPDATE")
+            await holder.execute(lock, {"w": busy})
+            sent = [lane.submit(unit(it, birth())) for it in (busy, free) * 5]
+            asked = [asyncio.ensure_future(it) for it in sent]
+            await asyncio.sleep(0)  # they wait in one batch
+            lane.start()
+            found = await asyncio.gather(*asked, return_exceptions=True)
+    refused = [it.code for it in found[::2] if isinstance(it, Unavailable)]
+    assert refused == ["workspace_busy"] * 5
+    assert all(isinstance(it, list) for it in found[1::2])
+    assert [it["event"] for it in logs].count("command_failed") == 1
+    assert [await laws.check(owner, it) for it in (busy, free)] == [1, 6]
+    await lane.stop()
+    for opened in (database, owner):
+        await opened.dispose()
+
+
+async def test_a_stream_tells_its_client_to_come_back(
+    client: Client, own: Urls
+) -> None:
+    with capture_logs() as logs:
+        async with locked(own, "queries.checkpoints"):
+            last = {"Last-Event-ID": "0"}
+            response = await client.send("GET", "/events/stream", headers=last)
+    assert response.status_code == 200
+    assert response.text.endswith(RECONNECT)
+    (line,) = [it for it in logs if it["log_level"] in ("warning", "error")]
+    assert (line["event"], line["code"]) == ("stream_ended", "workspace_busy")
 
 
 async def test_a_statement_that_takes_too_long(
