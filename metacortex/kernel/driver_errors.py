@@ -58,10 +58,8 @@ CLASSES: tuple[tuple[type[BaseException], Meaning | None], ...] = (
     (asyncpg.TargetServerAttributeNotMatched, Meaning.AWAY),  # a primary, for one
     (asyncpg.InternalClientError, Meaning.LOST),  # its state when the server hangs up
     (asyncpg.InterfaceError, Meaning.LOST),  # the connection is closed
-    (ConnectionResetError, Meaning.LOST),
-    (BrokenPipeError, Meaning.LOST),
     (PoolTimeout, Meaning.AWAY),
-    (OSError, Meaning.AWAY),  # refused, unknown host, and the TimeoutError of both
+    (OSError, Meaning.AWAY),  # of connecting; later the driver wraps what breaks
 )
 """By class, for what has no SQLSTATE; the first one that fits is in force."""
 

@@ -100,7 +100,7 @@ async def test_no_server_and_no_free_connection_are_both_away(urls: Urls) -> Non
 def test_what_a_client_of_asyncpg_says_of_a_broken_connection() -> None:
     closed = asyncpg.InterfaceError("connection is closed")
     failed = asyncpg.InternalClientError("got result for unknown protocol state 3")
-    for error in (closed, failed, ConnectionResetError(), BrokenPipeError()):
+    for error in (closed, failed):
         assert meaning(error) is Meaning.LOST
         assert is_unreachable(error)
         assert public(error).code == "database_unavailable"
@@ -403,6 +403,19 @@ async def test_a_write_that_is_always_refused_has_done_nothing(
     assert (await client.send("GET", f"/commands/{key}")).status_code == 404
     done = await create(client, key)
     assert (done.status_code, done.json()["meta"]["sequence"]) == (201, 2)
+
+
+async def test_a_command_that_found_no_connection_has_done_nothing(own: Urls) -> None:
+    line = Line(own.app)
+    line.refuse()
+    async with line.open() as url:
+        database = engine(url)
+        lane = Lane(Bus(database), lanes=1)
+        lane.start()
+        with pytest.raises(Unavailable, match="database_unavailable"):
+            await lane.submit(unit(uuid4(), birth()))
+        await lane.stop()
+        await database.dispose()
 
 
 CUTS = (0, 1, 4, 5, 6, 20, 60, 100, 150, 200, 300, 400, 600, 800)
