@@ -92,6 +92,7 @@ def scheduler() -> None:
     settings = _process()
     from metacortex.workers import run_scheduler
 
+    garbage.calm()
     asyncio.run(run_scheduler(settings))
 
 
@@ -188,6 +189,7 @@ async def _rebuild(
     from metacortex import describe as descriptions
     from metacortex.queries.projector import Projector
 
+    garbage.calm()
     database = descriptions.database(settings, settings.projector_url)
     found = []
     try:
@@ -209,14 +211,14 @@ async def _rebuild(
 
 
 async def _rebuilt(projector: "Projector", id: UUID, verify: bool) -> dict[str, Any]:
-    from metacortex.kernel.database import is_unreachable
+    from metacortex.kernel.driver_errors import meaning
 
     try:
         if verify:
             return {"differences": await projector.verify(id)}
         return {"events": await projector.rebuild(id)}
     except Exception as error:
-        if is_unreachable(error) or isinstance(error, DBAPIError):
+        if meaning(error) is not None or isinstance(error, DBAPIError):
             raise
         return {"error": repr(error)}  # an event that this release cannot fold
 

@@ -23,6 +23,7 @@ from metacortex.api.keys import fetch, read_jwks, read_pem
 from metacortex.console import first_line
 from metacortex.describe import database
 from metacortex.grants import APP, AUDITOR, PROJECTOR
+from metacortex.kernel import driver_errors
 from metacortex.kernel.database import ReadConnection, autocommit
 from metacortex.settings import Settings
 
@@ -77,8 +78,9 @@ class Check:
         except Remark as remark:
             return _line(self.name, "warning", str(remark))
         except Exception as error:
-            reason = first_line(getattr(error, "orig", error))
-            return _line(self.name, "failing", f"{reason}: {self.remedy}")
+            reason = first_line(driver_errors.cause(error))
+            remedy = driver_errors.remedy(error) or self.remedy
+            return _line(self.name, "failing", f"{reason}: {remedy}")
 
 
 def _line(check: str, status: Status, detail: str) -> dict[str, str]:

@@ -8,7 +8,6 @@ import asyncio
 
 from alembic import context
 from sqlalchemy import Connection, text
-from sqlalchemy.ext.asyncio import create_async_engine
 
 import metacortex.commands.receipts
 import metacortex.commands.tables
@@ -17,7 +16,7 @@ import metacortex.queries.activity
 import metacortex.queries.registry
 import metacortex.queries.tables  # noqa: F401
 from metacortex.grants import OWNER
-from metacortex.kernel.database import Table
+from metacortex.kernel.database import Table, engine
 from metacortex.settings import load_settings
 from migrations.roles import apply_limits, ensure_roles
 
@@ -46,10 +45,15 @@ async def online() -> None:
     """Migrate the database that the settings name. Raises UnsafeSettings."""
     settings = load_settings().checked()
     urls = [settings.database_url, settings.projector_url, settings.auditor_url]
-    engine = create_async_engine(settings.owner_url)
-    async with engine.begin() as connection:
+    database = engine(
+        settings.owner_url,
+        pool_size=1,
+        pooler=settings.database_pooler,
+        name="metacortex-migrate",
+    )
+    async with database.begin() as connection:
         await connection.run_sync(run, urls)
-    await engine.dispose()
+    await database.dispose()
 
 
 given = context.config.attributes.get("connection")

@@ -2,7 +2,8 @@
 
 One layer in place of the framework's seven (docs/decisions/0007-http.md). Pure ASGI, so
 that nothing is buffered. An error that nobody foresaw is logged once, with its
-traceback, and answered in the envelope without any of it.
+traceback, and answered in the envelope without any of it; one of the database that is
+known (kernel/driver_errors.py) is a line.
 """
 
 import re
@@ -23,11 +24,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from metacortex.api import envelope
 from metacortex.api.reading import header_error, sane
-from metacortex.kernel.database import is_unreachable
+from metacortex.kernel.driver_errors import public, report, worth_another
 from metacortex.kernel.errors import (
     MetaCortexError,
     NotFound,
-    Unavailable,
     WrongMethod,
 )
 from metacortex.kernel.ids import new_id
@@ -204,11 +204,12 @@ class Door:
                 allowed = ", ".join(sorted(place.handlers))
                 wrong = WrongMethod("method_not_allowed")
                 return envelope.failure(id, wrong, {"Allow": allowed})
-            return await handler(request)
+            return await _handled(handler, request)
         except MetaCortexError as error:
             return envelope.failure(id, error)
         except Exception as error:
-            return _unforeseen(error, id)
+            report(logger, "request_failed", error, request_id=id)
+            return envelope.failure(id, public(error))
 
     def _decorate(
         self, response: Response, request: Request, about: Mapping[str, str]
@@ -263,12 +264,14 @@ def _about(headers: Headers) -> dict[str, str]:
     }
 
 
-def _unforeseen(error: Exception, request_id: str) -> Response:
-    if is_unreachable(error):
-        logger.warning("database_unavailable", request_id=request_id, error=repr(error))
-        return envelope.failure(request_id, Unavailable("database_unavailable"))
-    logger.error("request_failed", request_id=request_id, exc_info=error)
-    return envelope.failure(request_id, MetaCortexError("internal_error"))
+async def _handled(handler: Handler, request: Request) -> Response:
+    """Return the handler's answer; what only reads is tried once more if worth it."""
+    try:
+        return await handler(request)
+    except Exception as error:
+        if request.method not in ("GET", "HEAD") or not worth_another(error):
+            raise
+    return await handler(request)
 
 
 _CHILDREN: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}

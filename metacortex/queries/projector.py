@@ -21,13 +21,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from metacortex.events import log
 from metacortex.events.record import EventRecord
-from metacortex.kernel.database import (
-    Direct,
-    ReadConnection,
-    is_unreachable,
-    sqlstate,
-    straight,
-)
+from metacortex.kernel.database import Direct, ReadConnection, straight
+from metacortex.kernel.driver_errors import meaning, sqlstate
 from metacortex.queries import activity, fold
 from metacortex.queries import verify as verification
 from metacortex.queries.activity import ActivityTable
@@ -290,7 +285,7 @@ def _is_about_the_events(error: Exception) -> bool:
     state = sqlstate(error)
     if state is not None:
         return state.startswith(_ABOUT_VALUES)
-    return not is_unreachable(error)
+    return meaning(error) is None
 
 
 async def _folded(direct: Direct, records: Sequence[EventRecord]) -> Fold:
