@@ -147,11 +147,15 @@ async def migrated(postgres_url: str, name: str, redis_url: str) -> Urls:
     async with database.begin() as connection:
         await connection.run_sync(migrate)
     await database.dispose()
-    roles = {
+    return Urls(owner=owner, redis=redis_url, **roles_of(owner))
+
+
+def roles_of(owner: str) -> dict[str, str]:
+    """Return the URLs of a database as each of the roles that log in."""
+    return {
         role: with_parts(owner, user=f"metacortex_{role}")
         for role in ("app", "projector", "auditor")
     }
-    return Urls(owner=owner, redis=redis_url, **roles)
 
 
 @pytest.fixture(scope="session")
