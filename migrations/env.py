@@ -1,7 +1,8 @@
 """How Alembic reaches the database: as the owner of the schema, over asyncpg.
 
 A connection may be handed in (tests do); otherwise the settings name it. Two runs at
-once wait for each other on an advisory lock of the transaction.
+once wait for each other on an advisory lock of the transaction; how they come by the
+locks of tables in use says migrations/locks.py.
 """
 
 import asyncio
@@ -19,6 +20,7 @@ import metacortex.queries.tables  # noqa: F401
 from metacortex.grants import OWNER
 from metacortex.kernel.database import Table
 from metacortex.settings import load_settings
+from migrations import locks
 from migrations.roles import apply_limits, ensure_roles
 
 LOCK = 7_236_101  # any number that nothing else in the database locks
@@ -33,6 +35,7 @@ def run(connection: Connection, urls: list[str]) -> None:
     connection.exec_driver_sql(f"GRANT CREATE ON DATABASE {database} TO {OWNER}")
     connection.exec_driver_sql(f"GRANT CREATE ON SCHEMA public TO {OWNER}")
     connection.exec_driver_sql(f"SET LOCAL ROLE {OWNER}")
+    locks.take(connection, locks.wanted(connection, context.script))
     context.configure(
         connection=connection,
         target_metadata=Table.metadata,
@@ -47,9 +50,10 @@ async def online() -> None:
     settings = load_settings().checked()
     urls = [settings.database_url, settings.projector_url, settings.auditor_url]
     engine = create_async_engine(settings.owner_url)
-    async with engine.begin() as connection:
-        await connection.run_sync(run, urls)
-    await engine.dispose()
+    try:
+        await locks.patiently(engine, lambda it: run(it, urls))
+    finally:
+        await engine.dispose()
 
 
 given = context.config.attributes.get("connection")
