@@ -51,6 +51,7 @@ hypothesis.settings.load_profile("unhurried")
 FIRST = (
     "tests/machine/test_faults.py",  # many processes; beside it, some of one process
     "tests/commands/test_laws.py",
+    "tests/machine/test_migrating.py",
     "tests/test_checklist.py",
     "tests/api/test_auth.py",
     "tests/http/test_schemathesis.py",

@@ -14,9 +14,14 @@ def broken(folder: Path) -> list[str]:
     for name, path in there.items():
         if name not in kept:
             found.append(f"{name} is new: sha256sum {name} >> {SUMS}, in its folder")
-        elif hashlib.sha256(path.read_bytes()).hexdigest() != kept[name]:
+        elif sum_of(path) != kept[name]:
             found.append(f"{name} was changed: put it back. Add a file, change none")
     return found
+
+
+def sum_of(path: Path) -> str:
+    """Return the hash of a file, as the list has it."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _sums(folder: Path) -> dict[str, str]:
