@@ -22,6 +22,8 @@ from metacortex.kernel import garbage
 from metacortex.settings import Settings, UnsafeSettings, load_settings, mistakes
 
 if TYPE_CHECKING:
+    from alembic.config import Config
+
     from metacortex.checklist import Checklist
     from metacortex.importer import Report
     from metacortex.queries.projector import Projector
@@ -30,6 +32,7 @@ app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
 )
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+ROOT = Path(__file__).parent.parent
 TOLD = 20  # differences of one workspace on the screen; --json has them all
 TOKEN_TTL_S = 12 * 3600  # a working day
 
@@ -101,19 +104,24 @@ def migrate() -> None:
     """Bring the database's schema up to this release."""
     _process()
     from alembic import command
-    from alembic.config import Config
     from alembic.util import CommandError
 
-    root = Path(__file__).parent.parent
-    config = Config(root / "alembic.ini")
-    config.set_main_option("script_location", str(root / "migrations"))
-    sys.path.insert(0, str(root))
+    sys.path.insert(0, str(ROOT))
     try:
         with anticipated():
-            command.upgrade(config, "head")
+            command.upgrade(_alembic(), "head")
     except CommandError as error:  # a database of a later release, for one
         fail(f"the schema cannot be brought up: {error}")
     say("The schema is up to date.")
+
+
+def _alembic() -> "Config":
+    """Return the settings of Alembic."""
+    from alembic.config import Config
+
+    config = Config(ROOT / "alembic.ini")
+    config.set_main_option("script_location", str(ROOT / "migrations"))
+    return config
 
 
 @app.command()

@@ -1,7 +1,8 @@
 """How Alembic reaches the database: as the owner of the schema, over asyncpg.
 
 A connection may be handed in (tests do); otherwise the settings name it. Two runs at
-once wait for each other on an advisory lock of the transaction.
+once wait for each other on an advisory lock of the transaction; how they come by the
+locks of tables in use says migrations/locks.py.
 """
 
 import asyncio
@@ -18,6 +19,7 @@ import metacortex.queries.tables  # noqa: F401
 from metacortex.grants import OWNER
 from metacortex.kernel.database import Table, engine
 from metacortex.settings import load_settings
+from migrations import locks
 from migrations.roles import apply_limits, ensure_roles
 
 LOCK = 7_236_101  # any number that nothing else in the database locks
@@ -32,6 +34,7 @@ def run(connection: Connection, urls: list[str]) -> None:
     connection.exec_driver_sql(f"GRANT CREATE ON DATABASE {database} TO {OWNER}")
     connection.exec_driver_sql(f"GRANT CREATE ON SCHEMA public TO {OWNER}")
     connection.exec_driver_sql(f"SET LOCAL ROLE {OWNER}")
+    locks.take(connection, locks.wanted(connection, context.script))
     context.configure(
         connection=connection,
         target_metadata=Table.metadata,
@@ -51,9 +54,10 @@ async def online() -> None:
         pooler=settings.database_pooler,
         name="metacortex-migrate",
     )
-    async with database.begin() as connection:
-        await connection.run_sync(run, urls)
-    await database.dispose()
+    try:
+        await locks.patiently(database, lambda it: run(it, urls))
+    finally:
+        await database.dispose()
 
 
 given = context.config.attributes.get("connection")
