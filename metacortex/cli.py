@@ -176,7 +176,10 @@ def rebuild(
 
     said = [it for line in found for it in line.get("differences", ())]
     if any(it.startswith(LOG) for it in said):
-        fail("the log itself lacks events: look at its backups before anything else")
+        fail(
+            "the log itself is altered: rebuild nothing, run `metacortex audit check`,"
+            " and look at its backups"
+        )
     if said:
         fail("read tables differ from the log: run `metacortex rebuild`")
 

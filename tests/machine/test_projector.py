@@ -28,6 +28,7 @@ from metacortex.queries.verify import written_columns
 from metacortex.queries.watermarks import Shown
 from tests.conftest import Urls
 from tests.machine import laws
+from tests.machine.forging import append_after_last, forge
 from tests.machine.walking import Walk, unit
 
 HANG_S = 60  # only there to end a hang
@@ -249,7 +250,7 @@ async def test_verify_holds_no_more_events_than_a_chunk(
 
         return reading
 
-    for name in ("read_range", "read_by_stream"):
+    for name in ("read_on", "read_by_stream"):
         monkeypatch.setattr(log, name, counted(getattr(log, name)))
     assert await projector.verify(workspace, 5) == []
     assert max(sizes) == 5
@@ -284,21 +285,13 @@ async def run(url: str, sql: str, **values: object) -> None:
 
 async def poison(urls: Urls, workspace: UUID) -> None:
     """Append an edit whose schema version this release does not know."""
-    data = orjson.dumps({"title": {"from": "Clean", "to": "Of tomorrow"}}).decode()
-    await run(
+    await append_after_last(
         urls.owner,
-        "WITH head AS (UPDATE events.heads SET sequence = sequence + 1"
-        " WHERE workspace_id = :w RETURNING sequence), last AS (SELECT l.* FROM"
-        " events.log l, head WHERE l.workspace_id = :w"
-        " AND l.sequence = head.sequence - 1)"
-        " INSERT INTO events.log SELECT l.workspace_id, head.sequence, :id,"
-        " l.stream_type, l.stream_id, l.version + 1, 'task.edited', 2, l.recorded_at,"
-        " l.actor_type, l.actor_id, l.command_id, 'task.edit', l.correlation_id,"
-        " l.causation_id, CAST(:data AS json), l.context, l.salt, l.payload_hash,"
-        " l.leaf_hash FROM last l, head",
-        w=workspace,
-        id=uuid4(),
-        data=data,
+        workspace,
+        type="task.edited",
+        schema_version=2,
+        command_type="task.edit",
+        data=orjson.dumps({"title": {"from": "Clean", "to": "Of tomorrow"}}),
     )
 
 
@@ -417,14 +410,8 @@ async def test_a_schema_that_does_not_fit_parks_nobody(
 
 async def without_second_event(urls: Urls, workspace: UUID) -> None:
     """Delete an event as only somebody can who takes the triggers off."""
-    await run(urls.owner, "ALTER TABLE events.log DISABLE TRIGGER USER")
-    try:
-        delete = "DELETE FROM events.log WHERE workspace_id = :w AND sequence = 2"
-        await run(urls.owner, delete, w=workspace)
-    finally:
-        for trigger in ("log_rows_stay", "log_stays"):
-            always = f"ALTER TABLE events.log ENABLE ALWAYS TRIGGER {trigger}"
-            await run(urls.owner, always)
+    delete = "DELETE FROM events.log WHERE workspace_id = :w AND sequence = 2"
+    await forge(urls.owner, delete, w=workspace)
 
 
 async def test_a_missing_event_stops_whoever_reads_on(
