@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NoReturn, TypeVar
 
+import asyncpg
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
@@ -66,13 +67,18 @@ def anticipated() -> Iterator[None]:
         raise  # whoever read has seen enough, as `head` has
     except MetaCortexError as error:
         fail(str(error))
-    except (DBAPIError, OSError) as error:
+    except (
+        DBAPIError,
+        asyncpg.PostgresError,
+        asyncpg.InterfaceError,
+        OSError,
+    ) as error:
         if remedy := _remedy(error):
             fail(remedy)
         raise
 
 
-def _remedy(error: DBAPIError | OSError) -> str | None:
+def _remedy(error: Exception) -> str | None:
     state = sqlstate(error) or ""
     for beginning, remedy in REMEDIES.items():
         if state.startswith(beginning):

@@ -151,14 +151,14 @@ _RANGE = text(
 )
 
 READ_BYTES = 16 * 2**20
-"""Of data and context in one reading: what is made of them takes some seven times that.
+"""Of data and context in one reading; what is made of it takes seven times as much.
 
 The event that reaches it is still read, so that there is always one.
 """
 
 
 def within_bytes(source: str, order: str, limit: str = ":bytes") -> str:
-    """Return a sub-select of the rows of `source` that stand before a limit of bytes."""
+    """Return a sub-select of the rows of `source` that begin before so many bytes."""
     size = "octet_length(data::text) + octet_length(context::text)"
     return (
         f"(SELECT *, sum({size}) OVER (ORDER BY {order} ROWS BETWEEN UNBOUNDED"
