@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from operator import attrgetter
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
@@ -90,9 +91,13 @@ def leaf(fields: Mapping[str, Any], payload: bytes, recorded_at: str) -> bytes:
     )
 
 
+_NAMES: tuple[str, ...] = EventRecord.__slots__
+_values = attrgetter(*_NAMES)
+
+
 def leaf_of(record: EventRecord) -> bytes:
     """Return the canonical leaf of a stored record."""
-    fields = {name: getattr(record, name) for name in record.__slots__}
+    fields = dict(zip(_NAMES, _values(record), strict=True))
     return leaf(fields, record.payload_hash, rfc3339(record.recorded_at))
 
 

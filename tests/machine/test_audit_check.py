@@ -55,8 +55,10 @@ def test_every_column_is_forged() -> None:
     assert {*FORGED, "workspace_id", "sequence"} == set(log.COLUMNS)
 
 
-async def verdicts(urls: Urls, *workspaces: UUID, processes: int = 1) -> list[Verdict]:
-    arguments = driver_arguments(urls.auditor, pooler=False, name="test")
+async def verdicts(
+    urls: Urls, *workspaces: UUID, processes: int = 1, pooler: bool = False
+) -> list[Verdict]:
+    arguments = driver_arguments(urls.auditor, pooler=pooler, name="test")
     return [
         it async for it in audit_check.check(arguments, workspaces, processes=processes)
     ]
@@ -89,6 +91,7 @@ async def test_a_log_that_nobody_touched_is_as_appended(
     assert await found(urls, walked) == (
         f"{await size(writes, walked)} events, as appended"
     )
+    assert await verdicts(urls, walked, pooler=True) == await verdicts(urls, walked)
 
 
 @pytest.mark.parametrize("column", FORGED)
