@@ -11,7 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from metacortex import audit_check
-from metacortex.audit_check import Verdict
+from metacortex.audit_check import Verdict, logs, reading
 from metacortex.commands import tasks
 from metacortex.commands.bus import Bus
 from metacortex.events import log, merkle
@@ -364,8 +364,8 @@ async def test_spans_and_pages_of_any_size_find_the_same(
     span: int,
     page: int,
 ) -> None:
-    monkeypatch.setattr(audit_check, "SPAN", span)
-    monkeypatch.setattr(audit_check, "PAGE", page)
+    monkeypatch.setattr(logs, "SPAN", span)
+    monkeypatch.setattr(reading, "PAGE", page)
     events = await size(writes, walked)
     assert await found(urls, walked) == f"{events} events, as appended"
     forgery = (
@@ -384,7 +384,7 @@ async def test_neighbours_are_compared_across_spans(
     monkeypatch: pytest.MonkeyPatch,
     span: int,
 ) -> None:
-    monkeypatch.setattr(audit_check, "SPAN", span)
+    monkeypatch.setattr(logs, "SPAN", span)
     task_id = uuid4()
     make = tasks.CreateTask(task_id=task_id, title="0")
     edits = [tasks.EditTask(task_id=task_id, title=f"{n}") for n in range(1, 6)]
@@ -422,18 +422,18 @@ async def test_large_events_are_read_in_pages_of_bounded_size(
     workspace: UUID,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(audit_check, "READ_BYTES", 5_000)
+    monkeypatch.setattr(reading, "READ_BYTES", 5_000)
     task = tasks.CreateTask(task_id=uuid4(), title="0", description="x" * 2_000)
     more = [replace(task, task_id=uuid4()) for _ in range(9)]
     await Bus(writes).execute([unit(workspace, it) for it in (task, *more)])
     pages = []
-    read_page = audit_check._read_page
+    read_page = reading._read_page
 
     def counted(part: object, streams: object, rows: list[object]) -> None:
         pages.append(len(rows))
         read_page(part, streams, rows)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(audit_check, "_read_page", counted)
+    monkeypatch.setattr(reading, "_read_page", counted)
     assert await found(urls, workspace) == "10 events, as appended"
     assert pages == [3, 3, 3, 1]
 
