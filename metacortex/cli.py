@@ -185,7 +185,10 @@ def rebuild(
 
     said = [it for line in found for it in line.get("differences", ())]
     if any(it.startswith(LOG) for it in said):
-        fail("the log itself lacks events: look at its backups before anything else")
+        fail(
+            "the log itself is altered: rebuild nothing, run `metacortex audit check`,"
+            " and look at its backups"
+        )
     if said:
         fail("read tables differ from the log: run `metacortex rebuild`")
 
@@ -237,6 +240,55 @@ def _outcome(line: dict[str, Any]) -> str:
     if "events" in line:
         return f"{line['events']} events"
     return "differs" if line["differences"] else "equal"
+
+
+auditing = typer.Typer(no_args_is_help=True)
+app.add_typer(auditing, name="audit", help="Check the log against its hashes.")
+
+
+@auditing.callback()
+def _audit() -> None:
+    """Check the log against its hashes."""
+
+
+@auditing.command("check")
+def audit_check(
+    workspaces: Annotated[
+        list[UUID] | None, typer.Argument(help="Their ids; none: all.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Check that the log in the database is what was appended to it."""
+    found = run(_audit_check(_settings(), workspaces or [], as_json))
+    if as_json:
+        print(json.dumps(found, indent=2))
+    if bad := sum(line["what"] is not None for line in found):
+        fail(f"{bad} of {len(found)} logs are altered, as said: look at their backups")
+
+
+async def _audit_check(
+    settings: Settings, workspaces: list[UUID], as_json: bool
+) -> list[dict[str, Any]]:
+    from metacortex import audit_check
+    from metacortex.kernel.database import driver_arguments
+
+    arguments = driver_arguments(
+        settings.auditor_url, pooler=settings.database_pooler, name="metacortex-audit"
+    )
+    found = []
+    try:
+        async for it in audit_check.check(arguments, workspaces, progress=_checked):
+            found.append(it.line())
+            if not as_json:
+                print(it)
+    except audit_check.UnknownWorkspace as error:
+        fail(str(error))
+    return found
+
+
+def _checked(done: int, total: int, events: int, seconds: float) -> None:
+    rate = events / seconds if seconds else 0
+    say(f"{done} of {total} workspaces, {events} events, {rate:.0f} events/s")
 
 
 importing = typer.Typer(no_args_is_help=True)

@@ -23,7 +23,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from metacortex.console import say
-from metacortex.kernel.database import sqlstate
+from metacortex.kernel.driver_errors import sqlstate
 
 T = TypeVar("T")
 

@@ -13,6 +13,7 @@ from typing import Any, NewType, Protocol
 
 from sqlalchemy import Engine, MetaData, TextClause, event
 from sqlalchemy.dialects.postgresql.asyncpg import dialect
+from sqlalchemy.engine import make_url
 from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.orm import DeclarativeBase
@@ -63,6 +64,15 @@ def engine(
     )
     event.listen(made.sync_engine, "checkout", _check_alive)
     return made
+
+
+def driver_arguments(url: str, *, pooler: bool, name: str) -> dict[str, Any]:
+    """Return what the driver's own `connect` takes for a URL of ours."""
+    found: dict[str, Any] = _DIALECT.create_connect_args(make_url(url))[1]
+    if pooler:
+        return {**found, "timeout": POOL_TIMEOUT_S, "statement_cache_size": 0}
+    settings = {"application_name": name, "jit": "off"}
+    return {**found, "timeout": POOL_TIMEOUT_S, "server_settings": settings}
 
 
 def _check_alive(connection: Any, record: object, proxy: object) -> None:

@@ -19,7 +19,8 @@ from metacortex.api.health import SCHEMA
 from metacortex.commands.bus import Bus
 from metacortex.commands.lane import Lane
 from metacortex.embedded import create_database
-from metacortex.kernel.database import engine, is_transient, sqlstate, straight
+from metacortex.kernel.database import engine, straight
+from metacortex.kernel.driver_errors import Meaning, meaning, sqlstate
 from metacortex.kernel.errors import Unavailable
 from metacortex.queries import activity
 from metacortex.queries.projector import Projector
@@ -136,7 +137,7 @@ class Load:
                 await asyncio.sleep(0.05)
             except Exception as error:
                 self.deadlocks += sqlstate(error) == "40P01"
-                if not is_transient(error):
+                if meaning(error) not in (Meaning.BUSY, Meaning.LOST):
                     raise
             await asyncio.sleep(0)
 
