@@ -119,6 +119,7 @@ class Application(FastAPI):
             table=RouteTable(lean_routes(self.routes)),
             cors=_cors(self.settings),
             hsts=self.settings.is_production,
+            body_limit=self.settings.body_limit_bytes,
         )
         for cls, args, given in reversed(added):
             stack = cls(stack, *args, **given)

@@ -177,7 +177,8 @@ class _Page:
             f"</summary><div><p>{escape(operation['operationId'])}: "
             f"{escape(operation.get('description', ''))} Answers {escape(codes)}.</p>"
             f"<dl>{''.join(parameters)}{self.fields(asked)}</dl>"
-            f"{self.example('Body', asked)}{self.example('Answer', answered)}</div></details>"
+            f"{self.example('Body', asked)}{self.example('Answer', answered)}"
+            "</div></details>"
         )
 
     def fields(self, asked: Schema) -> str:
@@ -196,10 +197,11 @@ class _Page:
         if schema.get("default") is not None:
             said.append(f"{orjson.dumps(schema['default']).decode()} without it.")
         text = " · ".join(filter(None, (said[0], " ".join(filter(None, said[1:])))))
-        return f"<dt><code>{escape(name)}</code> {escape(where)}</dt><dd>{escape(text)}</dd>"
+        term = f"<dt><code>{escape(name)}</code> {escape(where)}</dt>"
+        return f"{term}<dd>{escape(text)}</dd>"
 
     def example(self, title: str, described: Schema) -> str:
-        """Show the example of a body; nothing if there is none, or if it says nothing."""
+        """Show the example of a body, if there is one that says anything."""
         for content in described.get("content", {}).values():
             if example := content.get("example"):
                 if not isinstance(example, str):

@@ -174,7 +174,7 @@ class TransitionMeta(Schema):
 
 
 class RelatedMeta(Schema):
-    """What is archived, deleted, unknown, or in the way; nothing if it is the target."""
+    """The resource that is archived, deleted, unknown or taken, if not the target."""
 
     id: UUID = UUID(int=0)
     project_id: UUID = UUID(int=0)

@@ -11,10 +11,8 @@ from starlette.routing import BaseRoute, Match
 
 from metacortex.api import envelope, parsing
 from metacortex.api.errors import HttpError
-from metacortex.api.services import services_of
-from metacortex.kernel.database import is_unreachable
+from metacortex.kernel.driver_errors import public
 from metacortex.kernel.errors import (
-    CODES,
     Malformed,
     MetaCortexError,
     NotFound,
@@ -68,7 +66,7 @@ def _of_router(request: Request, status: int) -> MetaCortexError | None:
     if status == 405:
         return WrongMethod("method_not_allowed")
     if status == 413:
-        limit = services_of(request).body_limit
+        limit = parsing.body_limit(request)
         return TooLarge("body_too_large", meta={"limit": limit})
     if status == 404 and "route" not in request.scope:
         return NotFound("route_not_found")
@@ -89,13 +87,7 @@ def _allowed(request: Request) -> list[str]:
 
 async def on_exception(request: Request, error: Exception) -> Response:
     """Answer any other exception; the middleware logs it."""
-    return envelope.failure(envelope.request_id(request), meaning(error))
-
-
-def meaning(error: Exception) -> MetaCortexError:
-    """Return what an unexpected exception means to the client."""
-    code = "database_unavailable" if is_unreachable(error) else "internal_error"
-    return CODES[code][0](code)
+    return envelope.failure(envelope.request_id(request), public(error))
 
 
 HANDLERS: Mapping[Any, Handler] = {

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from typing import Annotated
 from uuid import UUID
 
+import structlog
 from fastapi import Query
 from pydantic import Field
 from starlette.requests import Request
@@ -19,10 +20,14 @@ from metacortex.api.routing import Router
 from metacortex.api.schemas import Envelope, QueryMeta, TaskStats
 from metacortex.api.services import Services
 from metacortex.kernel import clock
+from metacortex.kernel.driver_errors import meaning, report
+
+logger = structlog.get_logger(__name__)
 
 HEARTBEAT_S = 15.0  # proxies close connections that are silent for a minute
 LIFETIME_S = 600.0  # a stream ends then, so that tokens and deploys are not forgotten
 CHUNK = 500  # events read at a time
+RECONNECT = "event: reconnect\ndata: {}\n\n"
 EVENT_STREAM = "text/event-stream"
 CHANGES = 200
 CHANGES_LIMIT = 1_000
@@ -102,7 +107,7 @@ async def stream(request: Request) -> Response:
     if request.method == "HEAD":  # an empty body of any length would never end
         return Response(media_type=EVENT_STREAM, headers=headers)
     return StreamingResponse(
-        _events(services, caller.workspace_id, after),
+        _while_reachable(_events(services, caller.workspace_id, after)),
         media_type=EVENT_STREAM,
         headers=headers,
     )
@@ -128,4 +133,16 @@ async def _events(
         if loop.time() - quiet >= HEARTBEAT_S:
             yield ": still here\n\n"
             quiet = loop.time()
-    yield "event: reconnect\ndata: {}\n\n"
+    yield RECONNECT
+
+
+async def _while_reachable(events: AsyncIterator[str]) -> AsyncIterator[str]:
+    """Pass events on; end with `reconnect` when the database is not reachable."""
+    try:
+        async for event in events:
+            yield event
+    except Exception as error:
+        if meaning(error) is None:
+            raise
+        report(logger, "stream_ended", error)
+        yield RECONNECT

@@ -19,12 +19,12 @@ from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from metacortex.api import envelope
-from metacortex.api.exception_handlers import meaning
 from metacortex.api.parsing import header_error, sane
 from metacortex.api.route_table import Handler, RouteTable
-from metacortex.api.routing import effective_route
+from metacortex.api.routing import effective_route, with_second_try
 from metacortex.api.schemas import REQUEST_ID
-from metacortex.kernel.errors import MetaCortexError, NotFound, Unavailable
+from metacortex.kernel.driver_errors import public, report
+from metacortex.kernel.errors import MetaCortexError, NotFound
 from metacortex.kernel.ids import new_id
 
 logger = structlog.get_logger(__name__)
@@ -113,13 +113,20 @@ class Middleware:
     """
 
     def __init__(
-        self, app: ASGIApp, *, table: RouteTable, cors: CORSMiddleware, hsts: bool
+        self,
+        app: ASGIApp,
+        *,
+        table: RouteTable,
+        cors: CORSMiddleware,
+        hsts: bool,
+        body_limit: int,
     ) -> None:
         """Put `table` in front of `app`; `cors` is asked for its policy only."""
         self._app = app
         self._table = table
         self._cors = cors
         self._fixed = security_headers(hsts)
+        self._body_limit = body_limit
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -128,7 +135,8 @@ class Middleware:
             return
         began = time.perf_counter()
         request = _Request(scope, receive, send)
-        ids = scope["metacortex"] = _ids(request.headers)
+        ids = _ids(request.headers)
+        scope["metacortex"] = {**ids, "body_limit": self._body_limit}
         endpoint, id = self._table.find(scope["method"], scope["path"])
         answer = _Answer(self, request, ids)
         IN_FLIGHT.inc()
@@ -237,7 +245,7 @@ class _Answer:
 async def _respond(request: _Request, handler: Handler) -> Response:
     """Return a lean handler's answer, or that of the error that it raised."""
     try:
-        return await handler(request)
+        return await with_second_try(handler, request)
     except MetaCortexError as error:
         return envelope.failure(envelope.request_id(request), error)
     except Exception as error:
@@ -297,17 +305,16 @@ def _ids(headers: Headers) -> dict[str, str]:
 
 
 def unexpected(error: Exception, request_id: str) -> Response:
-    """Log an exception that no handler expected, and return its answer."""
-    found = meaning(error)
-    if isinstance(found, Unavailable):
-        logger.warning(found.code, request_id=request_id, error=repr(error))
-    else:
-        _log(error, request_id)
-    return envelope.failure(request_id, found)
+    """Log an exception that no handler expected, and return its answer.
+
+    A known error of the database driver is one line, anything else has a traceback.
+    """
+    _log(error, request_id)
+    return envelope.failure(request_id, public(error))
 
 
 def _log(error: Exception, request_id: str) -> None:
-    logger.error("request_failed", request_id=request_id, exc_info=error)
+    report(logger, "request_failed", error, request_id=request_id)
 
 
 _CHILDREN: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}

@@ -94,7 +94,12 @@ WITH_ERROR = {401: "WWW-Authenticate", 405: "Allow", 503: "Retry-After"}
 
 ALWAYS = ("method_not_allowed", "internal_error", "invalid_header")
 PROTECTED = ("token_missing", "token_invalid", "token_expired", "role_required")
-UNAVAILABLE = ("database_unavailable", "keys_unavailable", "shutting_down")
+UNAVAILABLE = (
+    "database_unavailable",
+    "keys_unavailable",
+    "query_timeout",
+    "workspace_busy",
+)
 WITH_PARAMETERS = ("unknown_parameter", "invalid_parameter")
 WITH_CURSOR = ("bad_cursor", "cursor_mismatch")
 WITH_BODY = (
@@ -106,7 +111,12 @@ WITH_BODY = (
     "unknown_field",
     "missing_field",
 )
-OF_COMMANDS = ("idempotency_key_reused", "overloaded")
+OF_COMMANDS = (
+    "idempotency_key_reused",
+    "outcome_unknown",
+    "overloaded",
+    "shutting_down",
+)
 
 
 def tags() -> list[dict[str, Any]]:

@@ -58,6 +58,12 @@ def list_query(
 
 def _sort(known: Sequence[str], sort: str) -> tuple[str, ...]:
     names = tuple(sort.split(","))
+    if len({name.removeprefix("-") for name in names}) < len(names):
+        raise Malformed(
+            "invalid_parameter",
+            "One sorts by each key once",
+            source={"parameter": "sort"},
+        )
     for name in names:
         if name.removeprefix("-") not in known:
             raise Malformed(

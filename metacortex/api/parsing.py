@@ -53,6 +53,12 @@ def header_error(name: str, detail: str) -> Malformed:
     return Malformed("invalid_header", detail, source={"header": name})
 
 
+def body_limit(request: Request) -> int:
+    """Return how many bytes a body may have."""
+    limit: int = request.scope["metacortex"]["body_limit"]
+    return limit
+
+
 async def read_body(request: Request, limit: int) -> bytes:
     """Return the body. Raises TooLarge before more than the limit is held."""
     announced = request.headers.get("content-length", "")

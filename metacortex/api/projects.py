@@ -53,6 +53,8 @@ class ProjectFilters(ListParameters):
     """true: only deleted ones; false: only others."""
 
 
+_NOT_OPEN = ("project_deleted", "project_archived")
+
 MODULE = ModuleRoutes(
     stream_type="project",
     plural="projects",
@@ -60,13 +62,29 @@ MODULE = ModuleRoutes(
     description="Projects: what tasks belong to.",
     commands=(
         CommandRoute(
-            "project.create", "POST", "", CreateProjectBody, "Create a project", 201
+            "project.create",
+            "POST",
+            "",
+            CreateProjectBody,
+            "Create a project",
+            201,
+            errors=("already_exists",),
         ),
         CommandRoute(
-            "project.edit", "PATCH", "/{id}", EditProjectBody, "Edit a project"
+            "project.edit",
+            "PATCH",
+            "/{id}",
+            EditProjectBody,
+            "Edit a project",
+            errors=_NOT_OPEN,
         ),
         CommandRoute(
-            "project.archive", "POST", "/{id}/archive", Nothing, "Archive a project"
+            "project.archive",
+            "POST",
+            "/{id}/archive",
+            Nothing,
+            "Archive a project",
+            errors=_NOT_OPEN,
         ),
         CommandRoute(
             "project.unarchive",
@@ -74,6 +92,7 @@ MODULE = ModuleRoutes(
             "/{id}/unarchive",
             Nothing,
             "Take a project out of the archive",
+            errors=_NOT_OPEN,
         ),
         CommandRoute(
             "project.delete",
@@ -81,6 +100,7 @@ MODULE = ModuleRoutes(
             "/{id}",
             Nothing,
             "Delete a project and its tasks",
+            errors=_NOT_OPEN,
         ),
         CommandRoute(
             "project.restore",
@@ -88,6 +108,7 @@ MODULE = ModuleRoutes(
             "/{id}/restore",
             Nothing,
             "Restore a project with what was deleted along",
+            errors=("project_archived", "project_deleted", "parent_deleted"),
         ),
     ),
     listing=ListRoute(

@@ -35,7 +35,8 @@ class RouteTable:
         for context in contexts:
             template = context.path_format or ""
             found = self._with_id if "{" in template else self._plain
-            endpoint = LeanEndpoint(template, context.original_route.lean)  # type: ignore
+            handler: Handler = context.original_route.lean  # type: ignore[attr-defined]
+            endpoint = LeanEndpoint(template, handler)
             for method in context.methods or ():
                 found[method, template] = endpoint
                 if method == "GET":

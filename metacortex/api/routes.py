@@ -1,4 +1,4 @@
-"""Lean routes of the modules, as tables: commands to the lane, queries to the read side.
+"""Lean routes of the modules, as tables: commands to the lane, queries to the reads.
 
 A module lists what it offers in one `ModuleRoutes`; the handlers here serve all of
 them. They stay lean: one parse, one validation, answers as bytes

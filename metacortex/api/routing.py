@@ -29,7 +29,7 @@ from metacortex.api.dependencies import requires
 from metacortex.api.envelope import JSON, request_id
 from metacortex.api.schemas import Envelope, enveloped, named_envelope
 from metacortex.api.services import services_of
-from metacortex.kernel.errors import Malformed
+from metacortex.kernel.driver_errors import worth_another
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -86,7 +86,7 @@ class EnvelopeRoute(APIRoute):
         path: str,
         endpoint: Callable[..., Any],
         *,
-        response_model: Any = Default(None),
+        response_model: Any = Default(None),  # noqa: B008  # as FastAPI has it
         **given: Any,
     ) -> None:
         """Wrap the response model, in the answer and in the document."""
@@ -107,9 +107,19 @@ class EnvelopeRoute(APIRoute):
                 await _read_json(request)
             else:
                 _limit_body(request)
-            return _tagged(request, await handler(request))
+            return _tagged(request, await with_second_try(handler, request))
 
         return handle
+
+
+async def with_second_try(handler: Endpoint, request: Request) -> Response:
+    """Return the handler's answer; a read is tried once more where that may help."""
+    try:
+        return await handler(request)
+    except Exception as error:
+        if request.method not in ("GET", "HEAD") or not worth_another(error):
+            raise
+    return await handler(request)
 
 
 def effective_route(scope: Scope) -> Any:
@@ -240,7 +250,7 @@ def _limit_body(request: Request) -> None:
 
     FastAPI passes on an `HTTPException` from here; anything else would be 400.
     """
-    limit, received = services_of(request).body_limit, 0
+    limit, received = parsing.body_limit(request), 0
     receive = request.receive
 
     async def limited() -> Message:
@@ -256,7 +266,7 @@ def _limit_body(request: Request) -> None:
 
 async def _read_json(request: Request) -> None:
     """Parse the body by our rules, and leave it where FastAPI finds it parsed."""
-    body = await parsing.read_body(request, services_of(request).body_limit)
+    body = await parsing.read_body(request, parsing.body_limit(request))
     request._body = body
     if body:
         request._json = parsing.parse_json(request, body)

@@ -17,10 +17,13 @@ class Protocol(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:
         """Answer, and hang up."""
-        response = envelope.failure(str(new_id()), Malformed("bad_request", msg))
+        id = str(new_id())
+        response = envelope.failure(id, Malformed("bad_request", msg))
         headers = [
             *response.raw_headers,
             *middleware.security_headers(),
+            (b"x-request-id", id.encode()),
+            (b"x-correlation-id", id.encode()),
             (b"connection", b"close"),
         ]
         lines = [b"HTTP/1.1 400 Bad Request", *map(b": ".join, headers)]

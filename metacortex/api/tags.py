@@ -60,12 +60,39 @@ MODULE = ModuleRoutes(
     row=TagRow,
     description="Tags: labels of tasks.",
     commands=(
-        CommandRoute("tag.create", "POST", "", CreateTagBody, "Create a tag", 201),
         CommandRoute(
-            "tag.edit", "PATCH", "/{id}", EditTagBody, "Rename or recolour a tag"
+            "tag.create",
+            "POST",
+            "",
+            CreateTagBody,
+            "Create a tag",
+            201,
+            errors=("already_exists", "name_taken"),
         ),
-        CommandRoute("tag.delete", "DELETE", "/{id}", Nothing, "Delete a tag"),
-        CommandRoute("tag.merge", "POST", "/{id}/merge", MergeTagBody, "Merge a tag"),
+        CommandRoute(
+            "tag.edit",
+            "PATCH",
+            "/{id}",
+            EditTagBody,
+            "Rename or recolour a tag",
+            errors=("tag_deleted", "name_taken"),
+        ),
+        CommandRoute(
+            "tag.delete",
+            "DELETE",
+            "/{id}",
+            Nothing,
+            "Delete a tag",
+            errors=("tag_deleted",),
+        ),
+        CommandRoute(
+            "tag.merge",
+            "POST",
+            "/{id}/merge",
+            MergeTagBody,
+            "Merge a tag",
+            errors=("tag_deleted", "merge_into_itself", "unknown_reference"),
+        ),
     ),
     listing=ListRoute(ListTags, TagFilters, TagRow, "List tags"),
 )

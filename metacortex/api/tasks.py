@@ -1,6 +1,7 @@
 """Tasks in HTTP: request bodies and routes."""
 
 import datetime as dt
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
@@ -196,15 +197,24 @@ class TaskFilters(ListParameters):
     """true: only deleted ones; false: only others."""
 
 
-_PLAIN = (
-    ("start", "Start a task"),
-    ("unblock", "Unblock a task"),
-    ("reopen", "Reopen a completed or cancelled task"),
-    ("cancel", "Cancel a task"),
-    ("archive", "Archive a task"),
-    ("unarchive", "Take a task out of the archive"),
-    ("restore", "Restore a task with what was deleted along"),
+_NOT_OPEN = ("task_deleted", "task_archived", "project_archived")
+_STATE = (*_NOT_OPEN, "invalid_transition")
+_PLACE = (
+    "unknown_reference",
+    "project_archived",
+    "project_deleted",
+    "parent_archived",
+    "parent_deleted",
+    "depth_exceeded",
 )
+_FIELDS = ("unknown_reference", "member_unknown", "too_many_tags")
+
+
+def _plain(verb: str, summary: str, errors: Sequence[str]) -> CommandRoute:
+    """Return the route of a command that takes no arguments."""
+    name, path = f"task.{verb}", f"/{{id}}/{verb}"
+    return CommandRoute(name, "POST", path, Nothing, summary, errors=errors)
+
 
 MODULE = ModuleRoutes(
     stream_type="task",
@@ -212,10 +222,30 @@ MODULE = ModuleRoutes(
     row=TaskRow,
     description="Tasks and subtasks: what is to be done.",
     commands=(
-        CommandRoute("task.create", "POST", "", CreateTaskBody, "Create a task", 201),
-        CommandRoute("task.edit", "PATCH", "/{id}", EditTaskBody, "Edit a task"),
         CommandRoute(
-            "task.block", "POST", "/{id}/block", BlockTaskBody, "Block a task"
+            "task.create",
+            "POST",
+            "",
+            CreateTaskBody,
+            "Create a task",
+            201,
+            errors=("already_exists", *_PLACE, *_FIELDS),
+        ),
+        CommandRoute(
+            "task.edit",
+            "PATCH",
+            "/{id}",
+            EditTaskBody,
+            "Edit a task",
+            errors=(*_NOT_OPEN, *_FIELDS),
+        ),
+        CommandRoute(
+            "task.block",
+            "POST",
+            "/{id}/block",
+            BlockTaskBody,
+            "Block a task",
+            errors=_STATE,
         ),
         CommandRoute(
             "task.complete",
@@ -223,22 +253,39 @@ MODULE = ModuleRoutes(
             "/{id}/complete",
             CompleteTaskBody,
             "Complete a task",
+            errors=(*_STATE, "open_subtasks"),
         ),
-        CommandRoute("task.move", "POST", "/{id}/move", MoveTaskBody, "Move a task"),
+        CommandRoute(
+            "task.move",
+            "POST",
+            "/{id}/move",
+            MoveTaskBody,
+            "Move a task",
+            errors=(*_NOT_OPEN, *_PLACE, "cycle_detected"),
+        ),
         CommandRoute(
             "task.comment",
             "POST",
             "/{id}/comment",
             CommentTaskBody,
             "Comment on a task",
+            errors=_NOT_OPEN,
         ),
         CommandRoute(
-            "task.delete", "DELETE", "/{id}", Nothing, "Delete a task with its subtasks"
+            "task.delete",
+            "DELETE",
+            "/{id}",
+            Nothing,
+            "Delete a task with its subtasks",
+            errors=(*_NOT_OPEN, "project_deleted"),
         ),
-        *(
-            CommandRoute(f"task.{verb}", "POST", f"/{{id}}/{verb}", Nothing, summary)
-            for verb, summary in _PLAIN
-        ),
+        _plain("start", "Start a task", _STATE),
+        _plain("unblock", "Unblock a task", _STATE),
+        _plain("reopen", "Reopen a completed or cancelled task", _STATE),
+        _plain("cancel", "Cancel a task", _STATE),
+        _plain("archive", "Archive a task", _NOT_OPEN),
+        _plain("unarchive", "Take a task out of the archive", _NOT_OPEN),
+        _plain("restore", "Restore a task with what was deleted along", _PLACE),
     ),
     listing=ListRoute(ListTasks, TaskFilters, TaskRow, "List tasks", needs_now=True),
 )

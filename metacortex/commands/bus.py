@@ -15,7 +15,6 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from metacortex.commands import receipts, repository, undo
@@ -40,10 +39,16 @@ from metacortex.kernel.database import (
     ReadConnection,
     WriteConnection,
     autocommit,
-    is_transient,
     straight,
 )
-from metacortex.kernel.errors import MetaCortexError, NotFound, Refused, UndoConflict
+from metacortex.kernel.driver_errors import Meaning, meaning, worth_another
+from metacortex.kernel.errors import (
+    MetaCortexError,
+    NotFound,
+    Refused,
+    Unavailable,
+    UndoConflict,
+)
 
 ATTEMPTS = 3  # conflicts are rare; more would hide a defect
 BACK_OFF_S = 0.02  # about one transaction of the other party
@@ -72,19 +77,28 @@ class Bus:
     async def execute(self, units: Sequence[Unit]) -> list[list[Result]]:
         """Return one result per request; all that was applied is committed.
 
-        Raises what the database raised, with nothing committed or, if the connection
-        broke at the commit, with the outcome unknown: the same units may be sent again.
+        Raises what the database raised, with nothing committed, or Unavailable if that
+        is not known, since a connection broke: the same units may be sent again.
         """
         plans = await self._plan(units)
+        unknown = False
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 prepared = await self._transact(plans)
                 break
-            except SQLAlchemyError as error:
-                if attempt == ATTEMPTS or not _worth_another(error):
+            except Exception as error:
+                unknown = unknown or meaning(error) is Meaning.LOST
+                if attempt == ATTEMPTS or not worth_another(error):
+                    if unknown:
+                        raise Unavailable("outcome_unknown") from error
                     raise
                 await asyncio.sleep(BACK_OFF_S * attempt * (1 + random.random()))
-        return await self.finish(prepared)
+        try:
+            return await self.finish(prepared)
+        except Exception as error:
+            if meaning(error) is None:
+                raise
+            raise Unavailable("outcome_unknown") from error  # committed, not read back
 
     async def prepare(
         self, units: Sequence[Unit], spaces: Spaces, *, saving: bool = False
@@ -118,7 +132,8 @@ class Bus:
     async def commit(self, prepared: Prepared) -> bool:
         """Save what was prepared; return False, with nothing saved, if it is stale.
 
-        Raises what the database raised, as `execute` does.
+        Raises what the database raised; the outcome is unknown if that was a connection
+        that broke.
         """
         writing = prepared.writing
         if writing is None:
@@ -210,15 +225,6 @@ def _writing(
     if unborn is None:
         return repository.writing(changes)
     return repository.writing(changes, first=True, unborn=unborn)
-
-
-def _worth_another(error: SQLAlchemyError) -> bool:
-    """Tell whether the same batch may succeed now; receipts make a repeat harmless.
-
-    A connection that broke may only have been an old one: the pool has others.
-    """
-    broken = isinstance(error, DBAPIError) and error.connection_invalidated
-    return broken or is_transient(error)
 
 
 async def _steps(reader: ReadConnection, request: Request) -> list[Step]:

@@ -198,20 +198,16 @@ def _after(cursor: str | None, mark: str, keys: Sequence[_Key]) -> Sequence[str]
     return found[1:]
 
 
-_DAY = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
+# Python reads more than this: eight digits without a colon, for one
+_TIME = r"[0-9]{4}(-[0-9]{2}){2} [0-9]{2}(:[0-9]{2}){2}(\.[0-9]{1,6})?"
 _FORMS: Mapping[str, tuple[re.Pattern[str], Callable[[str], object]]] = {
     "bigint": (re.compile(r"-?[0-9]{1,18}"), int),
     "float8": (re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,20})?(e-?[0-9]{1,2})?"), float),
-    "timestamp": (
-        re.compile(_DAY + r" [0-9:]{8}(\.[0-9]{1,6})?"),
-        datetime.fromisoformat,
-    ),
+    "timestamp": (re.compile(_TIME), datetime.fromisoformat),
     "smallint": (re.compile(r"-?[0-9]{1,4}"), int),
     "text": (re.compile(r"[^\x00]*"), str),
     "timestamptz": (
-        re.compile(
-            _DAY + r" [0-9:]{8}(\.[0-9]{1,6})?[+-](0[0-9]|1[0-5])(:[0-5][0-9])?"
-        ),
+        re.compile(_TIME + r"[+-](0[0-9]|1[0-5])(:[0-5][0-9])?"),
         datetime.fromisoformat,
     ),
     "uuid": (re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"), UUID),
