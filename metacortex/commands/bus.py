@@ -18,7 +18,7 @@ from uuid import UUID
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from metacortex.commands import receipts, repository, undo
+from metacortex.commands import repository, undo
 from metacortex.commands.batch import Batch, Planned, Step, step
 from metacortex.commands.message import Answer, EventRef, Request, Result, Unit
 from metacortex.commands.receipts import Receipt
@@ -36,7 +36,7 @@ from metacortex.kernel.database import (
     is_transient,
     straight,
 )
-from metacortex.kernel.errors import MetaCortexError, NotFound, Refused, UndoConflict
+from metacortex.kernel.errors import MetaCortexError, UndoConflict
 
 ATTEMPTS = 3  # conflicts are rare; more would hide a defect
 BACK_OFF_S = 0.02  # about one transaction of the other party
@@ -206,20 +206,11 @@ async def _steps(reader: ReadConnection, request: Request) -> list[Step]:
     """Return the step of the command itself, or for an undo of what it undoes."""
     if not isinstance(request.command, undo.Undo):
         return [step(request.command)]
-    workspace_id = request.context.workspace_id
-    receipt = await receipts.find(reader, workspace_id, request.command.command_id)
-    if receipt is None:
-        return [step(NotFound("not_found"))]
-    if receipt.first_sequence is None or receipt.last_sequence is None:
-        return [step(Refused("not_undoable"))]
-    records = await log.read_range(
-        reader, workspace_id, receipt.first_sequence, receipt.last_sequence
-    )
     try:
-        events = (codec.read(record) for record in records)
-        return [step(it) for it in undo.touched(events, receipt.stream_id)]
+        found = await undo.plan(reader, request.context.workspace_id, request.command)
     except MetaCortexError as error:
         return [step(error)]
+    return [step(touched) for touched in found]
 
 
 async def _finished(
