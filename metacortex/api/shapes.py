@@ -4,19 +4,21 @@ Nothing is built from these; answers are bytes by then. The tests hold real answ
 against them.
 """
 
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
 from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from metacortex.api.bodies import without_defaults
+from metacortex.api.modules import MODULES
 from metacortex.kernel.errors import CODES
-from metacortex.queries.projects import ProjectRow
-from metacortex.queries.tags import TagRow
-from metacortex.queries.tasks import TaskRow
 
-Row = TaskRow | ProjectRow | TagRow
-StreamType = Literal["task", "project", "tag"]
+if TYPE_CHECKING:  # which modules there are is no matter of types
+    Row = Any
+    StreamType = str
+else:
+    Row = Union[tuple(module.row for module in MODULES)]
+    StreamType = Literal[tuple(module.stream_type for module in MODULES)]
 
 
 class Shape(BaseModel):

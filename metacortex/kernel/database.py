@@ -75,13 +75,13 @@ def autocommit(engine: AsyncEngine) -> AsyncEngine:
     return engine.execution_options(isolation_level="AUTOCOMMIT")
 
 
-_DIALECT: Any = dialect()  # type: ignore[no-untyped-call]
+DIALECT: Any = dialect()  # type: ignore[no-untyped-call]
 
 
 @lru_cache(maxsize=1024)
 def _compiled(statement: TextClause) -> tuple[str, Sequence[str]]:
     """Return the statement as the driver reads it, and its parameters in order."""
-    compiled = statement.compile(dialect=_DIALECT)
+    compiled = statement.compile(dialect=DIALECT)
     return str(compiled), compiled.positiontup or ()
 
 
