@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, is_dataclass
 from datetime import datetime
 from types import NoneType, UnionType
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from uuid import UUID
 
 import sqlalchemy
@@ -91,7 +91,8 @@ _SQL: Mapping[Any, TypeEngine[Any]] = {
 
 def _column(name: str, type: Any) -> Column[Any]:
     """Return the column of a state's field. Raises KeyError for an unknown type."""
-    kinds = get_args(type) if isinstance(type, UnionType) else (type,)
+    optional = get_origin(type) in (Union, UnionType)
+    kinds = get_args(type) if optional else (type,)
     (kind,) = (it for it in kinds if it is not NoneType)
     if get_origin(kind) is Literal:
         kind = get_args(kind)[0].__class__
