@@ -14,6 +14,7 @@ import pytest
 from metacortex.api import modules
 from metacortex.api.routes import ListParameters
 from metacortex.commands.registry import COMMANDS, DECIDERS, STREAM_OF
+from metacortex.commands.tables import STATES
 from metacortex.events import codec
 from metacortex.events.tasks import Due
 from metacortex.kernel.decider import Change, changes_of, names_of
@@ -216,6 +217,15 @@ def test_a_list_takes_the_filters_that_its_query_has(module: Any) -> None:
     parameters = set(module.listing.parameters.model_fields)
     own = set(names_of(module.listing.query)) - set(names_of(ListQuery)) - {"now"}
     assert parameters - set(ListParameters.model_fields) == own
+
+
+@pytest.mark.parametrize("module", modules.MODULES, ids=lambda it: it.plural)
+def test_a_module_is_called_the_same_everywhere(module: Any) -> None:
+    type, plural = module.stream_type, module.plural
+    assert DECIDERS[type].plural == plural
+    assert STATES[type].name == f"commands.{plural}"
+    assert PROJECTIONS[type].table == module.listing.query.table == f"queries.{plural}"
+    assert PROJECTIONS[type].row is module.row
 
 
 def test_the_laws_see_changes() -> None:
