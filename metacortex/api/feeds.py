@@ -32,6 +32,20 @@ EVENT_STREAM = "text/event-stream"
 CHANGES = 200
 CHANGES_LIMIT = 1_000
 
+STATS_EXAMPLE = {
+    "total": 12,
+    "open": 9,
+    "overdue": 1,
+    "by_status": {
+        "pending": 6,
+        "in_progress": 2,
+        "blocked": 1,
+        "completed": 2,
+        "cancelled": 1,
+    },
+    "by_priority": {"low": 2, "medium": 7, "high": 2, "urgent": 1},
+}
+
 STREAM_DESCRIPTION = f"""Server-sent events, until the client closes the connection.
 
 Each event of the log comes as `id: <sequence>`, `event: <type>` (such as

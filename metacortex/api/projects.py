@@ -6,7 +6,7 @@ from pydantic import Field
 
 from metacortex.api.fields import Body, Changes, Clean, Colour, Id, Name, Nothing
 from metacortex.api.pages import ListParameters, Search
-from metacortex.api.routes import CommandRoute, ListRoute, ModuleRoutes
+from metacortex.api.routes import CommandRoute, ExampleStep, ListRoute, ModuleRoutes
 from metacortex.commands import projects as rules
 from metacortex.queries.projects import ListedProject, ListProjects, ProjectRow
 
@@ -93,6 +93,7 @@ MODULE = ModuleRoutes(
             Nothing,
             "Take a project out of the archive",
             errors=_NOT_OPEN,
+            example_after=[ExampleStep("project.archive")],
         ),
         CommandRoute(
             "project.delete",
@@ -109,9 +110,14 @@ MODULE = ModuleRoutes(
             Nothing,
             "Restore a project with what was deleted along",
             errors=("project_archived", "project_deleted", "parent_deleted"),
+            example_after=[ExampleStep("project.delete")],
         ),
     ),
     listing=ListRoute(
-        ListProjects, ProjectFilters, ListedProject, "List projects with task counts"
+        ListProjects,
+        ProjectFilters,
+        ListedProject,
+        "List projects with task counts",
+        example={"open_tasks": 3, "completed_tasks": 1},
     ),
 )

@@ -6,7 +6,7 @@ them. They stay lean: one parse, one validation, answers as bytes
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from functools import cached_property, lru_cache
 from typing import Annotated, Any
 from uuid import UUID
@@ -40,10 +40,19 @@ from metacortex.queries.registry import PROJECTIONS
 
 
 @dataclass(frozen=True, slots=True)
+class ExampleStep:
+    """A command that an example needs done before, on itself or on another resource."""
+
+    command: str
+    target: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class CommandRoute:
     """One command's route; `name` is that on disk, `path` stands below the module's.
 
-    `errors` are the codes that its rules may answer with, besides the general ones.
+    `errors` are the codes that its rules may answer with, besides the general ones;
+    `example_after` is what the example in the document needs done before.
     """
 
     name: str
@@ -53,17 +62,22 @@ class CommandRoute:
     summary: str
     status: int = 200
     errors: Sequence[str] = ()
+    example_after: Sequence[ExampleStep] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class ListRoute:
-    """One list's route: the query, its parameters, and the row it shows."""
+    """One list's route: the query, its parameters, and the row it shows.
+
+    `example` has values of what the row tells besides the resource itself.
+    """
 
     query: type[ListQuery]
     parameters: type[Parameters]
     row: type[Any]
     summary: str
     needs_now: bool = False
+    example: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

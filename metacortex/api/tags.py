@@ -1,15 +1,17 @@
 """Tags in HTTP: request bodies and routes."""
 
 from typing import Annotated
+from uuid import UUID
 
 from pydantic import Field
 
 from metacortex.api.fields import Body, Changes, Colour, Id, Name, Nothing
 from metacortex.api.pages import ListParameters, Search
-from metacortex.api.routes import CommandRoute, ListRoute, ModuleRoutes
+from metacortex.api.routes import CommandRoute, ExampleStep, ListRoute, ModuleRoutes
 from metacortex.commands import tags as rules
 from metacortex.queries.tags import ListTags, TagRow
 
+OTHER = UUID("0199d2c4-6f3e-7c11-9a55-0d9f3b1f6a01")  # in examples
 TagName = Annotated[Name, Field(max_length=rules.NAME_LIMIT)]
 
 
@@ -42,7 +44,7 @@ class MergeTagBody(Body):
 
     into: Id
 
-    examples = {"into": "0199d2c4-6f3e-7c11-9a55-0d9f3b1f6a01"}
+    examples = {"into": str(OTHER)}
 
 
 class TagFilters(ListParameters):
@@ -92,6 +94,10 @@ MODULE = ModuleRoutes(
             MergeTagBody,
             "Merge a tag",
             errors=("tag_deleted", "merge_into_itself", "unknown_reference"),
+            example_after=[
+                ExampleStep("tag.create", OTHER),
+                ExampleStep("tag.edit", OTHER),
+            ],
         ),
     ),
     listing=ListRoute(ListTags, TagFilters, TagRow, "List tags"),

@@ -23,7 +23,7 @@ from metacortex.api.fields import (
     Zone,
 )
 from metacortex.api.pages import ListParameters, Search
-from metacortex.api.routes import CommandRoute, ListRoute, ModuleRoutes
+from metacortex.api.routes import CommandRoute, ExampleStep, ListRoute, ModuleRoutes
 from metacortex.commands import tasks as rules
 from metacortex.queries.tasks import ListTasks, TaskRow
 
@@ -210,10 +210,20 @@ _PLACE = (
 _FIELDS = ("unknown_reference", "member_unknown", "too_many_tags")
 
 
-def _plain(verb: str, summary: str, errors: Sequence[str]) -> CommandRoute:
+def _plain(
+    verb: str, summary: str, errors: Sequence[str], after: str = ""
+) -> CommandRoute:
     """Return the route of a command that takes no arguments."""
-    name, path = f"task.{verb}", f"/{{id}}/{verb}"
-    return CommandRoute(name, "POST", path, Nothing, summary, errors=errors)
+    steps = [ExampleStep(f"task.{after}")] if after else []
+    return CommandRoute(
+        f"task.{verb}",
+        "POST",
+        f"/{{id}}/{verb}",
+        Nothing,
+        summary,
+        errors=errors,
+        example_after=steps,
+    )
 
 
 MODULE = ModuleRoutes(
@@ -280,12 +290,14 @@ MODULE = ModuleRoutes(
             errors=(*_NOT_OPEN, "project_deleted"),
         ),
         _plain("start", "Start a task", _STATE),
-        _plain("unblock", "Unblock a task", _STATE),
-        _plain("reopen", "Reopen a completed or cancelled task", _STATE),
+        _plain("unblock", "Unblock a task", _STATE, "block"),
+        _plain("reopen", "Reopen a completed or cancelled task", _STATE, "complete"),
         _plain("cancel", "Cancel a task", _STATE),
         _plain("archive", "Archive a task", _NOT_OPEN),
-        _plain("unarchive", "Take a task out of the archive", _NOT_OPEN),
-        _plain("restore", "Restore a task with what was deleted along", _PLACE),
+        _plain("unarchive", "Take a task out of the archive", _NOT_OPEN, "archive"),
+        _plain(
+            "restore", "Restore a task with what was deleted along", _PLACE, "delete"
+        ),
     ),
     listing=ListRoute(ListTasks, TaskFilters, TaskRow, "List tasks", needs_now=True),
 )

@@ -23,13 +23,21 @@ from metacortex.commands.message import (
     Unit,
 )
 from metacortex.commands.receipts import Outcome, Receipt
-from metacortex.commands.registry import DECIDER_OF, DECIDERS, NAMES, STREAM_OF
-from metacortex.commands.repository import Changes, Stored
+from metacortex.commands.registry import DECIDERS, NAMES, STREAM_OF, addressed
+from metacortex.commands.repository import BatchChanges, Stored
 from metacortex.commands.space import Space, Spaces
 from metacortex.events import codec, merkle
 from metacortex.events.record import SALT_BYTES, canonical, leaf, payload_hash
 from metacortex.kernel.clock import rfc3339
-from metacortex.kernel.decider import Elsewhere, Facts, Found, LookUp, Need, Stream
+from metacortex.kernel.decider import (
+    Elsewhere,
+    Facts,
+    Found,
+    LookUp,
+    Need,
+    Revert,
+    Stream,
+)
 from metacortex.kernel.errors import (
     Invalid,
     MetaCortexError,
@@ -79,16 +87,10 @@ def step(asks: Any) -> Step:
     """Return the step of a command, of what an undo touches, or of an error."""
     if isinstance(asks, MetaCortexError):
         return Step(asks, ())
-    if isinstance(asks, undo.Touched):
-        reverting = DECIDERS[asks.stream_type].revert(
-            asks.stream_id, undo.swapped(asks)
-        )
-        return Step(asks, DECIDERS[asks.stream_type].needs(reverting))
-    decider = DECIDER_OF[asks.__class__]
-    born = None
-    if asks.__class__ in decider.births:
-        born = Stream(decider.stream_type, decider.stream_id(asks))
-    return Step(asks, decider.needs(asks), born)
+    command = asks.planned() if isinstance(asks, undo.Touched) else asks
+    decider, stream = addressed(command)
+    born = stream if command.__class__ in decider.births else None
+    return Step(asks, decider.needs(command), born)
 
 
 class Batch:
@@ -173,9 +175,8 @@ class Batch:
             raise command
         if isinstance(command, undo.Touched):
             command = self._reverting(command, space)
-            needs = DECIDER_OF[command.__class__].needs(command)
-        decider = DECIDER_OF[command.__class__]
-        type, stream_id = decider.stream_type, decider.stream_id(command)
+            needs = DECIDERS[command.stream_type].needs(command)
+        decider, (type, stream_id) = addressed(command)
         before = space.stored[type].get(stream_id)
         expected = request.expected_version
         if expected is not None and (before or command.__class__ in decider.births):
@@ -190,14 +191,13 @@ class Batch:
                 refs.append(self._append(request, stream_id, decided, len(refs), space))
         return type, stream_id
 
-    def _reverting(self, touched: undo.Touched, space: Space) -> Any:
+    def _reverting(self, touched: undo.Touched, space: Space) -> Revert:
         stored = space.stored[touched.stream_type][touched.stream_id]
         try:
-            changes = undo.back(touched, stored.state, stored.version)
+            return touched.revert(stored.state, stored.version)
         except UndoConflict:
             self.unfinished = True
             raise
-        return DECIDERS[touched.stream_type].revert(touched.stream_id, changes)
 
     def _facts(self, context: Context, needs: Sequence[Need], space: Space) -> Facts:
         streams: dict[Stream, Any] = {}
@@ -318,9 +318,9 @@ class Batch:
             receipt = self._receipt(request, "refused", None, None, (), error, space.at)
             space.keep(receipt)
 
-    def close(self) -> Changes:
+    def close(self) -> BatchChanges:
         """Advance the heads, once, and return all that is to be saved."""
-        changes = Changes([], [], [], {}, [])
+        changes = BatchChanges([], [], [], {}, [])
         for workspace_id, space in self._begun.items():
             if kept := space.kept():
                 changes.heads.append(space.close())

@@ -17,13 +17,13 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from metacortex.commands import receipts, repository, undo
+from metacortex.commands import repository, undo
 from metacortex.commands.batch import Batch, Planned, Step, step
 from metacortex.commands.message import Answer, EventRef, Request, Result, Unit
 from metacortex.commands.receipts import Receipt
 from metacortex.commands.registry import DECIDERS
 from metacortex.commands.repository import (
-    Changes,
+    BatchChanges,
     Loaded,
     Reading,
     Stored,
@@ -42,13 +42,7 @@ from metacortex.kernel.database import (
     straight,
 )
 from metacortex.kernel.driver_errors import Meaning, meaning, worth_another
-from metacortex.kernel.errors import (
-    MetaCortexError,
-    NotFound,
-    Refused,
-    Unavailable,
-    UndoConflict,
-)
+from metacortex.kernel.errors import MetaCortexError, Unavailable, UndoConflict
 
 ATTEMPTS = 3  # conflicts are rare; more would hide a defect
 BACK_OFF_S = 0.02  # about one transaction of the other party
@@ -217,7 +211,7 @@ def _decided(plans: Sequence[Planned], spaces: Spaces, now: datetime) -> Batch:
 
 
 def _writing(
-    changes: Changes, unborn: Iterable[Unborn] | None = None
+    changes: BatchChanges, unborn: Iterable[Unborn] | None = None
 ) -> Writing | None:
     """Return what saves a batch; None if there is nothing to save."""
     if not changes.heads:
@@ -231,20 +225,11 @@ async def _steps(reader: ReadConnection, request: Request) -> list[Step]:
     """Return the step of the command itself, or for an undo of what it undoes."""
     if not isinstance(request.command, undo.Undo):
         return [step(request.command)]
-    workspace_id = request.context.workspace_id
-    receipt = await receipts.find(reader, workspace_id, request.command.command_id)
-    if receipt is None:
-        return [step(NotFound("not_found"))]
-    if receipt.first_sequence is None or receipt.last_sequence is None:
-        return [step(Refused("not_undoable"))]
-    records = await log.read_range(
-        reader, workspace_id, receipt.first_sequence, receipt.last_sequence
-    )
     try:
-        events = (codec.read(record) for record in records)
-        return [step(it) for it in undo.touched(events, receipt.stream_id)]
+        found = await undo.plan(reader, request.context.workspace_id, request.command)
     except MetaCortexError as error:
         return [step(error)]
+    return [step(touched) for touched in found]
 
 
 async def _finished(

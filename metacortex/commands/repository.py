@@ -11,7 +11,7 @@ reads again under the lock it holds.
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -26,7 +26,7 @@ from metacortex.commands.receipts import Receipt
 from metacortex.commands.tables import LOOK_UPS, STATES
 from metacortex.events import log
 from metacortex.events.merkle import split
-from metacortex.kernel.decider import LookUp, Need, Stream
+from metacortex.kernel.decider import LookUp, Need, Stream, names_of
 
 
 @dataclass(slots=True)
@@ -70,7 +70,7 @@ class Loaded:
 
 
 @dataclass(slots=True)
-class Changes:
+class BatchChanges:
     """What a batch did: heads, rows for the log, states by stream type, receipts.
 
     `bases` are the heads as the batch found them, in the order of `heads`.
@@ -209,7 +209,7 @@ def _parse(type: str, found: str | None) -> list[tuple[UUID, str, Stored]]:
 def _upsert(type: str) -> str:
     table = STATES[type]
     meta = ("workspace_id", "id", "version", "created_at", "updated_at")
-    columns = (*meta, *(item.name for item in fields(table.state)))
+    columns = (*meta, *names_of(table.state))
     names = ", ".join(columns)
     sets = ", ".join(
         f"{name} = excluded.{name}"
@@ -254,7 +254,7 @@ class Writing:
 
 
 def writing(
-    changes: Changes, *, first: bool = False, unborn: Iterable[Unborn] = ()
+    changes: BatchChanges, *, first: bool = False, unborn: Iterable[Unborn] = ()
 ) -> Writing:
     """Return what writes all changes, in one round trip.
 
@@ -304,7 +304,7 @@ def _head_row(head: Head, base: Head) -> dict[str, Any]:
 
 def _state_row(workspace_id: UUID, stored: Stored) -> dict[str, Any]:
     state = stored.state
-    row = {name: getattr(state, name) for name in state.__slots__}
+    row = {name: getattr(state, name) for name in names_of(state.__class__)}
     row["workspace_id"] = workspace_id
     row["id"] = stored.id
     row["version"] = stored.version

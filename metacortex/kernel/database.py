@@ -68,7 +68,7 @@ def engine(
 
 def driver_arguments(url: str, *, pooler: bool, name: str) -> dict[str, Any]:
     """Return what the driver's own `connect` takes for a URL of ours."""
-    found: dict[str, Any] = _DIALECT.create_connect_args(make_url(url))[1]
+    found: dict[str, Any] = DIALECT.create_connect_args(make_url(url))[1]
     if pooler:
         return {**found, "timeout": POOL_TIMEOUT_S, "statement_cache_size": 0}
     settings = {"application_name": name, "jit": "off"}
@@ -86,13 +86,13 @@ def autocommit(engine: AsyncEngine) -> AsyncEngine:
     return engine.execution_options(isolation_level="AUTOCOMMIT")
 
 
-_DIALECT: Any = dialect()  # type: ignore[no-untyped-call]
+DIALECT: Any = dialect()  # type: ignore[no-untyped-call]
 
 
 @lru_cache(maxsize=1024)
 def _compiled(statement: TextClause) -> tuple[str, Sequence[str]]:
     """Return the statement as the driver reads it, and its parameters in order."""
-    compiled = statement.compile(dialect=_DIALECT)
+    compiled = statement.compile(dialect=DIALECT)
     return str(compiled), compiled.positiontup or ()
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import UniqueConstraint
 
 from metacortex.commands.batch import Batch, Planned, step
 from metacortex.commands.message import Answer, Unit
-from metacortex.commands.repository import Changes, Loaded
+from metacortex.commands.repository import BatchChanges, Loaded
 from metacortex.commands.space import Spaces
 from metacortex.events.log import LogTable
 from metacortex.events.record import SALT_BYTES
@@ -214,7 +214,7 @@ def test_a_dry_unit_is_decided_and_leaves_nothing(atomic: bool) -> None:
         ]
     )
     assert [code(it) for it in batch.results[0]] == [None, None, "invalid_transition"]
-    assert batch.close() == Changes([], [], [], {}, [])
+    assert batch.close() == BatchChanges([], [], [], {}, [])
     memory.run(memory.unit(StartTaskFactory(task_id=TASK), dry=True))
     assert memory.do(StartTaskFactory(task_id=TASK)).sequence == 2
 

@@ -171,7 +171,7 @@ def test_editing_a_column_breaks_the_leaf(column: str) -> None:
     assert leaf_of(edited) != LEAF
 
 
-@pytest.mark.parametrize("column", [*EDITED, *NOT_IN_THE_LEAF - {"sequence"}])
+@pytest.mark.parametrize("column", [*EDITED, *sorted(NOT_IN_THE_LEAF - {"sequence"})])
 def test_a_stored_record_that_was_edited_does_not_match(column: str) -> None:
     stored = dataclasses.replace(record(), leaf_hash=bytes.fromhex(LEAF_HASH))
     assert mismatch(stored) is None

@@ -135,7 +135,8 @@ async def told(client: Client) -> tuple[dict[str, str], int]:
     The number is the sequence after it.
     """
     ids, meta = {}, {}
-    for plural, noun in (("tags", "Tag"), ("projects", "Project"), ("tasks", "Task")):
+    for module in reversed(MODULES):
+        plural, noun = module.plural, module.stream_type.capitalize()
         create, edit = (example_of(NAMED[f"{verb}{noun}"]) for verb in VERBS)
         ids[plural] = (await client.do("POST", f"/{plural}", create))["data"]["id"]
         meta = (await client.do("PATCH", f"/{plural}/{ids[plural]}", edit))["meta"]
