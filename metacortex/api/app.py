@@ -146,6 +146,8 @@ def create_app(settings: Settings) -> FastAPI:
         title="MetaCortex",
         version=__version__,
         description="Tasks, projects and tags, with their whole history.",
+        license_info={"name": "MIT", "identifier": "MIT"},
+        contact={"name": "The developers of MetaCortex"},
         lifespan=_lifespan(settings),
         servers=[{"url": PREFIX}],
         openapi_tags=tags(),

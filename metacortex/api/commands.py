@@ -257,7 +257,7 @@ async def undo(request: Request) -> Response:
     response_model=Envelope[Receipt, QueryMeta],
 )
 async def get_command(read: CurrentRead, response: Response, id: UUID) -> Any:
-    """Return what became of a command."""
+    """Its receipt: what it was, who sent it, and what it did or why not."""
     services, workspace_id = read.services, read.caller.workspace_id
     sequence = (await read.shown()).sequence
     async with autocommit(services.writes).connect() as connection:

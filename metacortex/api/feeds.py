@@ -96,7 +96,7 @@ class StatsParameters(Parameters):
 async def task_stats(
     request: Request, read: CurrentRead, given: Annotated[StatsParameters, Query()]
 ) -> Response:
-    """Answer with counts of tasks by status, priority and lateness."""
+    """Tasks that are not deleted, by status, priority and lateness."""
     await read.wait()
     sequence, found = await read.services.queries.task_stats(
         read.caller.workspace_id, clock.now(), given.time_zone

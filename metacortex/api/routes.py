@@ -295,6 +295,8 @@ def get_handler(module: ModuleRoutes) -> Handler:
 
 def _past(request: Request) -> Mapping[str, Any]:
     """Return which past is asked for, if any. Raises Malformed."""
+    if not request.scope["query_string"]:
+        return {}
     given = parsing.parameters(PastParameters, request.url.query)
     if given.as_of is not None and given.version is not None:
         raise Malformed(
