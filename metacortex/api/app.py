@@ -9,6 +9,7 @@ import orjson
 from fastapi import APIRouter, FastAPI
 from redis.asyncio import Redis
 from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp
 
@@ -28,6 +29,7 @@ from metacortex.api.parsing import Waits
 from metacortex.api.route_table import RouteTable
 from metacortex.api.routing import EnvelopeRoute, Router, adopt
 from metacortex.api.services import Services
+from metacortex.api.web import WebApp
 from metacortex.commands.bus import Bus
 from metacortex.commands.lane import Lane
 from metacortex.commands.members import Members
@@ -160,6 +162,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.settings = settings
     app.router.route_class = EnvelopeRoute
+    app.state.web = WebApp()
     _add_routes(app, settings)
     return app
 
@@ -187,7 +190,15 @@ def _entry(app: FastAPI, settings: Settings) -> Router:
     async def openapi() -> Response:
         return Response(orjson.dumps(app.openapi()), media_type=JSON)
 
-    if settings.serves_docs:
+    web: WebApp = app.state.web
+
+    if web.exists:
+
+        @router.get("/")
+        async def page(request: Request) -> Response:
+            return web.page(request)
+
+    elif settings.serves_docs:
 
         @router.get("/")
         async def root() -> Response:
