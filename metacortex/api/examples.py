@@ -43,6 +43,7 @@ ERROR_META: Mapping[str, Example] = {
     "depth_exceeded": {"limit": 10, "depth": 11},
     "version_conflict": {"expected": 2, "current": 3},
     "read_model_lagging": {"asked": 42, "shown": 41},
+    "resync_required": {"since": 43, "head": 42},
     "open_subtasks": {"tasks": [str(WORKSPACE)], "count": 1},
     "invalid_transition": {"status": "completed", "command": "task.start"},
     "cycle_detected": {"path": [str(WORKSPACE), str(WORKSPACE)]},

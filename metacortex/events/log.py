@@ -320,3 +320,12 @@ async def read_on(
     }
     found = [_record(row) for row in await connection.execute(_AFTER, values)]
     return [record for record in found if record.sequence <= last]
+
+
+_HEAD = text("SELECT sequence FROM events.heads WHERE workspace_id = :workspace")
+
+
+async def head_sequence(connection: ReadConnection, workspace_id: UUID) -> int:
+    """Return the sequence of a workspace's last event; 0 if there is none."""
+    found = await connection.scalar(_HEAD, {"workspace": workspace_id})
+    return found or 0

@@ -5,6 +5,7 @@
     ├── Unauthenticated      who is asking is not proved
     ├── Forbidden            proved, but the role does not allow it
     ├── NotFound             unknown, or in another workspace (the two look the same)
+    ├── Gone                 the log is not the one that the client followed
     ├── Refused              a rule says no
     │   └── UndoConflict     later changes stand in the way
     ├── VersionConflict      the resource moved since the caller read it
@@ -56,6 +57,10 @@ class Forbidden(MetaCortexError):
 
 class NotFound(MetaCortexError):
     """There is no such thing in the caller's workspace."""
+
+
+class Gone(MetaCortexError):
+    """The log is not the one that the client followed."""
 
 
 class Refused(MetaCortexError):
@@ -124,6 +129,7 @@ CODES: dict[str, tuple[type[MetaCortexError], str]] = {
     "not_found": (NotFound, "There is nothing here"),
     "route_not_found": (NotFound, "There is no such path"),
     "method_not_allowed": (WrongMethod, "The path does not take this method"),
+    "resync_required": (Gone, "The log is not the one that you followed"),
     "already_exists": (Refused, "A resource with this id exists already"),
     "invalid_transition": (Refused, "The state does not allow this command"),
     "cycle_detected": (Refused, "A task cannot stand below itself"),
