@@ -44,7 +44,7 @@ from metacortex.api.schemas import (
 )
 from metacortex.commands.registry import COMMANDS
 
-BATCH_DESCRIPTION = """In one transaction and in order; a later command may refer to what
+BATCH_DESCRIPTION = """In one transaction, in order; a later command may refer to what
 an earlier one creates. `all`: one refusal undoes everything, and its `source` names the
 command. `per_item`: each has its own outcome, and the answer is 207."""
 COMMAND_HEADERS = ("Idempotency-Key", "If-Match")
