@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from metacortex.commands.tasks.messages import (
+from metacortex.commands.tasks.commands import (
     COMMENT_LIMIT,
     DEPTH_LIMIT,
     DESCRIPTION_LIMIT,
@@ -36,9 +36,9 @@ from metacortex.commands.tasks.messages import (
     UnblockTask,
 )
 from metacortex.commands.tasks.needs import needs
-from metacortex.commands.tasks.places import ON, delete, move, restore
 from metacortex.commands.tasks.rules import decide
 from metacortex.commands.tasks.state import OPEN, TRANSITIONS, Task, evolve
+from metacortex.commands.tasks.tree import ON, delete, move, restore
 from metacortex.events.tasks import STREAM
 from metacortex.kernel.decider import Change, Decider
 

@@ -5,19 +5,7 @@ from datetime import datetime
 from typing import Any, assert_never
 from uuid import UUID
 
-from metacortex.commands.tasks.checks import (
-    check_assignee,
-    check_depth,
-    check_present,
-    check_project,
-    check_target,
-    checked_tags,
-    closed_projects,
-    distinct,
-    named,
-    open_parent,
-)
-from metacortex.commands.tasks.messages import (
+from metacortex.commands.tasks.commands import (
     ArchiveTask,
     BlockTask,
     CancelTask,
@@ -36,8 +24,20 @@ from metacortex.commands.tasks.messages import (
     UnarchiveTask,
     UnblockTask,
 )
-from metacortex.commands.tasks.places import OFF, ON, delete, move, restore, take_back
+from metacortex.commands.tasks.policies import (
+    check_assignee,
+    check_depth,
+    check_present,
+    check_project,
+    check_target,
+    checked_tags,
+    closed_projects,
+    distinct,
+    named,
+    open_parent,
+)
 from metacortex.commands.tasks.state import OPEN, TRANSITIONS, Task
+from metacortex.commands.tasks.tree import OFF, ON, delete, move, restore, take_back
 from metacortex.events.tasks import (
     Due,
     Status,

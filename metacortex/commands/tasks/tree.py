@@ -3,7 +3,13 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from metacortex.commands.tasks.checks import (
+from metacortex.commands.tasks.commands import (
+    DeleteTask,
+    MoveTask,
+    RestoreTask,
+    RevertTask,
+)
+from metacortex.commands.tasks.policies import (
     check_alone,
     check_along,
     check_place,
@@ -14,12 +20,6 @@ from metacortex.commands.tasks.checks import (
     distinct,
     live_parent,
     open_parent,
-)
-from metacortex.commands.tasks.messages import (
-    DeleteTask,
-    MoveTask,
-    RestoreTask,
-    RevertTask,
 )
 from metacortex.commands.tasks.state import Task
 from metacortex.events.tasks import (
