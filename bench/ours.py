@@ -35,9 +35,9 @@ from metacortex.commands.receipts import fingerprint
 from metacortex.commands.tasks import CreateTask, EditTask
 from metacortex.embedded import with_parts
 from metacortex.events.tasks import Priority
-from metacortex.kernel import garbage
 from metacortex.kernel.database import engine
 from metacortex.kernel.errors import MetaCortexError
+from metacortex.kernel.gc_tuning import tune_gc
 from metacortex.kernel.ids import new_id
 from metacortex.queries.projector import Projector
 from metacortex.settings import Settings, load_settings
@@ -266,7 +266,7 @@ def main() -> None:
     spec = json.load(sys.stdin)
     chosen = TASKS[spec.pop("task")]
 
-    garbage.calm()  # as the processes do
+    tune_gc()  # as the processes do
 
     async def run() -> dict[str, Any]:
         return await chosen(**spec)

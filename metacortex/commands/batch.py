@@ -86,7 +86,7 @@ def step(asks: Any) -> Step:
         return Step(asks, DECIDERS[asks.stream_type].needs(reverting))
     decider = DECIDER_OF[asks.__class__]
     born = None
-    if asks.__class__ in decider.births:
+    if asks.__class__ in decider.creation_commands:
         born = Stream(decider.stream_type, decider.stream_id(asks))
     return Step(asks, decider.needs(asks), born)
 
@@ -178,7 +178,9 @@ class Batch:
         type, stream_id = decider.stream_type, decider.stream_id(command)
         before = space.stored[type].get(stream_id)
         expected = request.expected_version
-        if expected is not None and (before or command.__class__ in decider.births):
+        if expected is not None and (
+            before or command.__class__ in decider.creation_commands
+        ):
             _check_version(expected, before)
         facts = self._facts(request.context, needs, space)
         state = None if before is None else before.state

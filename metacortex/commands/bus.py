@@ -40,8 +40,8 @@ from metacortex.kernel.database import (
     ReadConnection,
     WriteConnection,
     autocommit,
+    direct_pool,
     is_transient,
-    straight,
 )
 from metacortex.kernel.errors import MetaCortexError, NotFound, Refused, UndoConflict
 
@@ -67,7 +67,7 @@ class Bus:
         self._engine = engine
         self._now = now
         self._single = autocommit(engine)
-        self._straight = straight(engine)
+        self._direct = direct_pool(engine)
 
     async def execute(self, units: Sequence[Unit]) -> list[list[Result]]:
         """Return one result per request; all that was applied is committed.
@@ -103,7 +103,7 @@ class Bus:
         now = self._now()
         wanted = Wanted(plans, spaces, now)
         while (reading := wanted.reading()) is not None:
-            row = await self._straight.row(reading.statement, reading.values)
+            row = await self._direct.row(reading.statement, reading.values)
             loaded = reading.loaded(row)
             if not (missing := wanted.workspaces - loaded.heads.keys()):
                 spaces.absorb(loaded)
@@ -123,7 +123,7 @@ class Bus:
         writing = prepared.writing
         if writing is None:
             return True
-        count = await self._straight.write(writing.statement, writing.values)
+        count = await self._direct.write(writing.statement, writing.values)
         return count == writing.heads
 
     async def finish(self, prepared: Prepared) -> list[list[Result]]:

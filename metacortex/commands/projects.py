@@ -311,7 +311,7 @@ DECIDER = Decider(
         "project.restore": RestoreProject,
         "project.revert": RevertProject,
     },
-    births=(CreateProject,),
+    creation_commands=(CreateProject,),
     stream_id=lambda command: command.project_id,
     needs=needs,
     decide=decide,

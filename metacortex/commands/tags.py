@@ -256,7 +256,7 @@ DECIDER = Decider(
         "tag.merge": MergeTag,
         "tag.revert": RevertTag,
     },
-    births=(CreateTag,),
+    creation_commands=(CreateTag,),
     stream_id=lambda command: command.tag_id,
     needs=needs,
     decide=decide,

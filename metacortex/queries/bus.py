@@ -16,7 +16,7 @@ from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from metacortex.events import log
-from metacortex.kernel.database import ReadConnection, Reads, autocommit, straight
+from metacortex.kernel.database import ReadConnection, Reads, autocommit, direct_pool
 from metacortex.kernel.errors import Lagging, NotFound
 from metacortex.queries import activity, fold, page, tasks
 from metacortex.queries.activity import Changes
@@ -42,7 +42,7 @@ class Queries:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = autocommit(engine)
-        self._reads: Reads = straight(engine)
+        self._reads: Reads = direct_pool(engine)
         self.watermarks = Watermarks(self._reads)
         self._kept: OrderedDict[Hashable, Page] = OrderedDict()
         self._kept_bytes = 0

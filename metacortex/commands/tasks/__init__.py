@@ -71,7 +71,7 @@ DECIDER = Decider(
         "task.comment": CommentTask,
         "task.revert": RevertTask,
     },
-    births=(CreateTask,),
+    creation_commands=(CreateTask,),
     stream_id=lambda command: command.task_id,
     needs=needs,
     decide=decide,
