@@ -30,7 +30,7 @@ from metacortex.api.auth import workspace_of
 from metacortex.api.issuer import LocalIssuer
 from metacortex.commands.bus import Bus
 from metacortex.commands.lane import Lane
-from metacortex.commands.message import Context, Request, Unit
+from metacortex.commands.message import CommandRequest, Context, Unit
 from metacortex.commands.receipts import fingerprint
 from metacortex.commands.tasks import CreateTask, EditTask
 from metacortex.embedded import with_parts
@@ -148,7 +148,7 @@ def commands(name: int) -> Iterator[Asked]:
         turn += 1
 
 
-def request(workspace_id: UUID, asked: Asked) -> Request:
+def request(workspace_id: UUID, asked: Asked) -> CommandRequest:
     """Say what the API says: who, from where, with which client."""
     command, body = asked
     command_id = new_id()
@@ -165,7 +165,7 @@ def request(workspace_id: UUID, asked: Asked) -> Request:
     )
     kind, target = type(command).__name__, command.task_id
     identity = fingerprint(USER, kind, target, body, None)
-    return Request(command=command, context=context, fingerprint=identity)
+    return CommandRequest(command=command, context=context, fingerprint=identity)
 
 
 @asynccontextmanager

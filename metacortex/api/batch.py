@@ -26,9 +26,7 @@ from metacortex.api.routes import (
     stale,
 )
 from metacortex.commands import receipts
-from metacortex.commands.message import Answer
-from metacortex.commands.message import Request as Order
-from metacortex.commands.message import Result, Unit
+from metacortex.commands.message import Answer, CommandRequest, Result, Unit
 from metacortex.commands.receipts import Receipt
 from metacortex.commands.undo import UNDO, Undo
 from metacortex.kernel.clock import rfc3339
@@ -104,7 +102,7 @@ async def batch(request: Request) -> Response:
     bad = [one for one in orders if isinstance(one, MetaCortexError)]
     if bad and atomic:
         raise Several([one for error in bad for one in envelope.several(error)])
-    good = [one for one in orders if isinstance(one, Order)]
+    good = [one for one in orders if isinstance(one, CommandRequest)]
     results: list[Result] = []
     if good:
         unit = Unit(requests=good, atomic=atomic, dry=given.dry_run)
@@ -112,13 +110,13 @@ async def batch(request: Request) -> Response:
     if atomic:
         return _all(request, body, results, given.dry_run)
     found = iter(results)
-    merged = [next(found) if isinstance(one, Order) else one for one in orders]
+    merged = [next(found) if isinstance(one, CommandRequest) else one for one in orders]
     return _per_item(request, body, merged, given.dry_run)
 
 
 def _order(
     request: Request, caller: Caller, item: BatchItem, index: int
-) -> Order | MetaCortexError:
+) -> CommandRequest | MetaCortexError:
     """Return the command of an item, or what is wrong with it."""
     prefix = f"/commands/{index}"
     try:
@@ -145,10 +143,10 @@ def _order(
         return error
 
 
-def _check_distinct(orders: list[Order | MetaCortexError]) -> None:
+def _check_distinct(orders: list[CommandRequest | MetaCortexError]) -> None:
     seen: set[Any] = set()
     for index, one in enumerate(orders):
-        if isinstance(one, Order):
+        if isinstance(one, CommandRequest):
             if one.context.command_id in seen:
                 source = {"pointer": f"/commands/{index}/id"}
                 raise Invalid("invalid_field", "The id stands twice", source=source)
@@ -235,7 +233,7 @@ async def undo(request: Request) -> Response:
     if "if-match" in request.headers:
         raise reading.header_error("If-Match", "An undo finds later changes itself")
     answer = await machine.lane.send(
-        Order(
+        CommandRequest(
             command=Undo(command_id=target),
             context=reading.context(request, caller, id),
             fingerprint=receipts.fingerprint(caller.user_id, UNDO, target),

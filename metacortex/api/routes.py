@@ -22,8 +22,7 @@ from metacortex.api.bodies import DIGITS, Body, Clean, Instant, Parameters
 from metacortex.api.door import Handler
 from metacortex.api.machine import allow, machine_of
 from metacortex.commands import receipts
-from metacortex.commands.message import Answer
-from metacortex.commands.message import Request as Order
+from metacortex.commands.message import Answer, CommandRequest
 from metacortex.commands.registry import COMMANDS
 from metacortex.commands.repository import Stored
 from metacortex.kernel import clock
@@ -138,9 +137,9 @@ def parse(
     return Parsed(spec, id, body, command_id, mark, expected)
 
 
-def order(request: Request, caller: Caller, parsed: Parsed) -> Order:
+def order(request: Request, caller: Caller, parsed: Parsed) -> CommandRequest:
     """Return what goes into the lane."""
-    return Order(
+    return CommandRequest(
         command=build(parsed.spec, parsed.target, parsed.body, parsed.command_id),
         context=reading.context(request, caller, parsed.command_id),
         fingerprint=parsed.fingerprint,
