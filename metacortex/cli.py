@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError
 
 from metacortex.api.auth import Role, workspace_of
 from metacortex.console import Bar, anticipated, fail, run, say, show
-from metacortex.kernel import garbage
+from metacortex.kernel.gc_tuning import tune_gc
 from metacortex.settings import Settings, UnsafeSettings, load_settings, mistakes
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def api(
         port=port or settings.port,
         grace_s=int(settings.shutdown_grace_s),
     )
-    garbage.calm()
+    tune_gc()
     try:
         server.run()
     except SystemExit:  # the server's own way to say that it could not listen
@@ -85,7 +85,7 @@ def worker() -> None:
     settings = _process()
     from metacortex.workers import run_worker
 
-    garbage.calm()
+    tune_gc()
     asyncio.run(run_worker(settings))
 
 
@@ -95,7 +95,7 @@ def scheduler() -> None:
     settings = _process()
     from metacortex.workers import run_scheduler
 
-    garbage.calm()
+    tune_gc()
     asyncio.run(run_scheduler(settings))
 
 
@@ -200,7 +200,7 @@ async def _rebuild(
     from metacortex import describe as descriptions
     from metacortex.queries.projector import Projector
 
-    garbage.calm()
+    tune_gc()
     database = descriptions.database(settings, settings.projector_url)
     found = []
     try:

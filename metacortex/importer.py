@@ -20,7 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from metacortex.checklist import Checklist, Item
 from metacortex.commands.bus import Bus
-from metacortex.commands.message import Answer, Context, Request, Unit
+from metacortex.commands.message import Answer, CommandRequest, Context, Unit
 from metacortex.commands.projects import CreateProject
 from metacortex.commands.receipts import fingerprint
 from metacortex.commands.tasks import CompleteTask, CreateTask, EditTask, ReopenTask
@@ -176,8 +176,8 @@ async def _said(database: AsyncEngine, workspace_id: UUID, tasks: set[UUID]) -> 
     return found
 
 
-def _request(step: _Step, name: str, context: Callable[..., Context]) -> Request:
-    return Request(
+def _request(step: _Step, name: str, context: Callable[..., Context]) -> CommandRequest:
+    return CommandRequest(
         command=step.command,
         context=context(command_id=derived(step.resource, name)),
         fingerprint=fingerprint(step.resource, name),

@@ -171,7 +171,7 @@ _CHANGES = text(f"""WITH moved AS (SELECT sequence, stream_type, stream_id
 
 
 @dataclass(frozen=True, slots=True)
-class FeedPage:
+class ChangesPage:
     """Resources that changed, each as it is now; ask again from `next_since`."""
 
     sequence: int
@@ -186,13 +186,13 @@ class FeedPage:
 
 async def changes_since(
     reads: Reads, workspace_id: UUID, since: int, limit: int
-) -> FeedPage:
+) -> ChangesPage:
     """Return what changed in the next `limit` events after a sequence."""
     values = {"workspace": workspace_id, "since": since, "limit": limit}
     sequence, last, documents = await reads.row(_CHANGES, values)
     shown = sequence or 0
     reached = last if last is not None else max(since, shown)
-    return FeedPage(shown, reached, (documents or "").encode())
+    return ChangesPage(shown, reached, (documents or "").encode())
 
 
 _THIN = text("""SELECT sequence, type, json_build_object('event_id', event_id, 'stream',

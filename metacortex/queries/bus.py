@@ -16,13 +16,13 @@ from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from metacortex.events import log
-from metacortex.kernel.database import ReadConnection, Reads, autocommit, straight
+from metacortex.kernel.database import ReadConnection, Reads, autocommit, direct_pool
 from metacortex.kernel.errors import Lagging, NotFound
 from metacortex.queries import activity, fold, page, tasks
-from metacortex.queries.activity import FeedPage
+from metacortex.queries.activity import ChangesPage
 from metacortex.queries.page import ListQuery, Page
 from metacortex.queries.registry import PROJECTIONS
-from metacortex.queries.watermarks import Shown, Watermarks
+from metacortex.queries.watermarks import Watermark, Watermarks
 
 KEPT_BYTES = 32 * 1024 * 1024  # of pages; a tenth of what a process may take
 PAGE_BYTES = 1_000  # what a page takes besides what it says
@@ -42,12 +42,12 @@ class Queries:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = autocommit(engine)
-        self._reads: Reads = straight(engine)
+        self._reads: Reads = direct_pool(engine)
         self.watermarks = Watermarks(self._reads)
         self._kept: OrderedDict[Hashable, Page] = OrderedDict()
         self._kept_bytes = 0
 
-    async def shown(self, workspace_id: UUID, fresh: Freshness) -> Shown:
+    async def shown(self, workspace_id: UUID, fresh: Freshness) -> Watermark:
         """Return what is shown, having waited if need be. Raises Lagging."""
         if fresh.sequence == 0:
             return await self.watermarks.shown(workspace_id)
@@ -57,7 +57,7 @@ class Queries:
             raise Lagging("read_model_lagging", meta=meta)
         return shown
 
-    async def page(self, query: ListQuery, key: Hashable, shown: Shown) -> Page:
+    async def page(self, query: ListQuery, key: Hashable, shown: Watermark) -> Page:
         """Return a page; `key` names the query, `shown` is what was just seen.
 
         Raises Malformed for a cursor of another query.
@@ -123,7 +123,7 @@ class Queries:
         """Return the sequence shown, and counts of tasks."""
         return await tasks.stats(self._reads, workspace_id, now, time_zone)
 
-    async def changes(self, workspace_id: UUID, since: int, limit: int) -> FeedPage:
+    async def changes(self, workspace_id: UUID, since: int, limit: int) -> ChangesPage:
         """Return the resources that changed after a sequence."""
         return await activity.changes_since(self._reads, workspace_id, since, limit)
 

@@ -21,7 +21,7 @@ from sqlalchemy import TextClause, text
 from metacortex.kernel.database import DIALECT, Reads, Table
 from metacortex.kernel.decider import names_of
 from metacortex.kernel.errors import Malformed
-from metacortex.queries.watermarks import Shown
+from metacortex.queries.watermarks import Watermark
 
 PER_PAGE = 50
 PER_PAGE_LIMIT = 200  # beyond it, a page costs more than two requests
@@ -135,7 +135,7 @@ def _filtered(table: Hashable, query: Hashable) -> Sequence[tuple[str, str]]:
 class Page:
     """A page as Postgres built it: `documents` is the inside of a JSON array."""
 
-    shown: Shown
+    shown: Watermark
     total: int
     documents: bytes
     next_cursor: str | None
@@ -167,7 +167,7 @@ async def fetch(reads: Reads, query: ListQuery) -> Page:
     sequence, rebuilds, total, documents, last, fetched = row
     more = fetched > query.per_page
     return Page(
-        shown=Shown(sequence or 0, rebuilds or 0),
+        shown=Watermark(sequence or 0, rebuilds or 0),
         total=total,
         documents=(documents or "").encode(),
         next_cursor=_cursor(mark, last) if more else None,

@@ -21,7 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from metacortex.events import log, merkle
 from metacortex.events.record import EventRecord, mismatch
-from metacortex.kernel.database import Direct, ReadConnection, straight
+from metacortex.kernel.database import Direct, ReadConnection, direct_pool
 from metacortex.kernel.driver_errors import meaning, sqlstate
 from metacortex.queries import activity, fold
 from metacortex.queries import verify as verification
@@ -117,7 +117,7 @@ class Projector:
         self, engine: AsyncEngine, *, batch: int = 2000, turn_s: float = 0.25
     ) -> None:
         self._engine = engine
-        self._straight = straight(engine)
+        self._direct = direct_pool(engine)
         self._batch = batch
         self._turn_s = turn_s
 
@@ -142,7 +142,7 @@ class Projector:
             "workspaces": None if workspaces is None else list(workspaces),
             "limit": limit,
         }
-        return [row[0] for row in await self._straight.rows(_BEHIND, values)]
+        return [row[0] for row in await self._direct.rows(_BEHIND, values)]
 
     async def _step(self, workspaces: Sequence[UUID]) -> int:
         """Apply one batch of each workspace; find the guilty one if that fails."""
@@ -167,7 +167,7 @@ class Projector:
                 return applied
 
     async def _apply(self, workspaces: Sequence[UUID], batch: int) -> int:
-        async with self._straight.begin() as direct:
+        async with self._direct.begin() as direct:
             locked = await self._locked(direct, workspaces)
             if not locked:
                 return 0
@@ -217,7 +217,7 @@ class Projector:
             "sequence": poisoned.sequence,
             "error": repr(cause)[:ERROR_LIMIT],
         }
-        if await self._straight.write(_PARK, values):
+        if await self._direct.write(_PARK, values):
             workspace = str(poisoned.workspace_id)
             logger.error("workspace_parked", workspace_id=workspace, exc_info=cause)
 
@@ -230,7 +230,7 @@ class Projector:
         """
         total, edge = 0, list[bytes]()
         own = {"workspace": workspace_id}
-        async with self._straight.begin() as direct:
+        async with self._direct.begin() as direct:
             await direct.write(_CREATE, {"workspaces": [workspace_id]})
             await direct.rows(_LOCK_ONE, own)
             for table in _tables():

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import RowMapping, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from metacortex.commands.message import Answer, Request
+from metacortex.commands.message import Answer, CommandRequest
 from metacortex.events.record import EventRecord
 from tests.machine import laws
 from tests.machine.crowd import Crowd, Sent
@@ -49,12 +49,12 @@ def _grouped(pairs: Iterable[tuple[K, Sent]]) -> Mapping[K, list[Sent]]:
     return groups
 
 
-def _answers(sent: Iterable[Sent]) -> list[tuple[Request, Answer]]:
+def _answers(sent: Iterable[Sent]) -> list[tuple[CommandRequest, Answer]]:
     return [pair for it in sent for pair in it.answers]
 
 
 def _check_answer(
-    request: Request,
+    request: CommandRequest,
     answer: Answer,
     found: Sequence[EventRecord],
     kept: Mapping[UUID, RowMapping],

@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from metacortex.commands import tags, tasks
 from metacortex.commands.lane import Lane
-from metacortex.commands.message import Answer, Request, Result, Unit
+from metacortex.commands.message import Answer, CommandRequest, Result, Unit
 from metacortex.kernel.errors import MetaCortexError, Overloaded, Unavailable
 from metacortex.kernel.ids import derived
 from tests.machine.walking import request, unit
@@ -48,7 +48,7 @@ class Sent:
     again: bool
 
     @property
-    def answers(self) -> list[tuple[Request, Answer]]:
+    def answers(self) -> list[tuple[CommandRequest, Answer]]:
         """What was accepted, and kept."""
         if self.unit.dry or (self.unit.atomic and self.refusals):
             return []
@@ -56,7 +56,7 @@ class Sent:
         return [(it, found) for it, found in pairs if isinstance(found, Answer)]
 
     @property
-    def refusals(self) -> list[tuple[Request, MetaCortexError]]:
+    def refusals(self) -> list[tuple[CommandRequest, MetaCortexError]]:
         """What was refused."""
         pairs = zip(self.unit.requests, self.results)
         return [
@@ -276,7 +276,9 @@ class Caller:
         await asyncio.gather(going, return_exceptions=True)
         await self._submit(Unit(requests=[asked]), self._other(), again=True)
 
-    async def _one(self, asked: Request, lane: Lane | None = None) -> list[Result]:
+    async def _one(
+        self, asked: CommandRequest, lane: Lane | None = None
+    ) -> list[Result]:
         return await self._submit(Unit(requests=[asked]), lane or self._lane)
 
     def _change(self) -> tasks.EditTask:

@@ -54,9 +54,9 @@ async def load(
     """Return what the bus would load for these needs."""
     async with engine.begin() as opened:
         wanted = [(workspace_id, need) for need in needs]
-        reading = repository.reading([workspace_id], [], wanted)
-        found = await opened.execute(reading.statement, reading.values)
-        return reading.loaded(found.one())
+        load = repository.load_statement([workspace_id], [], wanted)
+        found = await opened.execute(load.statement, load.values)
+        return load.loaded(found.one())
 
 
 async def records(engine: AsyncEngine, workspace_id: UUID) -> list[EventRecord]:

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from metacortex.commands import tasks
 from metacortex.commands.bus import Bus
 from metacortex.commands.lane import Lane
-from metacortex.commands.space import TRUSTED, Spaces
+from metacortex.commands.session import CACHE_TTL, SessionCache
 from metacortex.kernel import clock
 from metacortex.kernel.errors import MetaCortexError
 from tests.machine import laws
@@ -92,7 +92,7 @@ async def test_what_is_decided_again_after_a_conflict_has_the_new_time(
     make = tasks.CreateTask(task_id=uuid4(), title="Made an hour ago")
     await slow.execute([unit(workspace, make)])
     complete = unit(workspace, tasks.CompleteTask(task_id=make.task_id))
-    prepared = await slow.prepare([complete], Spaces())
+    prepared = await slow.prepare([complete], SessionCache())
     edit = tasks.EditTask(task_id=make.task_id, title="Edited now")
     ((edited,),) = await right.execute([unit(workspace, edit)])
     assert not await slow.commit(prepared)
@@ -110,12 +110,12 @@ async def test_memory_ends_by_the_own_clock_though_the_log_is_ahead(
     right, slow = Bus(engines[0]), Bus(engines[1], now=an_hour_ago)
     make = tasks.CreateTask(task_id=uuid4(), title="Made on time")
     await right.execute([unit(workspace, make)])
-    spaces = Spaces()
+    cache = SessionCache()
     comment = tasks.CommentTask(task_id=make.task_id, comment_id=uuid4(), body="Late")
-    await slow.prepare([unit(workspace, comment)], spaces)
+    await slow.prepare([unit(workspace, comment)], cache)
     now = an_hour_ago()
-    assert spaces.trusted(workspace, now) is not None
-    assert spaces.trusted(workspace, now + 2 * TRUSTED) is None
+    assert cache.recent(workspace, now) is not None
+    assert cache.recent(workspace, now + 2 * CACHE_TTL) is None
 
 
 @pytest.mark.parametrize("seed", range(2))

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from metacortex.commands import tasks
 from metacortex.commands.bus import Bus
 from metacortex.commands.lane import Lane
-from metacortex.commands.message import Answer, Request
+from metacortex.commands.message import Answer, CommandRequest
 from metacortex.kernel.database import engine
 from metacortex.kernel.errors import Unavailable
 from tests.conftest import Urls
@@ -29,14 +29,14 @@ async def gate(urls: Urls, workspace: UUID) -> AsyncIterator[Gate]:
     await owner.dispose()
 
 
-def births(workspace: UUID) -> list[Request]:
+def births(workspace: UUID) -> list[CommandRequest]:
     return [
         request(workspace, tasks.CreateTask(task_id=uuid4(), title=str(number)))
         for number in range(COMMANDS)
     ]
 
 
-async def ask(lane: Lane, asked: Request) -> Answer:
+async def ask(lane: Lane, asked: CommandRequest) -> Answer:
     """Send until it is answered, as clients do with the same key."""
     while True:
         try:

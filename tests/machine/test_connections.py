@@ -5,7 +5,7 @@ import asyncio
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from metacortex.kernel.database import autocommit, engine, straight
+from metacortex.kernel.database import autocommit, direct_pool, engine
 from tests.conftest import Urls
 
 HANG_S = 60  # only there to end a hang
@@ -33,7 +33,7 @@ async def hang_up(urls: Urls) -> None:
 
 async def test_nobody_pays_for_connections_of_before(urls: Urls) -> None:
     database = engine(urls.app, pool_size=8, name="hung up on")
-    direct = straight(database)
+    direct = direct_pool(database)
     for _ in range(2):
         many = [direct.row(_NAP, {}) for _ in range(4)]
         await asyncio.gather(*many, *(by_pool(database) for _ in range(4)))
@@ -48,7 +48,7 @@ async def test_nobody_pays_for_connections_of_before(urls: Urls) -> None:
 async def test_a_login_reads_instants_in_utc(urls: Urls) -> None:
     for url in (urls.app, urls.projector, urls.auditor):
         database = engine(url)
-        assert (await straight(database).row(text("SHOW timezone"), {}))[0] == "UTC"
+        assert (await direct_pool(database).row(text("SHOW timezone"), {}))[0] == "UTC"
         await database.dispose()
 
 
@@ -57,6 +57,6 @@ async def test_only_auditors_may_be_idle_in_a_transaction_for_long(urls: Urls) -
     for url in (urls.app, urls.projector, urls.auditor):
         database = engine(url)
         shown = text("SHOW idle_in_transaction_session_timeout")
-        found.append((await straight(database).row(shown, {}))[0])
+        found.append((await direct_pool(database).row(shown, {}))[0])
         await database.dispose()
     assert found == ["10s", "10s", "0"]

@@ -8,6 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from metacortex import doctor
+from metacortex.api.health import SCHEMA
 from metacortex.commands import tasks
 from metacortex.commands.bus import Bus
 from metacortex.kernel.database import engine
@@ -156,7 +157,7 @@ async def test_all_is_well(settings: Settings, own: Urls) -> None:
         ),
         (
             "UPDATE public.alembic_version SET version_num = '0001'",
-            "UPDATE public.alembic_version SET version_num = '0003'",
+            f"UPDATE public.alembic_version SET version_num = '{SCHEMA}'",
             "schema",
             "the schema is at 0001",
         ),

@@ -22,7 +22,7 @@ from metacortex.api.feeds import RECONNECT
 from metacortex.commands import tasks
 from metacortex.commands.bus import Bus
 from metacortex.commands.lane import Lane
-from metacortex.kernel.database import autocommit, engine, straight
+from metacortex.kernel.database import autocommit, direct_pool, engine
 from metacortex.kernel.driver_errors import (
     POOLER_REMEDY,
     Meaning,
@@ -71,7 +71,7 @@ async def test_both_ways_to_the_driver_mean_the_same(
 ) -> None:
     statement = text(f"DO $$ BEGIN RAISE SQLSTATE '{state}'; END $$")
     with pytest.raises(asyncpg.PostgresError) as of_driver:
-        await straight(writes).write(statement, {})
+        await direct_pool(writes).write(statement, {})
     with pytest.raises(DBAPIError) as of_sqlalchemy:
         async with autocommit(writes).connect() as connection:
             await connection.execute(statement)
@@ -92,7 +92,7 @@ async def test_a_value_of_the_wrong_type_is_our_mistake(writes: AsyncEngine) -> 
 async def test_no_server_and_no_free_connection_are_both_away(urls: Urls) -> None:
     nowhere = engine("postgresql+asyncpg://metacortex_app@/d?host=/nowhere")
     with pytest.raises(OSError) as raised:
-        await straight(nowhere).row(_ONE, {})
+        await direct_pool(nowhere).row(_ONE, {})
     assert meaning(raised.value) is Meaning.AWAY
     assert meaning(asyncpg.TargetServerAttributeNotMatched("x")) is Meaning.AWAY
 

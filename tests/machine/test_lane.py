@@ -13,7 +13,7 @@ from metacortex.commands import tags, tasks
 from metacortex.commands.bus import Bus, Prepared
 from metacortex.commands.lane import OVERLAP, Lane
 from metacortex.commands.message import Answer, Unit
-from metacortex.commands.space import Spaces
+from metacortex.commands.session import SessionCache
 from metacortex.commands.undo import Undo
 from metacortex.events.tasks import Priority
 from metacortex.kernel.errors import (
@@ -260,10 +260,10 @@ async def test_names_of_tags_may_change_hands_within_a_unit(
 async def test_what_is_held_in_memory_is_counted_by_commands(
     writes: AsyncEngine, workspace: UUID
 ) -> None:
-    spaces = Spaces()
+    cache = SessionCache()
     many = unit(workspace, *(create(str(number)) for number in range(100)))
-    assert await Bus(writes).prepare([many], spaces)
-    assert spaces.weight >= 100
+    assert await Bus(writes).prepare([many], cache)
+    assert cache.size >= 100
 
 
 class Noting(Bus):

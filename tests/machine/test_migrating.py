@@ -19,7 +19,7 @@ from metacortex.api.health import SCHEMA
 from metacortex.commands.bus import Bus
 from metacortex.commands.lane import Lane
 from metacortex.embedded import create_database
-from metacortex.kernel.database import engine, straight
+from metacortex.kernel.database import direct_pool, engine
 from metacortex.kernel.driver_errors import Meaning, meaning, sqlstate
 from metacortex.kernel.errors import Unavailable
 from metacortex.queries import activity
@@ -154,7 +154,7 @@ class Load:
         self.done["projected"] += (await self.projector.turn(self.spaces)).events
 
     def _reading(self, number: int) -> Callable[[], Awaitable[None]]:
-        reads, space = straight(self._app), self.spaces[number % SPACES]
+        reads, space = direct_pool(self._app), self.spaces[number % SPACES]
 
         async def read() -> None:
             await activity.changes_since(reads, space, 0, 100)
@@ -204,9 +204,9 @@ PROJECTS = (
 COMMANDS = (
     "SELECT sequence FROM events.heads FOR UPDATE",
     "UPDATE commands.tags SET name = name",
-    "UPDATE events.heads SET turn = turn + 1",
+    "UPDATE events.heads SET sequence = sequence",
 )
-"""What the projector and the bus lock, in their order, on the schema of 0002."""
+"""What the projector and the bus lock, in their order; on 0002 and all later schemas."""
 
 
 async def test_0003_goes_through_while_everybody_works(

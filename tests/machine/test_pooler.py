@@ -25,8 +25,8 @@ from metacortex.kernel import driver_errors
 from metacortex.kernel.database import (
     ReadConnection,
     autocommit,
+    direct_pool,
     engine,
-    straight,
 )
 from metacortex.kernel.driver_errors import POOLER_REMEDY
 from metacortex.queries.bus import Freshness, Queries
@@ -210,7 +210,7 @@ async def prepared(database: AsyncEngine) -> list[str]:
     """Return what is prepared on connections of both kinds."""
     async with database.connect() as connection:
         found = list((await connection.execute(_PREPARED)).scalars())
-    return found + [row[0] for row in await straight(database).rows(_PREPARED, {})]
+    return found + [row[0] for row in await direct_pool(database).rows(_PREPARED, {})]
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ from metacortex.queries.projector import Gap, Poisoned, Projector
 from metacortex.queries.registry import PROJECTIONS
 from metacortex.queries.tasks import ListTasks
 from metacortex.queries.verify import written_columns
-from metacortex.queries.watermarks import Shown
+from metacortex.queries.watermarks import Watermark
 from tests.conftest import Urls
 from tests.machine import laws
 from tests.machine.forging import append_after_last, forge
@@ -560,9 +560,9 @@ async def test_pages_of_nothing_are_not_kept_without_bound(
     queries, fetched = Queries(writes), []
     for word in ("first", *(str(number) for number in range(20)), "first"):
         query = ListTasks(workspace_id=workspace, now=now(), q=word)
-        fetched.append(await queries.page(query, word, Shown()))
+        fetched.append(await queries.page(query, word, Watermark()))
     assert fetched[0] is not fetched[-1]
-    assert fetched[-1] is await queries.page(query, word, Shown())
+    assert fetched[-1] is await queries.page(query, word, Watermark())
 
 
 async def born(writes: AsyncEngine, workspace: UUID) -> None:

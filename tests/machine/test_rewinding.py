@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from metacortex.commands import space, tasks
+from metacortex.commands import session, tasks
 from metacortex.commands.bus import Bus
 from metacortex.commands.lane import Lane
 from metacortex.commands.message import Answer, Unit
@@ -34,7 +34,7 @@ async def owner(urls: Urls) -> AsyncIterator[AsyncEngine]:
 @pytest.fixture(autouse=True)
 def long_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let lanes trust their memory for longer than a slow machine takes to restore."""
-    monkeypatch.setattr(space, "TRUSTED", timedelta(minutes=5))
+    monkeypatch.setattr(session, "CACHE_TTL", timedelta(minutes=5))
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def edits(task_id: UUID, whose: str, number: int) -> list[tasks.EditTask]:
 
 
 @pytest.mark.parametrize(("lost", "written"), [(1, 1), (3, 1), (1, 3)])
-async def test_as_many_turns_on_another_log_are_not_taken_for_ones_own(
+async def test_as_many_writes_on_another_log_are_not_taken_for_ones_own(
     owner: AsyncEngine,
     warm: Lane,
     writes: AsyncEngine,
@@ -69,7 +69,9 @@ async def test_as_many_turns_on_another_log_are_not_taken_for_ones_own(
     await backup.restore(owner)
     await Bus(writes).execute([unit(workspace, *edits(make.task_id, "New", written))])
     after = await laws.head(writes, workspace)
-    assert after["turn"] == before["turn"], "the count of turns tells nothing"
+    assert (
+        after["write_count"] == before["write_count"]
+    ), "the count of writes tells nothing"
 
     high = tasks.EditTask(task_id=make.task_id, priority="high")
     answer = await warm.send(request(workspace, high))
@@ -95,10 +97,10 @@ async def test_a_refusal_is_not_decided_over_what_is_lost(
     assert await laws.check(writes, workspace) == 3
 
 
-async def test_a_lost_refusal_counts_as_a_turn(
+async def test_a_lost_refusal_counts_as_a_write(
     owner: AsyncEngine, warm: Lane, writes: AsyncEngine, workspace: UUID
 ) -> None:
-    """The same log with fewer turns is another state of the receipts."""
+    """The same log with fewer writes is another state of the receipts."""
     make = tasks.CreateTask(task_id=uuid4(), title="Kept")
     refused = unit(workspace, tasks.CompleteTask(task_id=uuid4()))
     await warm.send(request(workspace, make))
@@ -107,7 +109,7 @@ async def test_a_lost_refusal_counts_as_a_turn(
     await backup.restore(owner)
     edit = edits(make.task_id, "Mine", 1)[0]
     await warm.send(request(workspace, edit))
-    assert (await laws.head(writes, workspace))["turn"] == 2
+    assert (await laws.head(writes, workspace))["write_count"] == 2
     assert await laws.check(writes, workspace) == 2
 
 
@@ -156,14 +158,14 @@ async def test_what_is_read_while_a_batch_is_being_saved_is_not_taken_for_lost(
     writes: AsyncEngine, workspace: UUID
 ) -> None:
     """Before the batch is saved, and only then, the log may be read without it."""
-    bus, spaces = Bus(writes), space.Spaces()
+    bus, cache = Bus(writes), session.SessionCache()
     old, new = (tasks.CreateTask(task_id=uuid4(), title="Kept") for _ in range(2))
     await bus.execute([unit(workspace, old)])
-    first = await bus.prepare([unit(workspace, new)], spaces)
+    first = await bus.prepare([unit(workspace, new)], cache)
     edit = unit(workspace, *edits(old.task_id, "Read meanwhile", 1))
-    second = await bus.prepare([edit], spaces, saving=True)
+    second = await bus.prepare([edit], cache, saving=True)
     assert await bus.commit(first)
     assert await bus.commit(second)
     assert await laws.check(writes, workspace) == 3
     trial = unit(workspace, *edits(new.task_id, "Tried", 1), dry=True)
-    await bus.prepare([trial], spaces)
+    await bus.prepare([trial], cache)

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
 from metacortex.commands import projects, tags, tasks
-from metacortex.commands.message import Context, Request, Unit
+from metacortex.commands.message import CommandRequest, Context, Unit
 from metacortex.commands.receipts import fingerprint
 from metacortex.commands.undo import Undo
 from metacortex.kernel.decider import UNSET
@@ -23,9 +23,9 @@ ACTOR = "user_walker"
 
 def request(
     workspace_id: UUID, command: Any, command_id: UUID | None = None, **more: Any
-) -> Request:
+) -> CommandRequest:
     """Return a command with a context; requests differ as their commands do."""
-    return Request(
+    return CommandRequest(
         command=command,
         context=Context(
             workspace_id=workspace_id,
@@ -52,7 +52,7 @@ class Walk:
         self.projects = [derived(workspace_id, f"project {n}") for n in range(3)]
         self.tags = [derived(workspace_id, f"tag {n}") for n in range(4)]
         self._rng = rng
-        self._sent: list[Request] = []
+        self._sent: list[CommandRequest] = []
 
     def births(self) -> list[Unit]:
         """Return the units that make everything, each after what it refers to."""
@@ -86,7 +86,7 @@ class Walk:
             dry=self._rng.random() < 0.05,
         )
 
-    def _request(self) -> Request:
+    def _request(self) -> CommandRequest:
         if self._sent and self._rng.random() < 0.05:
             return self._one(self._sent)  # somebody sends it again
         found = request(self.workspace_id, self._command())

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 from uuid import UUID
 
-from metacortex.commands.tasks.messages import DEPTH_LIMIT, NAMED_LIMIT, TAG_LIMIT
+from metacortex.commands.tasks.commands import DEPTH_LIMIT, NAMED_LIMIT, TAG_LIMIT
 from metacortex.commands.tasks.state import Task
 from metacortex.kernel.decider import Facts, Found
 from metacortex.kernel.errors import Invalid, Refused, UndoConflict

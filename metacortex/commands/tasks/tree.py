@@ -3,18 +3,18 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from metacortex.commands.tasks.checks import (
+from metacortex.commands.tasks.commands import (
+    DeleteTask,
+    MoveTask,
+    RestoreTask,
+)
+from metacortex.commands.tasks.policies import (
     check_along,
     check_place,
     check_project,
     check_target,
     live_parent,
     open_parent,
-)
-from metacortex.commands.tasks.messages import (
-    DeleteTask,
-    MoveTask,
-    RestoreTask,
 )
 from metacortex.commands.tasks.state import Task
 from metacortex.events.tasks import (
