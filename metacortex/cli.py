@@ -22,8 +22,8 @@ from metacortex.kernel import garbage
 from metacortex.settings import Settings, UnsafeSettings, load_settings, mistakes
 
 if TYPE_CHECKING:
-    from metacortex.checklist import Checklist
-    from metacortex.importer import Report
+    from metacortex.importing.checklist import Checklist
+    from metacortex.importing.importer import Report
     from metacortex.queries.projector import Projector
 
 app = typer.Typer(
@@ -45,7 +45,7 @@ def up(
     if data_dir is not None:
         os.environ["METACORTEX_DATA_DIR"] = str(data_dir)
     os.environ.setdefault("ENVIRONMENT", "development")
-    from metacortex.supervisor import run_up
+    from metacortex.devtools.supervisor import run_up
 
     raise typer.Exit(asyncio.run(run_up(_loaded(), port=port)))
 
@@ -250,8 +250,8 @@ def import_checklist(
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         fail(f"{file} cannot be read: {error}")
-    from metacortex import checklist as checklists
     from metacortex.api.issuer import checked_name
+    from metacortex.importing import checklist as checklists
 
     try:
         actor = f"user_{checked_name(user, 'user')}"
@@ -283,8 +283,8 @@ async def _import_checklist(
     settings: Settings, found: "Checklist", space: UUID, actor: str
 ) -> "Report":
     from metacortex import describe as descriptions
-    from metacortex import importer
     from metacortex.commands.members import Members
+    from metacortex.importing import importer
 
     database = descriptions.database(settings, settings.database_url)
     try:

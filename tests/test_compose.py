@@ -9,7 +9,7 @@ import yaml
 
 from metacortex.settings import Settings, load_settings
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 
 
 def compose() -> dict[str, Any]:

@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from uuid import UUID, uuid5
 
-from metacortex import markdown
-from metacortex.markdown import Kind, Line
+from metacortex.importing import markdown
+from metacortex.importing.markdown import Kind, Line
 
 MAX_TITLE = 255  # characters, of tasks and projects alike
 MAX_DESCRIPTION = 16_383  # characters

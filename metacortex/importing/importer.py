@@ -18,13 +18,13 @@ from uuid import UUID
 import orjson
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from metacortex.checklist import Checklist, Item
 from metacortex.commands.bus import Bus
 from metacortex.commands.message import Answer, Context, Request, Unit
 from metacortex.commands.projects import CreateProject
 from metacortex.commands.receipts import fingerprint
 from metacortex.commands.tasks import CompleteTask, CreateTask, EditTask, ReopenTask
 from metacortex.events import codec, log
+from metacortex.importing.checklist import Checklist, Item
 from metacortex.kernel.database import ReadConnection
 from metacortex.kernel.decider import changes_of
 from metacortex.kernel.errors import MetaCortexError

@@ -16,7 +16,7 @@ from typer.testing import CliRunner, Result
 from metacortex.cli import app, importing
 from metacortex.console import anticipated
 from metacortex.settings import UnsafeSettings, load_settings
-from tests.ground.test_settings import SAFE, bare_environment
+from tests.cli.test_settings import SAFE, bare_environment
 
 ROOT = Path(__file__).parents[2]
 TELLS = {"up", "token", "describe", "doctor"}

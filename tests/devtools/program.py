@@ -5,9 +5,9 @@ import os
 import sys
 from pathlib import Path
 
+from metacortex.devtools.supervisor import run_up
+from metacortex.devtools.supervisor.parts import Backoff
 from metacortex.settings import load_settings
-from metacortex.supervisor import run_up
-from metacortex.supervisor.parts import Pace
 
 FAKE = str(Path(__file__).with_name("fake.py"))
 
@@ -19,7 +19,7 @@ def main() -> int:
         run_up(
             settings,
             command=(sys.executable, "-S", FAKE),  # -S: starts three times as fast
-            pace=Pace(first_s=0.1, limit_s=0.4),
+            backoff=Backoff(first_s=0.1, limit_s=0.4),
             ready_timeout_s=10,
         )
     )

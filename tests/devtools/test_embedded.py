@@ -26,7 +26,7 @@ from metacortex.embedded import (
     start_redis,
     with_parts,
 )
-from tests.ground.processes import alive, children, eventually
+from tests.devtools.processes import alive, children, eventually
 
 
 @pytest.fixture(scope="module")

@@ -18,8 +18,8 @@ from pathlib import Path
 import pytest
 from dotenv import dotenv_values
 
-from metacortex.supervisor.up import ECHO_S, write_services
-from tests.ground.processes import alive, eventually
+from metacortex.devtools.supervisor.up import ECHO_S, write_services
+from tests.devtools.processes import alive, eventually
 
 ROOT = Path(__file__).parents[2]
 NO_SERVICES = {"DATABASE_URL": "postgresql://u@h/d", "REDIS_URL": "redis://h"}
@@ -40,7 +40,7 @@ class Program:
         inherited = {k: v for k, v in os.environ.items() if "_URL" not in k}
         own = {"METACORTEX_DATA_DIR": str(folder), "METACORTEX_PORT": str(self.port)}
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.ground.program"],
+            [sys.executable, "-m", "tests.devtools.program"],
             cwd=ROOT,
             env={**inherited, **own, **environ},
             stdout=subprocess.PIPE,

@@ -10,8 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from metacortex.commands.message import Answer, Request
 from metacortex.events.record import EventRecord
-from tests.machine import laws
-from tests.machine.crowd import Crowd, Sent
+from tests.integration import laws
+from tests.integration.crowd import Crowd, Sent
 
 K = TypeVar("K")
 

@@ -11,7 +11,7 @@ from metacortex.commands.bus import Bus
 from metacortex.kernel.database import engine
 from metacortex.queries.projector import Projector
 from tests.conftest import Urls
-from tests.machine.walking import unit
+from tests.integration.walking import unit
 
 
 @pytest.fixture

@@ -2,8 +2,8 @@
 
 Each waits for its answer before it goes on, and asks again, with the same ids, where
 it got none. What a caller does next comes from its own seeded dice; what that meets is
-the scheduler's choice. tests/machine/answers.py compares all that they were answered
-with the tables.
+the scheduler's choice. tests/integration/answers.py compares all that they were
+answered with the tables.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from metacortex.commands.lane import Lane
 from metacortex.commands.message import Answer, Request, Result, Unit
 from metacortex.kernel.errors import MetaCortexError, Overloaded, Unavailable
 from metacortex.kernel.ids import derived
-from tests.machine.walking import request, unit
+from tests.integration.walking import request, unit
 
 SPACES = 3
 HOT = 3  # tasks that everybody edits in each workspace

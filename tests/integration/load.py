@@ -15,8 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from metacortex.api.app import local_issuer
 from metacortex.api.auth import workspace_of
-from tests.machine import laws
-from tests.machine.installation import Installation
+from tests.integration import laws
+from tests.integration.installation import Installation
 
 PEOPLE = 64
 SPACES = 4  # workspaces that the people share, so that they meet

@@ -14,9 +14,9 @@ from metacortex.commands.message import Answer, Request
 from metacortex.kernel.database import engine
 from metacortex.kernel.errors import Unavailable
 from tests.conftest import Urls
-from tests.machine import laws
-from tests.machine.gate import Gate, Line
-from tests.machine.walking import request
+from tests.integration import laws
+from tests.integration.gate import Gate, Line
+from tests.integration.walking import request
 
 COMMANDS = 5  # that wait together, and become one batch
 

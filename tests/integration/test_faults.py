@@ -21,9 +21,9 @@ from metacortex.queries.projector import Projector
 from metacortex.wakeups import HEARTBEAT_MS
 from metacortex.workers import LEASE_S
 from tests.clients import Client
-from tests.machine import laws
-from tests.machine.installation import Installation
-from tests.machine.load import Load
+from tests.integration import laws
+from tests.integration.installation import Installation
+from tests.integration.load import Load
 
 CATCH_UP_S = 5.0  # a lease and a sweep, or a heartbeat
 HANG_S = 60.0  # only there to end a hang: catching up takes one or two

@@ -6,15 +6,15 @@ from uuid import UUID
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from metacortex import checklist, importer
-from metacortex.checklist import Checklist, Item
 from metacortex.commands import tasks
 from metacortex.commands.bus import Bus
 from metacortex.commands.tasks import Task
-from metacortex.importer import Report
+from metacortex.importing import checklist, importer
+from metacortex.importing.checklist import Checklist, Item
+from metacortex.importing.importer import Report
 from tests import shared
-from tests.machine import laws
-from tests.machine.walking import unit
+from tests.integration import laws
+from tests.integration.walking import unit
 
 FILE = "interview-checklist.md"
 ITEMS = 463  # check boxes of the file that are items

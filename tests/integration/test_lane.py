@@ -23,8 +23,8 @@ from metacortex.kernel.errors import (
     Refused,
     Unavailable,
 )
-from tests.machine import laws, walking
-from tests.machine.walking import request, unit
+from tests.integration import laws, walking
+from tests.integration.walking import request, unit
 
 PRIORITIES: tuple[Priority, ...] = ("low", "high")
 HANG_S = 60  # only there to end a hang

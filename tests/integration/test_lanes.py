@@ -16,8 +16,8 @@ from metacortex.commands.bus import Bus
 from metacortex.commands.lane import Lane
 from metacortex.kernel.database import engine
 from tests.conftest import Urls
-from tests.machine import answers
-from tests.machine.crowd import Crowd
+from tests.integration import answers
+from tests.integration.crowd import Crowd
 
 PROCESSES = 2  # engines, each with two buses
 CALLERS = 24

@@ -16,8 +16,8 @@ from metacortex.commands.message import Answer, Unit
 from metacortex.commands.tables import LOOK_UPS
 from metacortex.kernel.decider import LookUp, Need, Stream
 from metacortex.kernel.errors import MetaCortexError, Unavailable
-from tests.machine import laws
-from tests.machine.walking import ACTOR, Walk, request, unit
+from tests.integration import laws
+from tests.integration.walking import ACTOR, Walk, request, unit
 
 ROUNDS = 12  # batches a walk takes; each batch holds units of every workspace
 SEEDS = range(4)

@@ -10,7 +10,7 @@ from metacortex.cli import app
 from metacortex.queries.projector import Projector
 from metacortex.settings import Settings
 from tests.conftest import Urls
-from tests.machine.test_projector import poison, run
+from tests.integration.test_projector import poison, run
 
 
 async def call(settings: Settings, *arguments: str) -> Result:

@@ -27,8 +27,8 @@ from metacortex.queries.tasks import ListTasks
 from metacortex.queries.verify import written_columns
 from metacortex.queries.watermarks import Shown
 from tests.conftest import Urls
-from tests.machine import laws
-from tests.machine.walking import Walk, unit
+from tests.integration import laws
+from tests.integration.walking import Walk, unit
 
 HANG_S = 60  # only there to end a hang
 

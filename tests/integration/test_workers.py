@@ -16,8 +16,8 @@ from metacortex.settings import Settings
 from metacortex.wakeups import WakeUps, make_broker, sender
 from metacortex.workers import LEASE_S, POLL_MS, Leadership, Sweep, Worker
 from tests.conftest import Urls
-from tests.machine import laws
-from tests.machine.walking import unit
+from tests.integration import laws
+from tests.integration.walking import unit
 
 HANG_S = 60.0  # only there to end a hang
 PICK_UP_MS = 60  # a person notices no more than this

@@ -4,18 +4,18 @@ They listen on Unix sockets in a folder that only its owner can enter, so that n
 else on the machine reaches them; trust authentication rests on that.
 """
 
-from metacortex.embedded.databases import (
+from metacortex.devtools.embedded.databases import (
     create_database,
     with_parts,
 )
-from metacortex.embedded.postgres import (
+from metacortex.devtools.embedded.postgres import (
     OtherMajor,
     find_postgres,
     launch_postgres,
     start_postgres,
 )
-from metacortex.embedded.redis import find_redis, launch_redis, start_redis
-from metacortex.embedded.server import (
+from metacortex.devtools.embedded.redis import find_redis, launch_redis, start_redis
+from metacortex.devtools.embedded.server import (
     AlreadyRunning,
     EmbeddedError,
     Lock,

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from urllib.parse import quote
 
-from metacortex.embedded.server import (
+from metacortex.devtools.embedded.server import (
     POLL_S,
     STOP_TIMEOUT_S,
     AlreadyRunning,

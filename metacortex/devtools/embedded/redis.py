@@ -6,7 +6,7 @@ import socket
 from pathlib import Path
 from urllib.parse import quote
 
-from metacortex.embedded.server import (
+from metacortex.devtools.embedded.server import (
     Lock,
     MissingBinary,
     Server,

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, Self
 
-from metacortex.embedded import EmbeddedError, Server, die_with_parent
+from metacortex.devtools.embedded import EmbeddedError, Server, die_with_parent
 
 LINE_LIMIT = 65_536  # bytes; a longer line is cut in two rather than kept in memory
 DRAIN_S = 1.0  # for the last lines of a part that has ended
@@ -24,7 +24,7 @@ Lines = Callable[[str, str], None]
 
 
 @dataclass(frozen=True)
-class Pace:
+class Backoff:
     """Seconds between an end and the next start, doubling up to a limit."""
 
     first_s: float = 0.5
@@ -143,7 +143,7 @@ class Embedded:
         self._server.process.kill()
 
 
-class Keeper:
+class Restarter:
     """Keeps one part running until it is told to stop."""
 
     def __init__(
@@ -152,12 +152,12 @@ class Keeper:
         running: Running,
         begin: Callable[[], Awaitable[Running]],
         say: Say,
-        pace: Pace,
+        backoff: Backoff,
     ) -> None:
         self._name = name
         self._begin = begin
         self._say = say
-        self._pace = pace
+        self._backoff = backoff
         self._running: Running | None = running
         self._task = asyncio.create_task(self._keep(running))
 
@@ -172,19 +172,19 @@ class Keeper:
             self._running.kill()
 
     async def _keep(self, running: Running | None) -> None:
-        pause_s = self._pace.first_s
+        pause_s = self._backoff.first_s
         while True:
             if running is not None:
                 began = time.monotonic()
                 code = await running.wait()
-                if time.monotonic() - began >= self._pace.healthy_s:
-                    pause_s = self._pace.first_s
+                if time.monotonic() - began >= self._backoff.healthy_s:
+                    pause_s = self._backoff.first_s
                 self._say(
                     f"{self._name} ended with {_meaning(code)}; "
                     f"it starts again in {pause_s:g} s"
                 )
             await asyncio.sleep(pause_s)
-            pause_s = min(2 * pause_s, self._pace.limit_s)
+            pause_s = min(2 * pause_s, self._backoff.limit_s)
             running = self._running = await self._begin_again()
             if running is not None:
                 self._say(f"{self._name} runs again")

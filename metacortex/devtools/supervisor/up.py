@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from metacortex.embedded import (
+from metacortex.devtools.embedded import (
     EmbeddedError,
     Server,
     create_database,
@@ -28,9 +28,15 @@ from metacortex.embedded import (
     launch_redis,
     with_parts,
 )
+from metacortex.devtools.supervisor.parts import (
+    Backoff,
+    Child,
+    Embedded,
+    Restarter,
+    Running,
+)
+from metacortex.devtools.supervisor.screen import Screen
 from metacortex.settings import SERVICES_FILE, Settings
-from metacortex.supervisor.parts import Child, Embedded, Keeper, Pace, Running
-from metacortex.supervisor.screen import Screen
 
 COMMAND = (sys.executable, "-m", "metacortex")
 DATABASE_NAMES = (
@@ -65,7 +71,7 @@ class Plan:
     port: int
     environ: Mapping[str, str]
     command: Sequence[str]
-    pace: Pace
+    backoff: Backoff
     ready_timeout_s: float
 
     @property
@@ -95,7 +101,7 @@ async def run_up(
     port: int | None = None,
     environ: Mapping[str, str] | None = None,
     command: Sequence[str] = COMMAND,
-    pace: Pace | None = None,
+    backoff: Backoff | None = None,
     ready_timeout_s: float = READY_TIMEOUT_S,
 ) -> int:
     """Run everything until Ctrl-C or SIGTERM; return the exit code.
@@ -108,7 +114,7 @@ async def run_up(
         port=settings.port if port is None else port,
         environ=os.environ if environ is None else environ,
         command=command,
-        pace=pace or Pace(),
+        backoff=backoff or Backoff(),
         ready_timeout_s=ready_timeout_s,
     )
     screen = Screen()
@@ -152,7 +158,7 @@ class Up:
     def __init__(self, plan: Plan, screen: Screen) -> None:
         self._plan = plan
         self._screen = screen
-        self._keepers: list[Keeper] = []
+        self._restarters: list[Restarter] = []
         self._asked_to_stop = asyncio.Event()
         self._asked_at = 0.0
 
@@ -191,8 +197,8 @@ class Up:
             return
         if time.monotonic() - self._asked_at < ECHO_S:
             return
-        for keeper in self._keepers:
-            keeper.kill()
+        for restarter in self._restarters:
+            restarter.kill()
 
     async def _start(self) -> None:
         began = time.monotonic()
@@ -229,8 +235,10 @@ class Up:
 
     async def _keep(self, name: str, begin: Callable[[], Awaitable[R]]) -> R:
         running = await begin()
-        keeper = Keeper(name, running, begin, self._screen.say, self._plan.pace)
-        self._keepers.append(keeper)
+        restarter = Restarter(
+            name, running, begin, self._screen.say, self._plan.backoff
+        )
+        self._restarters.append(restarter)
         return running
 
     async def _child(self, name: str) -> Child:
@@ -291,8 +299,8 @@ class Up:
         """End the parts, last started first; all of them share one grace period."""
         grace_s = self._plan.settings.shutdown_grace_s + SPARE_S
         deadline = time.monotonic() + grace_s
-        for keeper in reversed(self._keepers):
-            await keeper.stop(max(deadline - time.monotonic(), LEAST_GRACE_S))
+        for restarter in reversed(self._restarters):
+            await restarter.stop(max(deadline - time.monotonic(), LEAST_GRACE_S))
         self._screen.say("Stopped.")
 
 
