@@ -5,6 +5,7 @@ recognised exactly when the command took effect (docs/decisions/0005-receipts.md
 """
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -115,6 +116,11 @@ _ONE = text(
     " WHERE workspace_id = :workspace AND command_id = :command"
 )
 
+_EXECUTED = text(
+    "SELECT command_id FROM commands.receipts WHERE workspace_id = :workspace"
+    " AND command_id = ANY (CAST(:commands AS uuid[])) AND outcome <> 'refused'"
+)
+
 
 def parse(found: str | None) -> list[Receipt]:
     """Return the receipts that `FIND` gave as JSON."""
@@ -141,6 +147,15 @@ async def find(
         return None
     found = {name: _plain(value) for name, value in row.items()}
     return _ADAPTER.validate_python(found)
+
+
+async def executed(
+    connection: ReadConnection, workspace_id: UUID, command_ids: Sequence[UUID]
+) -> set[UUID]:
+    """Return those that have a receipt and were not refused: a repeat does nothing."""
+    values = {"workspace": workspace_id, "commands": list(command_ids)}
+    rows = await connection.execute(_EXECUTED, values)
+    return {UUID(bytes=id.bytes) for id in rows.scalars()}
 
 
 def _plain(value: Any) -> Any:

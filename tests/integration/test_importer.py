@@ -4,6 +4,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+import sqlalchemy
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from metacortex.commands import tasks
@@ -40,6 +41,14 @@ async def add(writes: AsyncEngine, text: str, workspace: UUID) -> Report:
     return report
 
 
+async def receipts_of(writes: AsyncEngine, workspace: UUID) -> int:
+    sql = sqlalchemy.text(
+        "SELECT count(*) FROM commands.receipts WHERE workspace_id = :w"
+    )
+    async with writes.connect() as connection:
+        return int(await connection.scalar(sql, {"w": workspace}) or 0)
+
+
 def read(text: str, workspace: UUID) -> Checklist:
     return checklist.read(text, namespace=workspace)
 
@@ -70,8 +79,13 @@ async def test_the_real_list_is_imported_once(
     }
     assert await laws.check(writes, workspace) == first.events
 
+    completed = sum(it.completed for it in read(text, workspace))
+    assert first.sent == first.applied == first.projects + ITEMS + completed
+    receipts = await receipts_of(writes, workspace)
     again = await add(writes, text, workspace)
-    assert (again.applied, again.events) == (0, 0)
+    assert (again.sent, again.events) == (0, 0)
+    assert again.sequence == first.sequence
+    assert await receipts_of(writes, workspace) == receipts == first.sent
     assert await laws.check(writes, workspace) == first.events
 
 
@@ -84,7 +98,7 @@ async def test_an_edited_description_is_the_only_thing_that_changes(
     line = text.splitlines()[described.line - 1]
     edited = text.replace(line, f"{line}\n  A note of mine", 1)
     report = await add(writes, edited, workspace)
-    assert (report.applied, report.events) == (1, 1)
+    assert (report.sent, report.applied, report.events) == (1, 1, 1)
     task = await stored(writes, workspace, described.id)
     assert task.description and "A note of mine" in task.description
 
@@ -146,3 +160,56 @@ async def test_a_file_may_go_back_to_what_it_said(
         assert (await add(writes, text, workspace)).events == 0
         edit = tasks.EditTask(task_id=door, description=coats)
         await Bus(writes).execute([unit(workspace, edit)])
+
+
+async def test_a_file_that_agrees_with_a_person_says_so_once(
+    writes: AsyncEngine, workspace: UUID
+) -> None:
+    """Its command changes nothing and is kept: the same file says nothing anew."""
+    bus, id = Bus(writes), item(SMALL, workspace, "Paint the door").id
+    await add(writes, SMALL, workspace)
+    await bus.execute([unit(workspace, tasks.CompleteTask(task_id=id))])
+    ticked = SMALL.replace("[ ] Paint", "[x] Paint")
+    report = await add(writes, ticked, workspace)
+    assert (report.sent, report.unchanged) == (1, 1)
+    await bus.execute([unit(workspace, tasks.ReopenTask(task_id=id))])
+    assert (await add(writes, ticked, workspace)).sent == 0
+    assert (await stored(writes, workspace, id)).status == "pending"
+
+
+async def test_a_new_item_is_the_only_thing_that_is_sent(
+    writes: AsyncEngine, workspace: UUID
+) -> None:
+    await add(writes, SMALL, workspace)
+    more = f"{SMALL}# Garden\n- [x] Dig\n  - [ ] Sow\n"
+    report = await add(writes, more, workspace)
+    assert (report.sent, report.applied) == (4, 4)  # a project, two tasks, one ticked
+    assert (await add(writes, more, workspace)).sent == 0
+
+
+async def test_what_was_deleted_stays_deleted(
+    writes: AsyncEngine, workspace: UUID
+) -> None:
+    id = item(SMALL, workspace, "Paint the door").id
+    await add(writes, SMALL, workspace)
+    await Bus(writes).execute([unit(workspace, tasks.DeleteTask(task_id=id))])
+    assert (await add(writes, SMALL, workspace)).sent == 0
+    assert (await stored(writes, workspace, id)).deleted
+
+
+async def test_a_list_longer_than_a_page_is_read_in_pages(
+    writes: AsyncEngine, workspace: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importer, "PAGE", 2)
+    many = "# Many\n" + "".join(f"- [x] Number {n}\n" for n in range(7))
+    assert (await add(writes, many, workspace)).sent == 1 + 7 + 7
+    edited = many.replace("[x] Number 5", "[ ] Number 5")
+    assert (await add(writes, edited, workspace)).events == 1
+    assert (await add(writes, edited, workspace)).sent == 0
+
+
+async def test_a_list_of_nothing_sends_nothing(
+    writes: AsyncEngine, workspace: UUID
+) -> None:
+    report = await add(writes, "# Nothing\n", workspace)
+    assert (report.sent, report.sequence) == (0, 0)
