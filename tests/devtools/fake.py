@@ -39,6 +39,7 @@ def main() -> None:
     if name == "token":
         print("a.b.c")
     elif name == "migrate":
+        time.sleep(float(os.environ.get("FAKE_MIGRATE_S", "0")))
         sys.exit(int(os.environ.get("FAKE_MIGRATE_CODE", "0")))
     else:
         stubborn = os.environ.get("FAKE_STUBBORN") == name

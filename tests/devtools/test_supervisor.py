@@ -34,7 +34,9 @@ def free_port() -> int:
 class Program:
     """A running `up`, and what it has said so far."""
 
-    def __init__(self, folder: Path, **environ: str) -> None:
+    def __init__(
+        self, folder: Path, start_new_session: bool = False, **environ: str
+    ) -> None:
         self.folder = folder
         self.port = int(environ.get("METACORTEX_PORT", free_port()))
         inherited = {k: v for k, v in os.environ.items() if "_URL" not in k}
@@ -46,6 +48,7 @@ class Program:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            start_new_session=start_new_session,
         )
         self.output = ""
         self._reader = threading.Thread(target=self._read)
@@ -96,8 +99,8 @@ Start = Callable[..., Program]
 def up(tmp_path: Path) -> Iterator[Start]:
     programs = []
 
-    def start(**environ: str) -> Program:
-        program = Program(tmp_path, **environ)
+    def start(start_new_session: bool = False, **environ: str) -> Program:
+        program = Program(tmp_path, start_new_session, **environ)
         programs.append(program)
         return program
 
@@ -236,6 +239,35 @@ def test_a_second_ctrl_c_kills(up: Start) -> None:
     time.sleep(ECHO_S)
     assert program.end() == 0
     assert not alive(program.pids("worker")[0])
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_end_before_everything_is_up_is_no_success(
+    up: Start, number: signal.Signals
+) -> None:
+    program = up(FAKE_MIGRATE_S="60")
+    program.until_said("Redis is up")
+    eventually(lambda: bool(program.pids("migrate")))
+    assert program.end(number) == 128 + number
+    assert program.output.splitlines()[-2:] == [
+        "Stopping; once more kills.",
+        "Stopped before everything was up.",
+    ]
+    assert not alive(program.pids("migrate")[0])
+    assert not program.pids("api")
+
+
+def test_ctrl_c_at_the_terminal_does_not_break_a_cluster_in_the_making(
+    up: Start,
+) -> None:
+    """The terminal signals the whole group, which a cluster's maker is not in."""
+    program = up(start_new_session=True)
+    eventually((program.folder / "postgres.new").exists)
+    os.killpg(program.process.pid, signal.SIGINT)
+    assert program.process.wait(20) == 130
+    program.close()
+    assert program.output.splitlines()[-1] == "Stopped before everything was up."
+    assert "error" not in program.output
 
 
 def test_nothing_outlives_a_killed_supervisor(up: Start) -> None:

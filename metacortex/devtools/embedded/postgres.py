@@ -25,6 +25,7 @@ from metacortex.devtools.embedded.server import (
     MissingBinary,
     Server,
     StartFailed,
+    die_with_parent,
     hold,
     package_folder,
     socket_folder,
@@ -207,7 +208,13 @@ def _make_cluster(binaries: Path, cluster: Path, prefix: Sequence[str]) -> None:
     command = [*prefix, str(binaries / "initdb"), "-D", str(fresh), "-U", "postgres"]
     command += ["--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8"]
     command += ["--data-checksums", "--no-instructions"]
-    made = subprocess.run(command, capture_output=True, text=True)
+    made = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        start_new_session=True,  # Ctrl-C is for us to hear, between two steps
+        preexec_fn=lambda: die_with_parent(signal.SIGTERM),
+    )
     if made.returncode != 0:
         raise StartFailed(f"initdb failed: {made.stderr.strip() or made.stdout}")
     fresh.rename(cluster)

@@ -106,7 +106,8 @@ async def run_up(
 ) -> int:
     """Run everything until Ctrl-C or SIGTERM; return the exit code.
 
-    A second Ctrl-C kills. `command` goes before `migrate`, `api`, `worker`,
+    It is 0, or that of the signal (130, 143) if not everything was up yet. A second
+    Ctrl-C kills. `command` goes before `migrate`, `api`, `worker`,
     `scheduler` and `token --user dev`. Call it from the main thread.
     """
     plan = Plan(
@@ -123,13 +124,12 @@ async def run_up(
         lock = hold(plan.data_dir / "up.lock")
         try:
             _refuse_taken_port(plan)
-            await Up(plan, screen).run()
+            return await Up(plan, screen).run()
         finally:
             lock.release()
     except (EmbeddedError, UpError) as error:
         screen.say(f"error: {error}")
         return 1
-    return 0
 
 
 def _refuse_production(environ: Mapping[str, str]) -> None:
@@ -160,9 +160,12 @@ class Up:
         self._screen = screen
         self._restarters: list[Restarter] = []
         self._asked_to_stop = asyncio.Event()
+        self._asked_by = signal.SIGINT
         self._asked_at = 0.0
+        self._is_up = False
 
-    async def run(self) -> None:
+    async def run(self) -> int:
+        """Return the exit code. Raises EmbeddedError and UpError."""
         with self._signals():
             starting = asyncio.create_task(self._start())
             asked = asyncio.create_task(self._asked_to_stop.wait())
@@ -176,23 +179,25 @@ class Up:
             finally:
                 await _cancel(starting, asked)
                 await self._stop()
+        return 0 if self._is_up else 128 + self._asked_by
 
     @contextmanager
     def _signals(self) -> Iterator[None]:
         loop = asyncio.get_running_loop()
         numbers = (signal.SIGINT, signal.SIGTERM)
         for number in numbers:
-            loop.add_signal_handler(number, self._ask_to_stop)
+            loop.add_signal_handler(number, self._ask_to_stop, number)
         try:
             yield
         finally:
             for number in numbers:
                 loop.remove_signal_handler(number)
 
-    def _ask_to_stop(self) -> None:
+    def _ask_to_stop(self, number: signal.Signals) -> None:
         if not self._asked_to_stop.is_set():
             self._screen.say("Stopping; once more kills.")
             self._asked_to_stop.set()
+            self._asked_by = number
             self._asked_at = time.monotonic()
             return
         if time.monotonic() - self._asked_at < ECHO_S:
@@ -211,6 +216,7 @@ class Up:
                 await self._keep(name, partial(self._child, name))
             await self._until_ready()
         self._screen.result(self._rows(), await self._token())
+        self._is_up = True
         self._screen.say(f"Everything is up after {time.monotonic() - began:.1f} s.")
 
     async def _start_services(self) -> dict[str, str]:
@@ -289,7 +295,12 @@ class Up:
             start_new_session=True,
             preexec_fn=lambda: die_with_parent(signal.SIGTERM),
         )
-        output, _ = await process.communicate()
+        try:
+            output, _ = await process.communicate()
+        except asyncio.CancelledError:
+            process.kill()
+            await process.wait()
+            raise
         if process.returncode != 0:
             self._screen.say("There is no token, because `token --user dev` failed.")
             return None
@@ -301,7 +312,8 @@ class Up:
         deadline = time.monotonic() + grace_s
         for restarter in reversed(self._restarters):
             await restarter.stop(max(deadline - time.monotonic(), LEAST_GRACE_S))
-        self._screen.say("Stopped.")
+        early = self._asked_to_stop.is_set() and not self._is_up
+        self._screen.say("Stopped before everything was up." if early else "Stopped.")
 
 
 async def _cancel(*tasks: asyncio.Task[Any]) -> None:
