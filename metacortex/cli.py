@@ -16,30 +16,65 @@ import typer
 from pydantic import ValidationError
 from sqlalchemy.exc import DBAPIError
 
+from metacortex import __version__
 from metacortex.api.auth import Role, workspace_of
 from metacortex.console import Bar, anticipated, fail, run, say, show
 from metacortex.kernel import garbage
-from metacortex.settings import Settings, UnsafeSettings, load_settings, mistakes
+from metacortex.settings import (
+    SERVICES_FILE,
+    Settings,
+    UnsafeSettings,
+    load_settings,
+    mistakes,
+    variable,
+)
 
 if TYPE_CHECKING:
     from metacortex.importing.checklist import Checklist
     from metacortex.importing.importer import Report
     from metacortex.queries.projector import Projector
 
-app = typer.Typer(
-    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
-)
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 TOLD = 20  # differences of one workspace on the screen; --json has them all
 TOKEN_TTL_S = 12 * 3600  # a working day
 
 
+def _default(name: str) -> str:
+    """Say where an option that was left out is taken from."""
+    return f"{variable(name)}, else {Settings.model_fields[name].default}"
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"metacortex {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+) -> None:
+    """MetaCortex: the backend of a life OS. `up` starts everything."""
+
+
 @app.command()
 def up(
     port: Annotated[
-        int | None, typer.Option(min=1, max=65535, help="Port of the API.")
+        int | None,
+        typer.Option(
+            min=1, max=65535, help="Port of the API.", show_default=_default("port")
+        ),
     ] = None,
-    data_dir: Annotated[Path | None, typer.Option(help="Folder of all data.")] = None,
+    data_dir: Annotated[
+        Path | None,
+        typer.Option(help="Folder of all data.", show_default=_default("data_dir")),
+    ] = None,
 ) -> None:
     """Start everything on this machine, in the foreground."""
     if data_dir is not None:
@@ -52,9 +87,15 @@ def up(
 
 @app.command()
 def api(
-    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    host: Annotated[
+        str | None,
+        typer.Option(help="Address to listen on.", show_default=_default("host")),
+    ] = None,
     port: Annotated[
-        int | None, typer.Option(min=1, max=65535, help="Port to listen on.")
+        int | None,
+        typer.Option(
+            min=1, max=65535, help="Port to listen on.", show_default=_default("port")
+        ),
     ] = None,
 ) -> None:
     """Serve HTTP."""
@@ -126,7 +167,7 @@ def token(
     as_json: Json = False,
 ) -> None:
     """Print a development token."""
-    settings = _loaded()
+    settings = _installed()
     if settings.is_production:
         fail("tokens are made in development only: set ENVIRONMENT=development")
     from metacortex.api.app import local_issuer
@@ -260,12 +301,15 @@ def import_checklist(
         fail(str(error))
     space = workspace_of(team or actor)
     found = checklists.read(text, namespace=space, default_project=file.stem)
+    if not found.projects:
+        fail(f"{file} has no check boxes: a task is a line such as `- [ ] Buy milk`")
     report = run(_import_checklist(_settings(), found, space, actor))
     refused = report.refused
     show(
         {
             "projects": report.projects,
             "items": report.items,
+            "commands": report.sent,
             "events": report.events,
             "refused": len(refused),
             "sequence": report.sequence,
@@ -332,7 +376,7 @@ def describe(as_json: Json = False) -> None:
 @app.command()
 def doctor(as_json: Json = False) -> None:
     """Check what this installation needs; each failing line names the remedy."""
-    settings = _loaded()
+    settings = _installed()
     from metacortex import doctor as doctors
 
     found = asyncio.run(doctors.doctor(settings))
@@ -353,9 +397,22 @@ def _process() -> Settings:
 def _settings() -> Settings:
     """Return settings to work with: production refuses unsafe ones, here for all."""
     try:
-        return _loaded().checked()
+        return _installed().checked()
     except UnsafeSettings as error:
         fail(str(error))
+
+
+def _installed() -> Settings:
+    """Return the settings of an installation; fail where nothing names any."""
+    settings = _loaded()
+    file = (settings.data_dir / SERVICES_FILE).absolute()
+    named = os.environ.get("DATABASE_URL") or os.environ.get("ENVIRONMENT")
+    if not named and not file.exists():
+        fail(
+            f"no data folder was found ({file} is missing): run `make up` first, or "
+            "name its folder in METACORTEX_DATA_DIR; in production set DATABASE_URL"
+        )
+    return settings
 
 
 def _loaded() -> Settings:
@@ -370,4 +427,4 @@ def _loaded() -> Settings:
 
 def main() -> None:
     """Run the command line."""
-    app()
+    app(prog_name="metacortex")

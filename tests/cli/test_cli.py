@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,16 @@ def call(*arguments: str, **environ: str) -> Result:
     return CliRunner().invoke(app, arguments, env=environ)
 
 
+def process(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    """Run the program as a shell does."""
+    return subprocess.run(
+        [sys.executable, "-m", "metacortex", *arguments],
+        env={**os.environ, **environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+
+
 def names(of: typer.Typer) -> set[str]:
     return {
         it.name or str(getattr(it.callback, "__name__", ""))
@@ -61,13 +72,53 @@ def test_every_command_is_known_here() -> None:
 def test_production_refuses_unsafe_settings_whatever_runs(
     arguments: tuple[str, ...],
 ) -> None:
-    problems = load_settings().problems()
+    problems = load_settings(database_url=NOWHERE).problems()
     assert len(problems) > 2
-    said = call(*arguments)
+    said = call(*arguments, DATABASE_URL=NOWHERE)
     assert said.exit_code == 1
     assert said.stdout == ""
     lines = said.stderr.splitlines()
     assert lines == ["error: production refuses to start like this:", *problems]
+
+
+@pytest.mark.parametrize(
+    "arguments", [*WORKS.values(), ("doctor",), ("token", "--user", "ada")]
+)
+def test_where_nothing_was_started_one_line_says_what_to_do(
+    folder: Path, arguments: tuple[str, ...]
+) -> None:
+    said = call(*arguments)
+    assert (said.exit_code, said.stdout) == (1, "")
+    (line,) = said.stderr.splitlines()
+    assert f"({folder}/services.env is missing)" in line
+    assert "run `make up` first" in line
+
+
+def test_production_is_told_of_its_own_needs_without_a_folder() -> None:
+    said = call("status", ENVIRONMENT="production")
+    assert said.exit_code == 1
+    assert said.stderr.startswith("error: production refuses to start like this:")
+
+
+def test_the_version_and_the_name_are_those_of_the_project() -> None:
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    done = process("--version")
+    assert done.stdout == f"{declared['name']} {declared['version']}\n"
+    assert process("nonsense").stderr.startswith("Usage: metacortex ")
+
+
+def test_help_says_what_is_taken_where_an_option_is_left_out() -> None:
+    for of in ("up", "api"):
+        said = " ".join(call(of, "--help", COLUMNS="200").stdout.split())
+        assert "METACORTEX_PORT, else 8000" in said
+    said = call("up", "--help", COLUMNS="200").stdout
+    assert "METACORTEX_DATA_DIR, else .metacortex" in said
+
+
+def test_shells_complete_commands() -> None:
+    asked = {"COMP_WORDS": "metacortex re", "COMP_CWORD": "1"}
+    done = process(_METACORTEX_COMPLETE="complete_bash", **asked)
+    assert done.stdout.split() == ["rebuild"]
 
 
 def test_alembic_alone_refuses_too() -> None:
@@ -172,15 +223,22 @@ def test_a_port_that_is_taken_is_said_last(folder: Path) -> None:
         taken.listen()
         port = str(taken.getsockname()[1])
         safe = {"ENVIRONMENT": "test", "DATABASE_URL": NOWHERE}
-        done = subprocess.run(
-            [sys.executable, "-m", "metacortex", "api", "--port", port],
-            env={**os.environ, **safe, "PYTHONPATH": str(ROOT)},
-            capture_output=True,
-            text=True,
-        )
+        done = process("api", "--port", port, **safe)
     assert done.returncode == 1
     assert "address already in use" in done.stderr.lower()
     assert done.stderr.splitlines()[-1].startswith("error: the API could not start")
+
+
+@pytest.mark.parametrize("text", ["", "# Heading\n- milk\n", "[ ] milk\n"])
+def test_a_file_without_check_boxes_says_so(folder: Path, text: str) -> None:
+    (folder / "plain.md").write_text(text)
+    development = {"ENVIRONMENT": "development", "DATABASE_URL": NOWHERE}
+    said = call("import", "checklist", "plain.md", "--user", "ada", **development)
+    assert (said.exit_code, said.stdout) == (1, "")
+    assert said.stderr == (
+        "error: plain.md has no check boxes: "
+        "a task is a line such as `- [ ] Buy milk`\n"
+    )
 
 
 def test_a_list_that_is_not_there_is_named(folder: Path) -> None:
@@ -196,6 +254,6 @@ def test_a_token_is_data_for_people_and_for_programs(folder: Path) -> None:
     found = json.loads(call("token", "--user", "ada", "--json", **development).stdout)
     assert found["token"].count(".") == 2
     assert found["expires_in"] == 12 * 3600
-    refused = call("token", "--user", "ada")
+    refused = call("token", "--user", "ada", ENVIRONMENT="production")
     assert refused.exit_code == 1
     assert "set ENVIRONMENT=development" in refused.stderr
