@@ -18,7 +18,7 @@ $(STAMP): requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo 'Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11' >&2; exit 1; }
 	@echo 'Installing the locked packages into .venv (half a minute, once) ...' >&2
-	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -c 'import pip' 2>/dev/null || $(PYTHON) -m venv --clear .venv
 	@if command -v uv >/dev/null; then \
 		uv pip install -q --python $(BIN)/python --require-hashes -r requirements.lock; \
 	else \

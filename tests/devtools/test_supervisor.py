@@ -146,7 +146,11 @@ def test_it_says_where_everything_is(up: Start) -> None:
     base = f"http://127.0.0.1:{program.port}"
     for path in ("/api/v1", "/docs", "/health/ready", "/metrics"):
         assert base + path in program.output
+    assert re.search(r"Postgres +│ h:5432, database d ", program.output)
+    assert re.search(r"Redis +│ h:6379 ", program.output)
     assert "\na.b.c\n" in program.output
+    assert f"  export API={base}/api/v1\n" in program.output
+    assert f"  export METACORTEX_DATA_DIR={program.folder}\n" in program.output
     assert "Ctrl-C stops everything" in program.output
     assert re.search(r"^worker +\| worker says hello$", program.output, re.MULTILINE)
 

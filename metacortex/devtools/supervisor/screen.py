@@ -1,5 +1,6 @@
 """What `up` shows: progress and the children's lines on stderr, the URLs on stdout."""
 
+import shlex
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -36,7 +37,10 @@ class Screen:
         yield
         self.say(f"{what} ({time.monotonic() - began:.1f} s)")
 
-    def result(self, rows: Mapping[str, str], token: str | None) -> None:
+    def result(
+        self, rows: Mapping[str, str], token: str | None, exports: Mapping[str, str]
+    ) -> None:
+        """Show where everything is, and what another shell has to be told."""
         table = Table(show_header=False, title="MetaCortex is up", title_justify="left")
         for name, value in rows.items():
             table.add_row(name, value)
@@ -44,5 +48,9 @@ class Screen:
         console.print(table)
         if token is not None:  # outside the table, which would fold it
             console.print("A token for the user dev:", token, sep="\n", soft_wrap=True)
+        if exports:
+            lines = [f"  export {k}={shlex.quote(v)}" for k, v in exports.items()]
+            said = "In another shell, type first:"
+            console.print(said, *lines, sep="\n", soft_wrap=True, markup=False)
         console.print("Ctrl-C stops everything.")
         sys.stdout.flush()

@@ -17,6 +17,9 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import unquote, urlsplit
+
+from sqlalchemy.engine import make_url
 
 from metacortex.devtools.embedded import (
     EmbeddedError,
@@ -49,6 +52,7 @@ DATABASE_NAMES = (
 READY = "200"
 PROCESSES = ("api", "worker", "scheduler")
 DATABASE = "metacortex"
+POSTGRES_PORT, REDIS_PORT = 5432, 6379  # where a URL names none
 READY_TIMEOUT_S = 60.0  # a cold start on a slow disk; the usual one takes two
 PROBE_TIMEOUT_S = 5.0
 PROBE_PAUSE_S = 0.1
@@ -215,7 +219,8 @@ class Up:
             for name in PROCESSES:
                 await self._keep(name, partial(self._child, name))
             await self._until_ready()
-        self._screen.result(self._rows(), await self._token())
+        rows = {**self._rows(), **_services(urls)}
+        self._screen.result(rows, await self._token(), self._exports())
         self._is_up = True
         self._screen.say(f"Everything is up after {time.monotonic() - began:.1f} s.")
 
@@ -275,9 +280,25 @@ class Up:
                 )
             await asyncio.sleep(PROBE_PAUSE_S)
 
-    def _rows(self) -> dict[str, str]:
+    @property
+    def _base(self) -> str:
         host = self._plan.host
-        base = f"http://{f'[{host}]' if ':' in host else host}:{self._plan.port}"
+        return f"http://{f'[{host}]' if ':' in host else host}:{self._plan.port}"
+
+    def _exports(self) -> dict[str, str]:
+        """Return what another shell must know where defaults do not say it."""
+        found = {}
+        if self._plan.port != Settings.model_fields["port"].default:
+            found["API"] = f"{self._base}/api/v1"
+        if (
+            self._plan.data_dir
+            != Path(Settings.model_fields["data_dir"].default).absolute()
+        ):
+            found["METACORTEX_DATA_DIR"] = str(self._plan.data_dir)
+        return found
+
+    def _rows(self) -> dict[str, str]:
+        base = self._base
         return {
             "API": f"{base}/api/v1",
             "Docs": f"{base}/docs",
@@ -333,6 +354,21 @@ async def prepare(superuser_url: str) -> dict[str, str]:
         "DATABASE_OWNER_URL": owner,
         "DATABASE_PROJECTOR_URL": with_parts(owner, user="metacortex_projector"),
         "DATABASE_AUDITOR_URL": with_parts(owner, user="metacortex_auditor"),
+    }
+
+
+def _services(urls: Mapping[str, str]) -> dict[str, str]:
+    """Return where Postgres and Redis listen, without names and passwords."""
+    database, redis = make_url(urls["DATABASE_URL"]), urlsplit(urls["REDIS_URL"])
+    socket_folder = database.query.get("host")
+    host = f"{database.host or 'localhost'}:{database.port or POSTGRES_PORT}"
+    return {
+        "Postgres": f"{socket_folder or host}, database {database.database}",
+        "Redis": (
+            unquote(redis.path)
+            if redis.scheme == "unix"
+            else f"{redis.hostname}:{redis.port or REDIS_PORT}"
+        ),
     }
 
 
