@@ -183,12 +183,28 @@ def token(
 
 @app.command()
 def status(as_json: Json = False) -> None:
-    """Show how far the read tables are behind the log, workspace by workspace."""
+    """Show how far the read tables are behind the log; exit 1 if any are parked."""
     found = run(_status(_settings()))
-    if found or as_json:
+    parked = [row for row in found if row["parked"]]
+    if as_json:
         show(found, as_json, "Workspaces that lag or are parked")
     else:
+        _show_lag([row for row in found if not row["parked"]])
+    if parked:
+        from metacortex.describe import parked_line
+
+        for row in () if as_json else parked:
+            print(parked_line(row))
+        fail(f"{len(parked)} workspaces are parked: their lists stand still")
+
+
+def _show_lag(found: list[dict[str, Any]]) -> None:
+    if not found:
         print("Nothing lags.")
+        return
+    names = ("workspace_id", "head", "shown", "behind")
+    lines = [{name: row[name] for name in names} for row in found]
+    show(lines, False, "Workspaces that lag")
 
 
 async def _status(settings: Settings) -> list[dict[str, Any]]:
@@ -220,6 +236,8 @@ def rebuild(
         fail("the log itself lacks events: look at its backups before anything else")
     if said:
         fail("read tables differ from the log: run `metacortex rebuild`")
+    if waiting := sum("parked_at_event" in line for line in found):
+        fail(f"{waiting} workspaces are parked: `metacortex status` says why")
 
 
 async def _rebuild(
@@ -236,8 +254,11 @@ async def _rebuild(
         ids = await descriptions.workspaces(database, workspace)
         if workspace is not None and not ids:
             fail(f"there is no workspace {workspace}")
+        parked = await descriptions.parked(database) if verify else {}
         for number, id in enumerate(ids, 1):
             line = await _rebuilt(projector, id, verify)
+            if id in parked:
+                line["parked_at_event"] = parked[id]
             found.append({"workspace_id": str(id), **line})
             if not as_json:
                 print(f"{id}: {_outcome(line)}")
@@ -267,7 +288,10 @@ def _outcome(line: dict[str, Any]) -> str:
         return f"failed with {line['error']}"
     if "events" in line:
         return f"{line['events']} events"
-    return "differs" if line["differences"] else "equal"
+    outcome = "differs" if line["differences"] else "equal"
+    if "parked_at_event" in line:
+        return f"{outcome} up to where it is parked, event {line['parked_at_event']}"
+    return outcome
 
 
 importing = typer.Typer(no_args_is_help=True)

@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 import redis.asyncio as redis
-from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, Gauge, generate_latest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.requests import Request
@@ -19,6 +19,11 @@ from metacortex.kernel.database import autocommit
 TIMEOUT_S = 2.0  # an answer later than this is no better than none
 SCHEMA = "0003"
 """The newest revision in `migrations/`; a test compares them."""
+PARKED = Gauge(
+    "metacortex_parked_workspaces",
+    "Workspaces whose next event cannot be projected; NaN if the database is away",
+    registry=REGISTRY,
+)
 
 
 async def live(request: Request) -> Response:
@@ -27,13 +32,17 @@ async def live(request: Request) -> Response:
 
 
 async def ready(request: Request) -> Response:
-    """Say whether database, schema and broker are there; only Redis may be away."""
+    """Say whether database, schema and broker are there; only Redis may be away.
+
+    Parked workspaces are said and make nothing unready: all others are served.
+    """
     machine = machine_of(request)
     broker: redis.Redis = request.app.state.redis
     checks = await asyncio.gather(
         _checked("database", _select(machine.writes)),
         _checked("schema", _revision(machine.writes)),
         _checked("broker", _ping(broker)),
+        _checked("projections", _projections(machine.writes)),
     )
     parts = dict(checks)
     fit = all(parts[name]["status"] == "ok" for name in ("database", "schema"))
@@ -73,6 +82,16 @@ async def _revision(engine: AsyncEngine) -> str:
     return f"revision {found}"
 
 
+async def _parked(engine: AsyncEngine) -> int:
+    async with autocommit(engine).connect() as connection:
+        sql = "SELECT count(*) FROM queries.checkpoints WHERE parked_at IS NOT NULL"
+        return int(await connection.scalar(text(sql)) or 0)
+
+
+async def _projections(engine: AsyncEngine) -> str:
+    return f"{await _parked(engine)} workspaces parked"
+
+
 async def _ping(broker: redis.Redis) -> str:
     await broker.ping()
     return "answers"
@@ -80,4 +99,9 @@ async def _ping(broker: redis.Redis) -> str:
 
 async def metrics(request: Request) -> Response:
     """Return the process's metrics in Prometheus' text format."""
+    try:
+        async with asyncio.timeout(TIMEOUT_S):
+            PARKED.set(await _parked(machine_of(request).writes))
+    except Exception:  # whatever it is, /health/ready names it
+        PARKED.set(float("nan"))
     return Response(generate_latest(REGISTRY), media_type=CONTENT_TYPE_LATEST)

@@ -10,7 +10,7 @@ from metacortex.cli import app
 from metacortex.queries.projector import Projector
 from metacortex.settings import Settings
 from tests.conftest import Urls
-from tests.integration.test_projector import poison, run
+from tests.integration.test_projector import COMMITTED, poison, run
 
 
 async def call(settings: Settings, *arguments: str) -> Result:
@@ -72,7 +72,59 @@ async def test_what_cannot_be_folded_is_said_and_shown_as_parked(
     assert said.exit_code == 1
     assert said.stdout.startswith(f"{used}: failed with UnknownEvent(")
     assert said.stderr.endswith("error: 1 of 1 workspaces cannot be folded, as said\n")
-    rows = json.loads((await call(settings, "status", "--json")).stdout)
-    [row] = [row for row in rows if row["workspace_id"] == str(used)]
+    said = await call(settings, "status", "--json")
+    assert said.exit_code == 1
+    [row] = [row for row in json.loads(said.stdout) if row["workspace_id"] == str(used)]
     assert (row["head"], row["shown"], row["behind"]) == (2, 1, 1)
     assert row["parked_at"] and "UnknownEvent" in row["error"]
+    assert row["parked"]["sequence"] == 2
+
+
+async def test_a_parked_workspace_is_explained_in_one_line(
+    settings: Settings, urls: Urls, projector: Projector, used: UUID
+) -> None:
+    await poison(urls, used)
+    await projector.turn([used])
+    said = await call(settings, "status")
+    assert said.exit_code == 1
+    assert "workspaces are parked" in said.stderr.splitlines()[-1]
+    altered = await line_of(settings, used)
+    # the event is a copy of another one's hash, with data of its own
+    assert altered.startswith(
+        f"{used}: parked at event 2 (task.edited v2): UnknownEvent("
+    )
+    assert "; PAYLOAD DOES NOT MATCH ITS HASH; restore the event" in altered
+    assert altered.endswith(f", then `metacortex rebuild {used}`")
+    said = await call(settings, "rebuild", str(used), "--verify")
+    assert said.exit_code == 1
+    assert said.stdout == f"{used}: equal up to where it is parked, event 2\n"
+    assert said.stderr.splitlines()[-1] == (
+        "error: 1 workspaces are parked: `metacortex status` says why"
+    )
+
+
+async def test_an_event_of_a_later_release_asks_for_that_release(
+    settings: Settings, urls: Urls, projector: Projector, used: UUID
+) -> None:
+    await poison(urls, used, COMMITTED)
+    await projector.turn([used])
+    line = await line_of(settings, used)
+    assert "; payload matches its hash; deploy the release that knows" in line
+
+
+async def test_a_missing_event_asks_for_a_backup(
+    settings: Settings, urls: Urls, projector: Projector, used: UUID
+) -> None:
+    sql = "UPDATE events.heads SET sequence = 2 WHERE workspace_id = :w"
+    await run(urls.owner, sql, w=used)
+    await projector.turn([used])
+    line = await line_of(settings, used)
+    assert f"{used}: parked at event 2 (missing): Gap(" in line
+    assert "; no payload; restore the event, which the log lacks" in line
+
+
+async def line_of(settings: Settings, workspace: UUID) -> str:
+    """Return what `status` says of a workspace; others may be parked as well."""
+    said = (await call(settings, "status")).stdout.splitlines()
+    [line] = [line for line in said if line.startswith(str(workspace))]
+    return line

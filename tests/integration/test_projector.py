@@ -282,8 +282,20 @@ async def run(url: str, sql: str, **values: object) -> None:
     await database.dispose()
 
 
-async def poison(urls: Urls, workspace: UUID) -> None:
-    """Append an edit whose schema version this release does not know."""
+COMMITTED = (
+    "sha256(convert_to(E'metacortex/payload/v1\\n', 'UTF8') || l.salt"
+    " || convert_to(:data || E'\\n' || l.context::text, 'UTF8'))"
+)
+"""The hash of the payload that `poison` appends, as docs/audit.md defines it."""
+
+
+async def poison(
+    urls: Urls, workspace: UUID, payload_hash: str = "l.payload_hash"
+) -> None:
+    """Append an edit whose schema version this release does not know.
+
+    Its payload has the hash of the event before it, or one computed by the SQL given.
+    """
     data = orjson.dumps({"title": {"from": "Clean", "to": "Of tomorrow"}}).decode()
     await run(
         urls.owner,
@@ -294,7 +306,8 @@ async def poison(urls: Urls, workspace: UUID) -> None:
         " INSERT INTO events.log SELECT l.workspace_id, head.sequence, :id,"
         " l.stream_type, l.stream_id, l.version + 1, 'task.edited', 2, l.recorded_at,"
         " l.actor_type, l.actor_id, l.command_id, 'task.edit', l.correlation_id,"
-        " l.causation_id, CAST(:data AS json), l.context, l.salt, l.payload_hash,"
+        " l.causation_id, CAST(CAST(:data AS text) AS json), l.context, l.salt,"
+        f" {payload_hash},"
         " l.leaf_hash FROM last l, head",
         w=workspace,
         id=uuid4(),
