@@ -313,8 +313,10 @@ def import_checklist(
     """Import a Markdown check list: headings are projects, items are tasks."""
     try:
         text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        fail(f"{file} cannot be read: {error}")
+    except OSError as error:
+        fail(f"{file} cannot be read: {error.strerror}")
+    except UnicodeDecodeError:
+        fail(f"{file} cannot be read: it is no text in UTF-8")
     from metacortex.api.issuer import checked_name
     from metacortex.importing import checklist as checklists
 
@@ -367,7 +369,8 @@ async def _import_checklist(
             )
     finally:
         await database.dispose()
-    _wake(settings, space)
+    if report.events:
+        _wake(settings, space)
     return report
 
 

@@ -244,7 +244,10 @@ def test_a_file_without_check_boxes_says_so(folder: Path, text: str) -> None:
 def test_a_list_that_is_not_there_is_named(folder: Path) -> None:
     said = call("import", "checklist", "no.md", "--user", "ada")
     assert said.exit_code == 1
-    assert said.stderr.startswith("error: no.md cannot be read: ")
+    assert said.stderr == "error: no.md cannot be read: No such file or directory\n"
+    (folder / "list.md").write_bytes(b"- [ ] caf\xe9\n")
+    said = call("import", "checklist", "list.md", "--user", "ada")
+    assert said.stderr == "error: list.md cannot be read: it is no text in UTF-8\n"
 
 
 def test_a_token_is_data_for_people_and_for_programs(folder: Path) -> None:

@@ -299,8 +299,10 @@ def test_a_taken_port_is_named(up: Start) -> None:
         port = server.getsockname()[1]
         program = up(**NO_SERVICES, METACORTEX_PORT=str(port))
         assert program.process.wait(20) == 1
-        program.until_said(f"Port {port}")
-        program.until_said("--port")
+        program.until_said(
+            f"Port {port} on 127.0.0.1 cannot be used (Address already in use): "
+            "choose another with --port."
+        )
 
 
 def test_a_folder_that_cannot_hold_data_is_named(up: Start, tmp_path: Path) -> None:

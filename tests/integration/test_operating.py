@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from uuid import UUID
+from pathlib import Path
+from uuid import UUID, uuid4
 
 from typer.testing import CliRunner, Result
 
@@ -128,3 +129,15 @@ async def line_of(settings: Settings, workspace: UUID) -> str:
     said = (await call(settings, "status")).stdout.splitlines()
     [line] = [line for line in said if line.startswith(str(workspace))]
     return line
+
+
+async def test_an_import_says_what_it_sent(settings: Settings, tmp_path: Path) -> None:
+    (tmp_path / "list.md").write_text("- [ ] one\n  - [x] two\n")
+    user = f"ada{uuid4().hex[:8]}"
+    told = ("import", "checklist", str(tmp_path / "list.md"), "--user", user, "--json")
+    said = await call(settings, *told)
+    counts = {"projects": 1, "items": 2, "refused": 0, "sequence": 4}
+    assert json.loads(said.stdout) == {**counts, "commands": 4, "events": 4}
+    said = await call(settings, *told)
+    assert json.loads(said.stdout) == {**counts, "commands": 0, "events": 0}
+    assert (said.exit_code, said.stderr) == (0, "")

@@ -150,8 +150,9 @@ def _refuse_taken_port(plan: Plan) -> None:
     try:
         socket.create_server((host, plan.port), family=family).close()
     except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else str(error)
         raise UpError(
-            f"Port {plan.port} on {host} cannot be used ({error.strerror}): "
+            f"Port {plan.port} on {host} cannot be used ({reason}): "
             "choose another with --port."
         ) from None
 
