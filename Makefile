@@ -12,19 +12,23 @@ help: ## List the targets
 
 install: $(STAMP) ## Make .venv with the locked packages
 
+# Ctrl-C is not heard by what runs in the background: one line instead of a traceback.
+QUIETLY = trap 'kill $$!; wait; echo "Interrupted: the same command goes on." >&2; exit 130' INT;
+
 # The package itself is one line on the path and one script: nothing is built, and
 # what is edited is what runs.
 $(STAMP): requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo 'Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11' >&2; exit 1; }
 	@echo 'Installing the locked packages into .venv (half a minute, once) ...' >&2
-	@$(BIN)/python -c 'import pip' 2>/dev/null || $(PYTHON) -m venv --clear .venv
-	@if command -v uv >/dev/null; then \
-		uv pip install -q --python $(BIN)/python --require-hashes -r requirements.lock; \
+	@$(BIN)/python -c 'import pip' 2>/dev/null \
+		|| { $(QUIETLY) $(PYTHON) -m venv --clear .venv & wait $$!; }
+	@$(QUIETLY) if command -v uv >/dev/null; then \
+		exec uv pip install -q --python $(BIN)/python --require-hashes -r requirements.lock; \
 	else \
-		$(BIN)/python -m pip install -q --disable-pip-version-check \
+		exec $(BIN)/python -m pip install -q --disable-pip-version-check \
 			--require-hashes -r requirements.lock; \
-	fi
+	fi & wait $$!
 	@$(BIN)/python -c 'import pathlib, sysconfig; \
 		pathlib.Path(sysconfig.get_path("purelib"), "metacortex.pth").write_text("$(CURDIR)\n")'
 	@printf '#!/bin/sh\nexec "$(CURDIR)/$(BIN)/python" -m metacortex "$$@"\n' > $(BIN)/metacortex
