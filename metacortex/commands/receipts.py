@@ -6,6 +6,7 @@ command is recognised exactly if the first one took effect
 """
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -135,6 +136,11 @@ _FIND_ONE = text(
     " WHERE workspace_id = :workspace AND command_id = :command"
 )
 
+_EXECUTED = text(
+    "SELECT command_id FROM commands.receipts WHERE workspace_id = :workspace"
+    " AND command_id = ANY (CAST(:commands AS uuid[])) AND outcome <> 'refused'"
+)
+
 
 def parse(found: str | None) -> list[Receipt]:
     """Return the receipts that `FIND_RECEIPTS` gave as JSON."""
@@ -161,6 +167,15 @@ async def find(
         return None
     found = {name: _standard(value) for name, value in row.items()}
     return _ADAPTER.validate_python(found)
+
+
+async def executed(
+    connection: ReadConnection, workspace_id: UUID, command_ids: Sequence[UUID]
+) -> set[UUID]:
+    """Return those that have a receipt and were not refused: a repeat does nothing."""
+    values = {"workspace": workspace_id, "commands": list(command_ids)}
+    rows = await connection.execute(_EXECUTED, values)
+    return {UUID(bytes=id.bytes) for id in rows.scalars()}
 
 
 def _standard(value: Any) -> Any:
