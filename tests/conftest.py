@@ -49,16 +49,16 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("unhurried")
 
 FIRST = (
-    "tests/machine/test_faults.py",  # many processes; beside it, some of one process
+    "tests/integration/test_faults.py",  # many processes; beside it, files of one
     "tests/commands/test_laws.py",
-    "tests/machine/test_migrating.py",
+    "tests/integration/test_migrating.py",
     "tests/test_checklist.py",
     "tests/api/test_auth.py",
     "tests/http/test_schemathesis.py",
-    "tests/ground/test_supervisor.py",
+    "tests/devtools/test_supervisor.py",
     "tests/docs/test_readme.py",
-    "tests/machine/test_importer.py",
-    "tests/machine/test_projector.py",
+    "tests/integration/test_importer.py",
+    "tests/integration/test_projector.py",
     "tests/http/test_bad_input.py",
 )
 """The files that take longest, in the order in which they begin."""

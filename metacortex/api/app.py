@@ -144,13 +144,28 @@ class Application(FastAPI):
 def create_app(settings: Settings) -> FastAPI:
     """Return the application. Raises UnsafeSettings."""
     settings.checked()
+    app = _application(_lifespan(settings))
+    app.settings = settings
+    app.state.web = WebApp()
+    _add_routes(app, settings)
+    return app
+
+
+def document() -> dict[str, Any]:
+    """Return the OpenAPI document: no setting changes it."""
+    app = _application()
+    _add_described_routes(app)
+    return app.openapi()
+
+
+def _application(lifespan: "Lifespan | None" = None) -> Application:
     app = Application(
         title="MetaCortex",
         version=__version__,
         description="Tasks, projects and tags, with their whole history.",
         license_info={"name": "MIT", "identifier": "MIT"},
         contact={"name": "The developers of MetaCortex"},
-        lifespan=_lifespan(settings),
+        lifespan=lifespan,
         servers=[{"url": PREFIX}],
         openapi_tags=tags(),
         openapi_url=None,
@@ -160,17 +175,11 @@ def create_app(settings: Settings) -> FastAPI:
         exception_handlers=dict(HANDLERS),
         telemetry={"metrics": False, "logs": False},  # the middleware has its own
     )
-    app.settings = settings
     app.router.route_class = EnvelopeRoute
-    app.state.web = WebApp()
-    _add_routes(app, settings)
     return app
 
 
 def _add_routes(app: FastAPI, settings: Settings) -> None:
-    """Add all routes: ordinary ones first, since lean ones are found in the table."""
-    for router in (meta.router, feeds.router, audit.router, commands.router):
-        app.include_router(router, prefix=PREFIX)
     app.include_router(health.router)
     app.include_router(_entry(app, settings))
     if settings.serves_docs:
@@ -179,6 +188,13 @@ def _add_routes(app: FastAPI, settings: Settings) -> None:
         keys, url, life = make_keys(settings)
         verifier = _verifier(settings, keys, url, life)
         app.include_router(token_router(issuer, verifier))
+    _add_described_routes(app)
+
+
+def _add_described_routes(app: FastAPI) -> None:
+    """Add what is in the document: ordinary routes first, then the lean ones."""
+    for router in (meta.router, feeds.router, audit.router, commands.router):
+        app.include_router(router, prefix=PREFIX)
     add_lean_routes(app.router, PREFIX)
 
 

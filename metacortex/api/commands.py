@@ -29,9 +29,7 @@ from metacortex.api.routing import Router
 from metacortex.api.schemas import Envelope, QueryMeta, Receipt, answer
 from metacortex.api.services import services_of
 from metacortex.commands import receipts
-from metacortex.commands.message import Answer
-from metacortex.commands.message import Request as CommandRequest
-from metacortex.commands.message import Result, Unit
+from metacortex.commands.message import Answer, CommandRequest, Result, Unit
 from metacortex.commands.undo import UNDO, Undo
 from metacortex.kernel.clock import rfc3339
 from metacortex.kernel.database import ReadConnection, autocommit

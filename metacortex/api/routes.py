@@ -26,8 +26,7 @@ from metacortex.api.route_table import Handler
 from metacortex.api.schemas import resource
 from metacortex.api.services import services_of
 from metacortex.commands import receipts
-from metacortex.commands.message import Answer
-from metacortex.commands.message import Request as CommandRequest
+from metacortex.commands.message import Answer, CommandRequest
 from metacortex.commands.registry import COMMANDS
 from metacortex.commands.repository import Stored
 from metacortex.kernel import clock
