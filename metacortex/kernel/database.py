@@ -1,9 +1,9 @@
 """Engines and the kinds of connection; who may write shows in the types.
 
-A query takes a `ReadConnection`, or `Reads` where it is hot; only a `WriteConnection`,
-a `DriverConnection` or a `DriverPool` may change anything, and every one of them may also be read
-from (docs/decisions/0009-roles.md). Nothing depends on a session, so that PgBouncer in
-transaction mode works.
+A query takes a `ReadConnection`, or a `Reader` where it is hot; only a
+`WriteConnection`, a `DriverConnection` or a `DriverPool` may change anything, and every
+one of them may also be read from (docs/decisions/0009-roles.md). Nothing depends on a
+session, so that PgBouncer in transaction mode works.
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence

@@ -154,7 +154,7 @@ class Load:
         self.done["projected"] += (await self.projector.turn(self.spaces)).events
 
     def _reading(self, number: int) -> Callable[[], Awaitable[None]]:
-        reads, space = driver_pool(self._app), self.spaces[number % SPACES]
+        reader, space = driver_pool(self._app), self.spaces[number % SPACES]
 
         async def read() -> None:
             await activity.changes_since(reader, space, 0, 100)
