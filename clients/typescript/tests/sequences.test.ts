@@ -79,6 +79,13 @@ test('workspaces are told apart, and only what is higher counts', () => {
   expect([sequences.of('a'), sequences.of('b'), sequences.of(undefined)]).toEqual([5, 0, 0]);
 });
 
+test('a client that was closed still works, by itself', async () => {
+  const client = await freshClient({ channel: openChannel('test-closed') });
+  client.close();
+  await client.tasks.create({ title: 'One' });
+  expect((await client.tasks.list()).meta.total).toBe(1);
+});
+
 test('a storage keeps the sequence over a reload', () => {
   const kept = new Map<string, string>();
   const storage: TextStorage = {
