@@ -20,7 +20,7 @@ from metacortex.settings import UnsafeSettings, load_settings
 from tests.cli.test_settings import SAFE, bare_environment
 
 ROOT = Path(__file__).parents[2]
-TELLS = {"up", "token", "describe", "doctor"}
+TELLS = {"up", "token", "describe", "doctor", "openapi"}
 """Commands that look at settings, or refuse production in words of their own."""
 WORKS = {
     **{name: (name,) for name in ("api", "worker", "scheduler", "migrate")},
@@ -261,3 +261,11 @@ def test_a_token_is_data_for_people_and_for_programs(folder: Path) -> None:
     refused = call("token", "--user", "ada", ENVIRONMENT="production")
     assert refused.exit_code == 1
     assert "set ENVIRONMENT=development" in refused.stderr
+
+
+def test_the_document_and_the_codes_are_printed_without_any_settings() -> None:
+    unreadable = {"METACORTEX_PORT": "http"}
+    found = json.loads(call("openapi", **unreadable).stdout)
+    assert found["paths"]["/tasks"]["post"]["operationId"] == "createTask"
+    errors = json.loads(call("openapi", "--errors", **unreadable).stdout)
+    assert {it["code"]: it["status"] for it in errors}["token_expired"] == 401
