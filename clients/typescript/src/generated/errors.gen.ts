@@ -35,6 +35,7 @@ export type ErrorCode =
   | 'project_deleted'
   | 'query_timeout'
   | 'read_model_lagging'
+  | 'resync_required'
   | 'role_required'
   | 'route_not_found'
   | 'same_origin_required'

@@ -104,6 +104,8 @@ export type ApiError = ({
 } & VersionError) | ({
     code: 'read_model_lagging';
 } & SequenceError) | ({
+    code: 'resync_required';
+} & ResyncError) | ({
     code: 'open_subtasks';
 } & OpenSubtasksError) | ({
     code: 'undo_conflict';
@@ -2091,6 +2093,53 @@ export type RestoreTaskCommand = {
      */
     expected_version?: number | null;
     args?: Nothing;
+};
+
+/**
+ * ResyncError
+ *
+ * An error whose `meta` is: The sequence that was named, and that of the last event there is.
+ */
+export type ResyncError = {
+    /**
+     * Status
+     */
+    status: number;
+    /**
+     * Title
+     */
+    title: string;
+    /**
+     * Detail
+     */
+    detail: string;
+    /**
+     * Source
+     */
+    source?: {
+        [key: string]: string;
+    };
+    /**
+     * Code
+     */
+    code: 'resync_required';
+    meta: ResyncMeta;
+};
+
+/**
+ * ResyncMeta
+ *
+ * The sequence that was named, and that of the last event there is.
+ */
+export type ResyncMeta = {
+    /**
+     * Since
+     */
+    since: number;
+    /**
+     * Head
+     */
+    head: number;
 };
 
 /**
@@ -6137,6 +6186,10 @@ export type ListChangesErrors = {
      */
     405: Failure;
     /**
+     * resync_required
+     */
+    410: Failure;
+    /**
      * internal_error
      */
     500: Failure;
@@ -6187,6 +6240,10 @@ export type StreamEventsErrors = {
      * method_not_allowed
      */
     405: Failure;
+    /**
+     * resync_required
+     */
+    410: Failure;
     /**
      * internal_error
      */
