@@ -23,10 +23,9 @@ from metacortex.api.exception_handlers import HANDLERS
 from metacortex.api.issuer import LocalIssuer
 from metacortex.api.keys import JwksKeys, KeySource, StaticKeys
 from metacortex.api.lean import add_lean_routes, lean_routes
-from metacortex.api.middleware import PREFIX, Middleware
+from metacortex.api.middleware import PREFIX, Middleware, RouteTable
 from metacortex.api.openapi import complete, tags
 from metacortex.api.parsing import Waits
-from metacortex.api.route_table import RouteTable
 from metacortex.api.routing import EnvelopeRoute, Router, adopt
 from metacortex.api.services import Services
 from metacortex.api.web import WebApp

@@ -13,12 +13,12 @@ from starlette.responses import Response, StreamingResponse
 
 from metacortex.api import envelope, parsing
 from metacortex.api.dependencies import CurrentRead
+from metacortex.api.envelope import sequence_header
 from metacortex.api.fields import DIGITS, Parameters, Zone
-from metacortex.api.reads import USERS, Read, read_of, sequence_header
 from metacortex.api.routes import refuse_parameters
 from metacortex.api.routing import Router
 from metacortex.api.schemas import Envelope, QueryMeta, TaskStats
-from metacortex.api.services import Services
+from metacortex.api.services import USERS, Read, Services, read_of
 from metacortex.events import log
 from metacortex.kernel import clock
 from metacortex.kernel.database import ReadConnection, autocommit

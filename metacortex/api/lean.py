@@ -21,8 +21,7 @@ from metacortex.api.modules import (
     Changed,
     Resource,
 )
-from metacortex.api.pages import PageParameters
-from metacortex.api.route_table import Handler
+from metacortex.api.pages import PageParameters, list_handler
 from metacortex.api.routes import (
     CommandRoute,
     ModuleRoutes,
@@ -30,7 +29,6 @@ from metacortex.api.routes import (
     command_handler,
     get_handler,
     history_handler,
-    list_handler,
 )
 from metacortex.api.routing import LeanRoute, describe_signature, parameter
 from metacortex.api.schemas import (
@@ -42,6 +40,7 @@ from metacortex.api.schemas import (
     QueryMeta,
     enveloped,
 )
+from metacortex.api.services import Handler
 from metacortex.commands.registry import COMMANDS
 
 BATCH_DESCRIPTION = """In one transaction, in order; a later command may refer to what

@@ -23,13 +23,14 @@ from metacortex.commands.message import (
     Unit,
 )
 from metacortex.commands.receipts import Outcome, Receipt
-from metacortex.commands.registry import DECIDERS, NAMES, STREAM_OF, addressed
+from metacortex.commands.registry import DECIDER_OF, DECIDERS, NAMES, STREAM_OF
 from metacortex.commands.repository import BatchChanges, Stored
 from metacortex.commands.session import SessionCache, WorkspaceSession
 from metacortex.events import codec, merkle
 from metacortex.events.record import SALT_BYTES, canonical, leaf, payload_hash
 from metacortex.kernel.clock import rfc3339
 from metacortex.kernel.decider import (
+    Decider,
     Elsewhere,
     Facts,
     Found,
@@ -91,6 +92,16 @@ def step(action: Any) -> Step:
     decider, stream = addressed(command)
     creates = stream if command.__class__ in decider.creation_commands else None
     return Step(action, decider.needs(command), creates)
+
+
+def addressed(command: Any) -> tuple[Decider, Stream]:
+    """Return the decider of a command, or of a part of an undo, and the stream."""
+    if command.__class__ is Revert:
+        return DECIDERS[command.stream_type], Stream(
+            command.stream_type, command.stream_id
+        )
+    decider = DECIDER_OF[command.__class__]
+    return decider, Stream(decider.stream_type, decider.stream_id(command))
 
 
 class Batch:

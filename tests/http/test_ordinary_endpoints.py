@@ -17,11 +17,10 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from metacortex.api.app import Application, create_app
-from metacortex.api.middleware import PREFIX
+from metacortex.api.middleware import PREFIX, effective_route
 from metacortex.api.routing import (
     EnvelopeRoute,
     LeanRoute,
-    effective_route,
     is_protected,
 )
 from metacortex.settings import Settings

@@ -4,6 +4,8 @@ Pure: no I/O, no clock, no framework (a contract in pyproject.toml). The table o
 and command is `TRANSITIONS`; the API publishes it as it stands.
 """
 
+from operator import attrgetter
+
 from metacortex.commands.tasks.commands import (
     COMMENT_LIMIT,
     DEPTH_LIMIT,
@@ -58,7 +60,7 @@ DECIDER = Decider(
         "task.comment": CommentTask,
     },
     creation_commands=(CreateTask,),
-    stream_id=lambda command: command.task_id,
+    stream_id=attrgetter("task_id"),
     needs=needs,
     decide=decide,
     evolve=evolve,
