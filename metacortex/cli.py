@@ -330,6 +330,21 @@ def describe(as_json: Json = False) -> None:
 
 
 @app.command()
+def openapi(
+    errors: Annotated[bool, typer.Option(help="The error codes instead.")] = False,
+) -> None:
+    """Print the OpenAPI document; needs no settings and no database."""
+    if errors:
+        from metacortex.api.errors import catalogue
+
+        print(json.dumps(catalogue(), indent=2))
+        return
+    from metacortex.api.openapi import document
+
+    print(json.dumps(json.loads(document()), indent=2))
+
+
+@app.command()
 def doctor(as_json: Json = False) -> None:
     """Check what this installation needs; each failing line names the remedy."""
     settings = _loaded()

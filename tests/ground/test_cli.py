@@ -19,7 +19,7 @@ from metacortex.settings import UnsafeSettings, load_settings
 from tests.ground.test_settings import SAFE, bare_environment
 
 ROOT = Path(__file__).parents[2]
-TELLS = {"up", "token", "describe", "doctor"}
+TELLS = {"up", "token", "describe", "doctor", "openapi"}
 """Commands that look at settings, or refuse production in words of their own."""
 WORKS = {
     **{name: (name,) for name in ("api", "worker", "scheduler", "migrate")},
