@@ -1,3 +1,5 @@
+import { resolve } from "node:path";
+
 import react from "@vitejs/plugin-react";
 import { defineConfig } from "vitest/config";
 
@@ -6,7 +8,11 @@ import { licences } from "./scripts/licenses.ts";
 
 export default defineConfig({
   plugins: [react(), api(), licences()],
-  resolve: { dedupe: ["axios"] },
+  resolve: {
+    // Built from its sources: one compiler, one tree to shake.
+    alias: { "@metacortex/client": resolve("../clients/typescript/src/index.ts") },
+    dedupe: ["axios"],
+  },
   build: {
     outDir: "../metacortex/web",
     emptyOutDir: true,

@@ -8,7 +8,8 @@ import { developmentIssuer } from "./issuer.ts";
 
 export const API = process.env.METACORTEX_URL ?? "http://127.0.0.1:8140";
 
-const POLICY = "default-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'";
+const POLICY =
+  "default-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'";
 
 const proxy: Record<string, ProxyOptions> = {
   "/api": { target: API },
@@ -22,7 +23,11 @@ export function api(): Plugin {
       server: { proxy },
       preview: { proxy, headers: { "Content-Security-Policy": POLICY } },
     }),
-    configureServer: (server) => void server.middlewares.use(developmentIssuer(API)),
-    configurePreviewServer: (server) => void server.middlewares.use(developmentIssuer(API)),
+    configureServer: (server) => {
+      server.middlewares.use(developmentIssuer(API));
+    },
+    configurePreviewServer: (server) => {
+      server.middlewares.use(developmentIssuer(API));
+    },
   };
 }

@@ -7,7 +7,9 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { resolve } from "node:path";
 import { promisify } from "node:util";
 
-const COMMAND = process.env.METACORTEX_CLI ?? resolve(import.meta.dirname, "../../.venv/bin/metacortex");
+const COMMAND =
+  process.env.METACORTEX_CLI ??
+  resolve(import.meta.dirname, "../../.venv/bin/metacortex");
 const TTL_S = 600; // the product's own development tokens are short as well
 
 interface Asked {
@@ -17,6 +19,14 @@ interface Asked {
 }
 
 type Next = () => void;
+
+const CLIENT = {
+  version: "0",
+  issuer: "development",
+  clerk_publishable_key: null,
+  environment: "development",
+  features: [],
+};
 
 async function lacks(url: string, method: string): Promise<boolean> {
   try {
@@ -53,22 +63,29 @@ function send(response: ServerResponse, status: number, data: unknown): void {
   response.end(JSON.stringify({ data, meta: {}, errors: [] }));
 }
 
+async function answer(
+  api: string,
+  request: IncomingMessage,
+  response: ServerResponse,
+  next: Next,
+) {
+  if (request.url === "/dev/token" && request.method === "POST") {
+    if (!(await lacks(`${api}/dev/token`, "POST"))) return next();
+    return send(response, 200, await token(await body(request)));
+  }
+  if (request.url === "/api/v1/meta/client") {
+    if (!(await lacks(`${api}/api/v1/meta/client`, "GET"))) return next();
+    return send(response, 200, CLIENT);
+  }
+  next();
+}
+
 export function developmentIssuer(api: string) {
-  return async (request: IncomingMessage, response: ServerResponse, next: Next) => {
-    if (request.url === "/dev/token" && request.method === "POST") {
-      if (!(await lacks(`${api}/dev/token`, "POST"))) return next();
-      return send(response, 200, await token(await body(request)));
-    }
-    if (request.url === "/api/v1/meta/client") {
-      if (!(await lacks(`${api}/api/v1/meta/client`, "GET"))) return next();
-      return send(response, 200, {
-        version: "0",
-        issuer: "development",
-        clerk_publishable_key: null,
-        environment: "development",
-        features: [],
-      });
-    }
-    next();
+  return (
+    request: IncomingMessage,
+    response: ServerResponse,
+    next: (error?: unknown) => void,
+  ) => {
+    answer(api, request, response, () => next()).catch(next);
   };
 }

@@ -16,7 +16,11 @@ function folderOf(file: string): string | null {
   return null;
 }
 
-function manifestOf(folder: string): { name?: string; version?: string; license?: string } {
+function manifestOf(folder: string): {
+  name?: string;
+  version?: string;
+  license?: string;
+} {
   return JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as object;
 }
 

@@ -16,16 +16,39 @@ export interface Match {
   moment: Moment;
 }
 
-const DAYS = ["sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"];
+const DAYS = [
+  "sunday",
+  "monday",
+  "tuesday",
+  "wednesday",
+  "thursday",
+  "friday",
+  "saturday",
+];
 const MONTHS = [
   ...["january", "february", "march", "april", "may", "june", "july"],
   ...["august", "september", "october", "november", "december"],
 ];
-const DAY = "sun(?:day)?|mon(?:day)?|tue(?:s(?:day)?)?|wed(?:nesday)?|thu(?:r(?:s(?:day)?)?)?|fri(?:day)?|sat(?:urday)?";
-const MONTH = "jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?";
+const DAY =
+  "sun(?:day)?|mon(?:day)?|tue(?:s(?:day)?)?|wed(?:nesday)?|thu(?:r(?:s(?:day)?)?)?|fri(?:day)?|sat(?:urday)?";
+const MONTH =
+  "jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?";
 const COUNT = "\\d{1,3}|an?|one|two|three|four|five|six|seven|eight|nine|ten";
-const COUNTS = ["", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"];
-const TIME = "(?:at\\s+)?(?:(\\d{1,2})(?::(\\d{2}))?\\s?(am|pm)|(\\d{1,2}):(\\d{2})|(noon|midnight))|at\\s+(\\d{1,2})";
+const COUNTS = [
+  "",
+  "one",
+  "two",
+  "three",
+  "four",
+  "five",
+  "six",
+  "seven",
+  "eight",
+  "nine",
+  "ten",
+];
+const TIME =
+  "(?:at\\s+)?(?:(\\d{1,2})(?::(\\d{2}))?\\s?(am|pm)|(\\d{1,2}):(\\d{2})|(noon|midnight))|at\\s+(\\d{1,2})";
 const END = "(?![\\p{L}\\p{N}_-])";
 
 const indexOf = (names: string[], word: string): number =>
@@ -82,8 +105,9 @@ const RULES: Rule[] = [
   rule("(?:this |the )?weekend", (_g, now) =>
     weekday(now.date) === 6 ? now.date : upcoming(now.date, 6),
   ),
-  rule(`in\\s+(${COUNT})\\s+(days?|weeks?|months?|years?)`, ([, n = "", unit = ""], now) =>
-    later(now.date, count(n), unit),
+  rule(
+    `in\\s+(${COUNT})\\s+(days?|weeks?|months?|years?)`,
+    ([, n = "", unit = ""], now) => later(now.date, count(n), unit),
   ),
   rule("(?:on\\s+|by\\s+)?(\\d{4})-(\\d{2})-(\\d{2})", ([, y, m, d]) =>
     dayOf(Number(y), Number(m), Number(d)),
@@ -147,7 +171,8 @@ function day(text: string, index: number, now: Moment): Match | null {
     const end = index + found[0].length;
     if (AMBIGUOUS.test(found[0])) {
       const rest = text.slice(end).trim();
-      const free = rest === "" || /^[#@!]/.test(rest) || clock(text, end + gap(text, end));
+      const free =
+        rest === "" || /^[#@!]/.test(rest) || clock(text, end + gap(text, end));
       if (!free) continue;
     }
     return { length: found[0].length, moment: { date, time: null } };

@@ -61,7 +61,10 @@ describe("dates in words", () => {
 
   it("takes the first date only", () => {
     const found = read("Ask today about tomorrow");
-    expect(found).toMatchObject({ title: "Ask about tomorrow", due: { date: now.date } });
+    expect(found).toMatchObject({
+      title: "Ask about tomorrow",
+      due: { date: now.date },
+    });
   });
 
   it("takes the last day of a shorter month", () => {
@@ -87,11 +90,19 @@ describe("projects, tags and priorities", () => {
   });
   it("leaves mail addresses, numbers and shouts alone", () => {
     const text = "Write to ada@example.org about #1 now!";
-    expect(read(text)).toMatchObject({ title: text, project: null, tags: [], priority: null });
+    expect(read(text)).toMatchObject({
+      title: text,
+      project: null,
+      tags: [],
+      priority: null,
+    });
   });
   it("reads !1 to !4 as urgent to low", () => {
     expect(["!1", "!2", "!3", "!4"].map((it) => read(`x ${it}`).priority)).toEqual([
-      "urgent", "high", "medium", "low",
+      "urgent",
+      "high",
+      "medium",
+      "low",
     ]);
   });
   it("says where each part stands", () => {

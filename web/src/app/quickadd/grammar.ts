@@ -121,12 +121,15 @@ class Reader {
 export function parse(text: string, known: Known): Parsed {
   const reader = new Reader(text, known);
   let title = "";
-  for (let index = 0; index < text.length; ) {
+  for (let index = 0; index < text.length;) {
     const before = text.charAt(index - 1);
     const length = !before || /[\s(,]/.test(before) ? reader.take(index) : 0;
     if (length === 0) title += text.charAt(index);
     index += length || 1;
   }
-  reader.parsed.title = title.replace(/\s+/g, " ").replace(/\s+([,.;])/g, "$1").trim();
+  reader.parsed.title = title
+    .replace(/\s+/g, " ")
+    .replace(/\s+([,.;])/g, "$1")
+    .trim();
   return reader.parsed;
 }

@@ -35,7 +35,9 @@ const table = (...tasks: Task[]) => new Map(tasks.map((it) => [it.id, it]));
 const all: Choice = { match: () => true, shows: () => true, collapsed: new Set() };
 const outline = (tasks: Map<string, Task>, choice: Choice = all) =>
   buildLines(tasks, choice).map((line) =>
-    line.kind === "task" ? "  ".repeat(line.depth) + line.id : `${line.title} ${line.count}`,
+    line.kind === "task"
+      ? "  ".repeat(line.depth) + line.id
+      : `${line.title} ${line.count}`,
   );
 
 describe("buildLines", () => {
@@ -54,7 +56,10 @@ describe("buildLines", () => {
 
   it("counts subtasks, and hides those of a collapsed one", () => {
     const lines = buildLines(tasks, { ...all, collapsed: new Set(["a"]) });
-    expect(lines).toMatchObject([{ id: "a", subtasks: 2, done: 1, collapsed: true }, { id: "b" }]);
+    expect(lines).toMatchObject([
+      { id: "a", subtasks: 2, done: 1, collapsed: true },
+      { id: "b" },
+    ]);
   });
 
   it("shows a task whose parent is not in the list as a root, and none twice", () => {
@@ -64,25 +69,32 @@ describe("buildLines", () => {
 
   it("groups roots, and counts what is open", () => {
     const group = (it: Task) =>
-      it.id === "b" ? { id: "x", title: "First", order: "1" } : { id: "y", title: "Then", order: "2" };
+      it.id === "b"
+        ? { id: "x", title: "First", order: "1" }
+        : { id: "y", title: "Then", order: "2" };
     expect(outline(tasks, { ...all, group })).toEqual([
-      "First 1", "b", "Then 3", "a", "  a1", "    a11", "  a2",
+      "First 1",
+      "b",
+      "Then 3",
+      "a",
+      "  a1",
+      "    a11",
+      "  a2",
     ]);
   });
 
   it("survives a circle, which the server would refuse", () => {
-    const circle = table(task("x", { parent_id: "y" }), task("y", { parent_id: "x" }), task("z"));
+    const circle = table(
+      task("x", { parent_id: "y" }),
+      task("y", { parent_id: "x" }),
+      task("z"),
+    );
     expect(outline(circle)).toEqual(["z"]);
   });
 });
 
 describe("places", () => {
-  const tasks = table(
-    task("a"),
-    task("a1", { parent_id: "a" }),
-    task("b"),
-    task("c"),
-  );
+  const tasks = table(task("a"), task("a1", { parent_id: "a" }), task("b"), task("c"));
   const lines = buildLines(tasks, all);
   const children = childrenOf(tasks.values());
   const line = (id: string) => lines.find((it) => it.id === id) as TaskLine;
@@ -102,11 +114,26 @@ describe("places", () => {
   });
 
   it("drops beside, into and before", () => {
-    expect(dropped(lines, "c", 0, 0, children)).toMatchObject({ parent_id: null, before: "a" });
-    expect(dropped(lines, "c", 1, 0, children)).toMatchObject({ parent_id: "a", before: "a1" });
-    expect(dropped(lines, "c", 2, 1, children)).toMatchObject({ parent_id: "a", after: "a1" });
-    expect(dropped(lines, "c", 2, 0, children)).toMatchObject({ parent_id: null, after: "a" });
-    expect(dropped(lines, "c", 3, 9, children)).toMatchObject({ parent_id: "b", depth: 1 });
+    expect(dropped(lines, "c", 0, 0, children)).toMatchObject({
+      parent_id: null,
+      before: "a",
+    });
+    expect(dropped(lines, "c", 1, 0, children)).toMatchObject({
+      parent_id: "a",
+      before: "a1",
+    });
+    expect(dropped(lines, "c", 2, 1, children)).toMatchObject({
+      parent_id: "a",
+      after: "a1",
+    });
+    expect(dropped(lines, "c", 2, 0, children)).toMatchObject({
+      parent_id: null,
+      after: "a",
+    });
+    expect(dropped(lines, "c", 3, 9, children)).toMatchObject({
+      parent_id: "b",
+      depth: 1,
+    });
   });
 
   it("never drops a task below itself", () => {
@@ -115,7 +142,11 @@ describe("places", () => {
   });
 
   it("ranks a task between its new neighbours", () => {
-    const [a, b, c] = ["a", "b", "c"].map((id) => tasks.get(id) as Task) as [Task, Task, Task];
+    const [a, b, c] = ["a", "b", "c"].map((id) => tasks.get(id) as Task) as [
+      Task,
+      Task,
+      Task,
+    ];
     const moved = { ...c, rank: rankAt({ parent_id: null, before: "b" }, [a, b, c]) };
     expect(outline(table(a, b, moved))).toEqual(["a", "c", "b"]);
   });

@@ -99,7 +99,16 @@ class Builder {
     const collapsed = below.length > 0 && this.choice.collapsed.has(task.id);
     const done = below.filter((it) => !isOpen(it)).length;
     const { id } = task;
-    this.lines.push({ kind: "task", id, task, depth, subtasks: below.length, done, collapsed, group });
+    this.lines.push({
+      kind: "task",
+      id,
+      task,
+      depth,
+      subtasks: below.length,
+      done,
+      collapsed,
+      group,
+    });
     if (isOpen(task)) this.open += 1;
     if (!collapsed) for (const one of below) this.add(one, depth + 1, group);
   }
@@ -110,7 +119,13 @@ class Builder {
     for (const task of roots) this.add(task, 0, group.id);
     const { id, title, late = false } = group;
     const count = this.open - before;
-    this.lines.splice(place, 0, { kind: "heading", id: `group:${id}`, title, count, late });
+    this.lines.splice(place, 0, {
+      kind: "heading",
+      id: `group:${id}`,
+      title,
+      count,
+      late,
+    });
   }
 }
 
@@ -134,7 +149,9 @@ export function buildLines(
     if (known) known.roots.push(task);
     else groups.set(group.id, { group, roots: [task] });
   }
-  const sorted = [...groups.values()].sort((a, b) => (a.group.order < b.group.order ? -1 : 1));
+  const sorted = [...groups.values()].sort((a, b) =>
+    a.group.order < b.group.order ? -1 : 1,
+  );
   for (const { group, roots: members } of sorted) builder.heading(group, members);
   return builder.lines;
 }

@@ -49,7 +49,11 @@ describe("inOrder", () => {
   it("puts what was moved between those that were not", () => {
     const first = task("a", "2026-11-27T10:00:00.000001Z");
     const last = task("b", "2026-11-27T10:00:00.000005Z");
-    const moved = task("c", "2020-01-01T00:00:00Z", between(rankOf(first), rankOf(last)));
+    const moved = task(
+      "c",
+      "2020-01-01T00:00:00Z",
+      between(rankOf(first), rankOf(last)),
+    );
     expect([last, moved, first].sort(inOrder)).toEqual([first, moved, last]);
   });
 });

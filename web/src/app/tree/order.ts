@@ -12,7 +12,9 @@ type Placed = Pick<Task, "id" | "created_at"> & { rank?: string | null };
 
 function implicit(createdAt: string): string {
   const fraction = /\.(\d+)/.exec(createdAt)?.[1] ?? "";
-  let left = Math.floor(Date.parse(createdAt) / 1000) * 1e6 + Number(fraction.padEnd(6, "0").slice(0, 6));
+  let left =
+    Math.floor(Date.parse(createdAt) / 1000) * 1e6 +
+    Number(fraction.padEnd(6, "0").slice(0, 6));
   let found = "";
   for (let place = 0; place < WIDTH; place++) {
     found = DIGITS.charAt(left % BASE) + found;

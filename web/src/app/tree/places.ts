@@ -25,7 +25,11 @@ export function siblings(lines: readonly Line[], line: TaskLine): TaskLine[] {
 }
 
 /** One place up or down among its siblings. */
-export function shifted(lines: readonly Line[], line: TaskLine, by: 1 | -1): Place | null {
+export function shifted(
+  lines: readonly Line[],
+  line: TaskLine,
+  by: 1 | -1,
+): Place | null {
   const all = siblings(lines, line);
   const other = all[all.indexOf(line) + by];
   if (!other) return null;
@@ -41,7 +45,10 @@ export function nested(lines: readonly Line[], line: TaskLine): Place | null {
 }
 
 /** Out of its parent, right after it. */
-export function unnested(line: TaskLine, tasks: ReadonlyMap<string, Task>): Place | null {
+export function unnested(
+  line: TaskLine,
+  tasks: ReadonlyMap<string, Task>,
+): Place | null {
   const parent = line.task.parent_id ? tasks.get(line.task.parent_id) : undefined;
   return parent ? { parent_id: parent.parent_id, after: parent.id } : null;
 }
@@ -84,7 +91,11 @@ export function dropped(
 function first(lines: readonly Line[], above: number, own: ReadonlySet<string>) {
   const group = lines[above]?.id.replace(/^group:/, "");
   const next = lines.slice(above + 1).find((it) => isTask(it) && !own.has(it.id));
-  const place = { parent_id: null, depth: 0, ...(group === undefined ? {} : { group }) };
+  const place = {
+    parent_id: null,
+    depth: 0,
+    ...(group === undefined ? {} : { group }),
+  };
   return isTask(next) && next.depth === 0 ? { ...place, before: next.id } : place;
 }
 
@@ -93,5 +104,7 @@ export function rankAt(place: Place, all: readonly Task[]): string {
   const index = all.findIndex((it) => it.id === (place.before ?? place.after));
   const rank = (at: number) => (all[at] ? rankOf(all[at]) : "");
   if (index < 0) return between(rank(all.length - 1), "");
-  return place.before ? between(rank(index - 1), rank(index)) : between(rank(index), rank(index + 1));
+  return place.before
+    ? between(rank(index - 1), rank(index))
+    : between(rank(index), rank(index + 1));
 }

@@ -53,14 +53,22 @@ export class Database {
     return this.idb.transaction(name, mode, { durability }).objectStore(name);
   }
 
-  async rows(): Promise<{ documents: Document[]; sequence: number; complete: boolean }> {
+  async rows(): Promise<{
+    documents: Document[];
+    sequence: number;
+    complete: boolean;
+  }> {
     const transaction = this.idb.transaction(["rows", "meta"]);
     const meta = transaction.objectStore("meta");
     const [stored, sequence] = await Promise.all([
       promised(transaction.objectStore("rows").getAll() as IDBRequest<Stored[]>),
       promised(meta.get("sequence") as IDBRequest<number | undefined>),
     ]);
-    return { documents: stored, sequence: sequence ?? 0, complete: sequence !== undefined };
+    return {
+      documents: stored,
+      sequence: sequence ?? 0,
+      complete: sequence !== undefined,
+    };
   }
 
   /** Keeps rows, and the sequence once all rows are there. */

@@ -55,11 +55,14 @@ export class Outbox {
     const queue = await this.database.queue();
     const ids = done.commands.map((it) => it.id);
     const tail = queue.slice(-ids.length);
-    const unsent = tail.length === ids.length && tail.every((it) => it.state === "waiting");
+    const unsent =
+      tail.length === ids.length && tail.every((it) => it.state === "waiting");
     if (unsent && tail.every((it, index) => it.id === ids[index])) {
       await this.database.remove(tail.map((it) => it.n));
     } else {
-      const items = [...done.commands].reverse().map((it) => this.#undoItem(it.id, it.inverse, done.label));
+      const items = [...done.commands]
+        .reverse()
+        .map((it) => this.#undoItem(it.id, it.inverse, done.label));
       await this.#keep(items);
     }
     await this.#changed();
@@ -167,7 +170,9 @@ export class Outbox {
   }
 
   async #send(items: readonly Pending[]): Promise<void> {
-    await this.database.update(items.map((it) => ({ ...it, state: "sending" as const })));
+    await this.database.update(
+      items.map((it) => ({ ...it, state: "sending" as const })),
+    );
     const outcomes = await this.#ask(items);
     const answered = items.map((it, index) => settled(it, outcomes[index]));
     await this.database.update(answered);
@@ -212,7 +217,8 @@ export class Outbox {
 
 function settled(item: Pending, outcome: Outcome | undefined): Pending {
   if (!outcome) throw new Error(`no outcome for ${item.id}`);
-  if ("refusal" in outcome) return { ...item, state: "refused", refusal: outcome.refusal };
+  if ("refusal" in outcome)
+    return { ...item, state: "refused", refusal: outcome.refusal };
   return { ...item, state: "sent", sequence: outcome.sequence };
 }
 

@@ -78,7 +78,9 @@ export function isOpenChange(pending: Pending, shown: number): boolean {
 
 /** The head of the queue that one request takes: a group, an undo, or up to a limit. */
 export function head(queue: readonly Pending[], limit: number): Pending[] {
-  const waiting = queue.filter((it) => it.state === "waiting" || it.state === "sending");
+  const waiting = queue.filter(
+    (it) => it.state === "waiting" || it.state === "sending",
+  );
   const first = waiting[0];
   if (!first) return [];
   if (first.undoes) return [first];

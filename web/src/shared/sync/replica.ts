@@ -52,7 +52,11 @@ export class Replica {
   }
 
   /** Takes rows in; `sequence` only where they are all up to it. */
-  take(documents: readonly Document[], sequence = this.sequence, complete?: boolean): void {
+  take(
+    documents: readonly Document[],
+    sequence = this.sequence,
+    complete?: boolean,
+  ): void {
     const changed = new Set<Kind>();
     for (const { type, data } of documents) {
       const table = this.#base[type] as Map<string, Row>;
@@ -89,7 +93,9 @@ export class Replica {
 
   #publish(change: Partial<Snapshot>, changed: ReadonlySet<Kind>): void {
     const next: Snapshot = { ...this.#snapshot, ...change };
-    const fresh = Object.fromEntries([...changed].map((type) => [type, this.#laid(type, next)]));
+    const fresh = Object.fromEntries(
+      [...changed].map((type) => [type, this.#laid(type, next)]),
+    );
     this.#snapshot = Object.assign(next, fresh);
     for (const listener of this.#listeners) listener();
   }

@@ -42,7 +42,9 @@ export function Menu({ label, button, className = "button", items, up, end }: Pr
     const step = STEPS[event.key];
     if (step === undefined) return;
     event.preventDefault();
-    const all = [...(root.current?.querySelectorAll<HTMLElement>("[role=menuitem]") ?? [])];
+    const all = [
+      ...(root.current?.querySelectorAll<HTMLElement>("[role=menuitem]") ?? []),
+    ];
     const at = all.indexOf(document.activeElement as HTMLElement);
     all[(at + step + all.length) % all.length]?.focus();
   };

@@ -1,4 +1,12 @@
-import { createContext, type ReactNode, useCallback, useContext, useMemo, useRef, useState } from "react";
+import {
+  createContext,
+  type ReactNode,
+  useCallback,
+  useContext,
+  useMemo,
+  useRef,
+  useState,
+} from "react";
 
 export interface Toast {
   message: string;
@@ -14,7 +22,10 @@ interface Toasts {
 
 const LIFETIME_MS = 10_000; // as long as an undo is offered
 
-const Context = createContext<Toasts>({ show: () => undefined, dismiss: () => undefined });
+const Context = createContext<Toasts>({
+  show: () => undefined,
+  dismiss: () => undefined,
+});
 
 export const useToasts = (): Toasts => useContext(Context);
 

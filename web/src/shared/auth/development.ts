@@ -1,0 +1,83 @@
+/** The development issuer: tokens for a name, from `POST /dev/token`. */
+import { NetworkError } from "@metacortex/client";
+
+import type { Role, Session, SignIn } from "./types.ts";
+
+const KEY = "metacortex.development";
+const TEAMS = "metacortex.development.teams";
+const EARLY_MS = 15_000; // a token is renewed before it expires under way
+
+interface Issued {
+  token: string;
+  expires_at: string;
+  user_id: string;
+  workspace_id: string | null;
+  role: Role;
+}
+
+/** Who was signed in last: a name, never a token. */
+export function rememberedSignIn(): SignIn | null {
+  const found = localStorage.getItem(KEY);
+  return found ? (JSON.parse(found) as SignIn) : null;
+}
+
+export function remember(signIn: SignIn | null): void {
+  if (!signIn) return localStorage.removeItem(KEY);
+  localStorage.setItem(KEY, JSON.stringify(signIn));
+  if (!signIn.workspace) return;
+  const teams = new Set([...rememberedTeams(), signIn.workspace]);
+  localStorage.setItem(TEAMS, JSON.stringify([...teams]));
+}
+
+export function rememberedTeams(): string[] {
+  return JSON.parse(localStorage.getItem(TEAMS) ?? "[]") as string[];
+}
+
+export class SignInRefused extends Error {
+  override name = "SignInRefused";
+}
+
+export async function issue(signIn: SignIn): Promise<Issued> {
+  let answer: Response;
+  try {
+    answer = await fetch("/dev/token", {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify(signIn),
+    });
+  } catch (error) {
+    throw new NetworkError(error);
+  }
+  if (answer.status >= 500)
+    throw new NetworkError(`the issuer answers ${answer.status}`);
+  const body = (await answer.json().catch(() => null)) as {
+    data: Issued | null;
+    errors?: { detail: string }[];
+  } | null;
+  if (!answer.ok || !body?.data)
+    throw new SignInRefused(body?.errors?.[0]?.detail ?? `${answer.status}`);
+  return body.data;
+}
+
+export const displayName = (user: string): string =>
+  user.charAt(0).toUpperCase() + user.slice(1);
+
+export function developmentSession(signIn: SignIn, first?: Issued): Session {
+  let held = first;
+  let asking: Promise<Issued> | null = null;
+  const { user, workspace = null, role = "owner" } = signIn;
+  return {
+    key: [user, workspace ?? "", role].join("|"),
+    userId: `user_${user}`,
+    name: displayName(user),
+    workspace,
+    role,
+    getToken: async ({ renew }) => {
+      const fresh = held && Date.parse(held.expires_at) - Date.now() > EARLY_MS;
+      if (held && fresh && !renew) return held.token;
+      asking ??= issue(signIn).finally(() => (asking = null));
+      held = await asking;
+      return held.token;
+    },
+  };
+}
