@@ -1,4 +1,4 @@
-import { useMemo, useState } from "react";
+import { lazy, Suspense, useMemo, useState } from "react";
 import { NavLink, useNavigate } from "react-router";
 import { newId } from "@metacortex/client";
 
@@ -7,10 +7,11 @@ import { useSnapshot } from "../shared/sync/SyncContext.tsx";
 import { useClock } from "../shared/time/ClockContext.tsx";
 import { Dot } from "../shared/ui/Dot.tsx";
 import { Icon, type IconName } from "../shared/ui/Icon.tsx";
-import { NameDialog } from "../shared/ui/NameDialog.tsx";
 import { createProject } from "./commands/tasks.ts";
 import { countsOf } from "./lists/definitions.ts";
 import { useActions } from "./useActions.ts";
+
+const NameDialog = lazy(() => import("../shared/ui/NameDialog.tsx"));
 
 interface LinkProps {
   to: string;
@@ -45,7 +46,7 @@ function ListLink({ to, name, icon, colour, count }: LinkProps) {
   return (
     <NavLink className="nav-link" to={to} end>
       {icon ? <Icon name={icon} /> : <Dot colour={colour ?? null} />}
-      <span>{name}</span>
+      <span className="nav-name">{name}</span>
       {count ? <span className="number">{count.toLocaleString()}</span> : null}
     </NavLink>
   );
@@ -85,15 +86,17 @@ function Projects({ counts }: { counts: ReadonlyMap<string, number> }) {
         />
       ))}
       {naming && (
-        <NameDialog
-          title={text.addProject}
-          onClose={() => setNaming(false)}
-          onName={(name) => {
-            const id = newId();
-            actions.run([createProject(id, name)]);
-            void navigate(`/project/${id}`);
-          }}
-        />
+        <Suspense fallback={null}>
+          <NameDialog
+            title={text.addProject}
+            onClose={() => setNaming(false)}
+            onName={(name) => {
+              const id = newId();
+              actions.run([createProject(id, name)]);
+              void navigate(`/project/${id}`);
+            }}
+          />
+        </Suspense>
       )}
     </>
   );

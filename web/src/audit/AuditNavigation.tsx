@@ -9,7 +9,7 @@ export function AuditNavigation() {
     <nav aria-label={text.audit.navigation}>
       <NavLink className="nav-link" to={ROOMS.audit.path} end>
         <Icon name={ROOMS.audit.icon} />
-        <span>{text.audit.overview}</span>
+        <span className="nav-name">{text.audit.overview}</span>
       </NavLink>
     </nav>
   );

@@ -9,7 +9,7 @@ export function OpsNavigation() {
     <nav aria-label={text.ops.navigation}>
       <NavLink className="nav-link" to={ROOMS.ops.path} end>
         <Icon name={ROOMS.ops.icon} />
-        <span>{text.ops.overview}</span>
+        <span className="nav-name">{text.ops.overview}</span>
       </NavLink>
     </nav>
   );

@@ -6,7 +6,7 @@ import { useMemo, useState } from "react";
 import { useFeature } from "../../shared/api/meta.ts";
 import { text } from "../../shared/i18n/index.ts";
 import { useSnapshot } from "../../shared/sync/SyncContext.tsx";
-import { NameDialog } from "../../shared/ui/NameDialog.tsx";
+import NameDialog from "../../shared/ui/NameDialog.tsx";
 import { createSection } from "../commands/sections.ts";
 import { useActions } from "../useActions.ts";
 import { Card } from "./Card.tsx";

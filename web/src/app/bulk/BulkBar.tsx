@@ -12,13 +12,12 @@ import { useActions } from "../useActions.ts";
 interface Props {
   tasks: Task[];
   clear: () => void;
-  onComplete: (tasks: Task[]) => void;
 }
 
 const PRIORITIES: readonly Priority[] = ["urgent", "high", "medium", "low"];
 
 /** What one can do to many tasks; one batch, one undo. */
-export function BulkBar({ tasks, clear, onComplete }: Props) {
+export default function BulkBar({ tasks, clear }: Props) {
   const actions = useActions();
   const { project } = useSnapshot();
   const { today } = useClock();
@@ -39,13 +38,7 @@ export function BulkBar({ tasks, clear, onComplete }: Props) {
   return (
     <div className="bulk" role="toolbar" aria-label={text.bulk.title}>
       <strong className="number">{text.bulk.count(tasks.length)}</strong>
-      <button
-        className="button"
-        onClick={then(() => {
-          onComplete(tasks);
-          actions.completeAll(tasks);
-        })}
-      >
+      <button className="button" onClick={then(() => actions.completeAll(tasks))}>
         {text.complete}
       </button>
       <Menu

@@ -1,12 +1,12 @@
-import { text } from "../../shared/i18n/index.ts";
+import { help } from "../../shared/i18n/en.help.ts";
 import { Dialog } from "../../shared/ui/Dialog.tsx";
 
 /** Every key, and what one can type into "Add a task". */
 export default function HelpDialog({ onClose }: { onClose: () => void }) {
   return (
-    <Dialog title={text.help.title} onClose={onClose}>
+    <Dialog title={help.title} onClose={onClose}>
       <div className="help">
-        {text.help.groups.map(({ name, keys }) => (
+        {help.groups.map(({ name, keys }) => (
           <section key={name}>
             <h3>{name}</h3>
             <dl>

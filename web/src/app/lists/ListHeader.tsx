@@ -46,7 +46,7 @@ function View({ name, icon, label }: { name: string; icon: IconName; label: stri
       return old;
     });
   return (
-    <button className="button view" aria-pressed={on} onClick={flip}>
+    <button className="button view" aria-label={label} aria-pressed={on} onClick={flip}>
       <Icon name={icon} />
       <span>{label}</span>
     </button>

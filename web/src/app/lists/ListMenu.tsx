@@ -1,4 +1,4 @@
-import { useState } from "react";
+import { lazy, Suspense, useState } from "react";
 import { useNavigate } from "react-router";
 
 import { text } from "../../shared/i18n/index.ts";
@@ -6,10 +6,11 @@ import type { Draft } from "../../shared/sync/pending.ts";
 import { useSnapshot } from "../../shared/sync/SyncContext.tsx";
 import { Icon } from "../../shared/ui/Icon.tsx";
 import { Menu, type MenuItem } from "../../shared/ui/Menu.tsx";
-import { NameDialog } from "../../shared/ui/NameDialog.tsx";
 import { useActions } from "../useActions.ts";
 import type { ListOf } from "./definitions.ts";
 import { useListSettings } from "./useListSettings.ts";
+
+const NameDialog = lazy(() => import("../../shared/ui/NameDialog.tsx"));
 
 /** What one can do with a list: show what is done, rename it, delete it. */
 export function ListMenu({ list, name }: { list: ListOf; name: string }) {
@@ -45,18 +46,20 @@ export function ListMenu({ list, name }: { list: ListOf; name: string }) {
     items.push({ label: text.deleteNamed(name), onSelect: remove });
     if (renaming)
       return (
-        <NameDialog
-          title={text.rename}
-          value={name}
-          onClose={() => setRenaming(false)}
-          onName={(next) =>
-            actions.run([
-              draft("edit", { name: next }, text.commands.renamed(next), {
-                name: next,
-              }),
-            ])
-          }
-        />
+        <Suspense fallback={null}>
+          <NameDialog
+            title={text.rename}
+            value={name}
+            onClose={() => setRenaming(false)}
+            onName={(next) =>
+              actions.run([
+                draft("edit", { name: next }, text.commands.renamed(next), {
+                  name: next,
+                }),
+              ])
+            }
+          />
+        </Suspense>
       );
   }
   if (items.length === 0) return null;

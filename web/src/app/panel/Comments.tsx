@@ -30,6 +30,7 @@ function useComments(task: Task): Shown[] {
   const { data } = useQuery({
     queryKey: ["comments", task.id, task.version, hasList],
     placeholderData: (before) => before,
+    enabled: task.version > 0,
     queryFn: async (): Promise<Shown[]> => {
       if (hasList) {
         const parts = { path: { id: task.id }, query: { per_page: 200 } };

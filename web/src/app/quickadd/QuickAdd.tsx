@@ -8,7 +8,7 @@ import { wallClock } from "../../shared/time/days.ts";
 import { Icon } from "../../shared/ui/Icon.tsx";
 import type { Defaults } from "../commands/tasks.ts";
 import { useActions } from "../useActions.ts";
-import { parse, type Parsed, type Span } from "./grammar.ts";
+import type { Known, parse, Span } from "./grammar.ts";
 
 interface Props {
   defaults: Defaults;
@@ -17,7 +17,16 @@ interface Props {
 
 const DRAFT = "metacortex.draft"; // what is half typed survives a reload
 
-function useParsed(value: string): () => Parsed {
+/** The grammar is fetched when the page is at rest, or when somebody writes. */
+const grammar = () => import("./grammar.ts");
+
+function useGrammar(): typeof parse | null {
+  const [loaded, setLoaded] = useState<{ parse: typeof parse } | null>(null);
+  useEffect(() => void grammar().then(setLoaded), []);
+  return loaded?.parse ?? null;
+}
+
+function useKnown(): () => Known {
   const { project, tag } = useSnapshot();
   const { timeZone } = useClock();
   const known = useMemo(() => {
@@ -25,7 +34,7 @@ function useParsed(value: string): () => Parsed {
       [...rows].filter((it) => !it.deleted);
     return { projects: alive(project.values()), tags: alive(tag.values()) };
   }, [project, tag]);
-  return () => parse(value, { ...known, now: wallClock(new Date(), timeZone) });
+  return () => ({ ...known, now: wallClock(new Date(), timeZone) });
 }
 
 export function QuickAdd({ defaults, onAdded }: Props) {
@@ -33,7 +42,8 @@ export function QuickAdd({ defaults, onAdded }: Props) {
   const box = useRef<HTMLTextAreaElement>(null);
   const { add } = useActions();
   const { state } = useLocation() as { state: { add?: boolean } | null };
-  const read = useParsed(value);
+  const known = useKnown();
+  const understand = useGrammar();
   useEffect(() => {
     if (state?.add) box.current?.focus();
   }, [state]);
@@ -42,8 +52,9 @@ export function QuickAdd({ defaults, onAdded }: Props) {
     setValue(next);
     sessionStorage.setItem(DRAFT, next);
   };
-  const submit = () => {
-    const parsed = read();
+  const submit = async () => {
+    const read = understand ?? (await grammar()).parse;
+    const parsed = read(value, known());
     if (parsed.title === "") return;
     change("");
     onAdded(add(parsed, defaults));
@@ -52,14 +63,17 @@ export function QuickAdd({ defaults, onAdded }: Props) {
     if (event.nativeEvent.isComposing) return;
     if (event.key === "Enter") {
       event.preventDefault();
-      submit();
+      void submit();
     } else if (event.key === "Escape") event.currentTarget.blur();
   };
   return (
     <div className="quick-add">
       <Icon name="plus" />
       <div className="quick-text">
-        <Highlighted value={value} spans={value ? read().spans : []} />
+        <Highlighted
+          value={value}
+          spans={value && understand ? understand(value, known()).spans : []}
+        />
         <textarea
           ref={box}
           rows={1}
@@ -78,7 +92,7 @@ export function QuickAdd({ defaults, onAdded }: Props) {
         className="enter"
         aria-label={text.add}
         disabled={!value.trim()}
-        onClick={submit}
+        onClick={() => void submit()}
       >
         <Icon name="enter" />
       </button>

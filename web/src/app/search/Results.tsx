@@ -3,7 +3,7 @@ import { useMemo, useState } from "react";
 import { text } from "../../shared/i18n/index.ts";
 import type { Task } from "../../shared/sync/rows.ts";
 import { useSnapshot } from "../../shared/sync/SyncContext.tsx";
-import { BulkBar } from "../bulk/BulkBar.tsx";
+import BulkBar from "../bulk/BulkBar.tsx";
 import type { Line } from "../tree/build.ts";
 import { TaskTree } from "../tree/TaskTree.tsx";
 import { useSelection } from "../tree/useSelection.ts";
@@ -51,11 +51,7 @@ export function Results({ tasks }: { tasks: readonly Task[] }) {
         hideProject={false}
       />
       {selection.selected.size > 0 && (
-        <BulkBar
-          tasks={selection.tasks(snapshot.task)}
-          clear={selection.clear}
-          onComplete={() => undefined}
-        />
+        <BulkBar tasks={selection.tasks(snapshot.task)} clear={selection.clear} />
       )}
     </>
   );

@@ -1,4 +1,4 @@
-import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { useQueryClient } from "@tanstack/react-query";
 import { useEffect, useState } from "react";
 
 import { useClient } from "../../shared/api/ApiContext.tsx";
@@ -13,6 +13,7 @@ import {
   storedDirection,
 } from "../../shared/ui/direction.ts";
 import { setTheme, storedTheme, type Theme } from "../../shared/ui/theme.ts";
+import { useToasts } from "../../shared/ui/Toasts.tsx";
 import { Choice } from "./Choice.tsx";
 
 const THEMES: readonly Theme[] = ["system", "light", "dark"];
@@ -67,12 +68,13 @@ function useSaveMe() {
   const client = useClient();
   const queries = useQueryClient();
   const enabled = useFeature("me");
-  const { mutate } = useMutation({
-    mutationFn: (change: Partial<Me>) => client.command(editMe, { body: change }),
-    onSuccess: () => queries.invalidateQueries({ queryKey: ["me"] }),
-  });
+  const { show } = useToasts();
   return (change: Partial<Me>) => {
-    if (enabled) mutate(change);
+    if (!enabled) return;
+    client
+      .command(editMe, { body: change })
+      .then(() => queries.invalidateQueries({ queryKey: ["me"] }))
+      .catch((error: Error) => show({ message: error.message, alert: true }));
   };
 }
 

@@ -5,14 +5,15 @@ import { useClock } from "../../shared/time/ClockContext.tsx";
 import { dueWords } from "../../shared/time/words.ts";
 import type { TaskLine } from "./build.ts";
 
-/** What a row says beside its title. */
-export function TaskChips({
-  line,
-  hideProject,
-}: {
+const TODAY = "today"; // the group whose heading says it already
+
+interface Props {
   line: TaskLine;
   hideProject: boolean;
-}) {
+}
+
+/** What a row says beside its title. */
+export function TaskChips({ line, hideProject }: Props) {
   const { project, tag } = useSnapshot();
   const { today } = useClock();
   const { task } = line;
@@ -40,7 +41,7 @@ export function TaskChips({
       {place && !hideProject && line.depth === 0 && (
         <span className="chip wide-only">{place.name}</span>
       )}
-      {due && (
+      {due && !(line.group === TODAY && due.date === today && !due.time) && (
         <time className={late ? "chip late" : "chip"} dateTime={due.date}>
           {dueWords(due, today)}
         </time>

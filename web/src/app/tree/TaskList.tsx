@@ -1,17 +1,18 @@
-import { useCallback, useMemo, useState } from "react";
+import { lazy, Suspense, useMemo, useState } from "react";
 
 import { text } from "../../shared/i18n/index.ts";
 import { useSnapshot } from "../../shared/sync/SyncContext.tsx";
-import type { Task } from "../../shared/sync/rows.ts";
 import { useClock } from "../../shared/time/ClockContext.tsx";
-import { BulkBar } from "../bulk/BulkBar.tsx";
 import { choiceOf, type ListOf } from "../lists/definitions.ts";
 import { useListSettings } from "../lists/useListSettings.ts";
 import { useActions } from "../useActions.ts";
 import { buildLines, childrenOf } from "./build.ts";
 import { TaskTree } from "./TaskTree.tsx";
 import { type TreeActions, useTreeKeys } from "./useTreeKeys.ts";
+import { useLingering } from "./useLingering.ts";
 import { useSelection } from "./useSelection.ts";
+
+const BulkBar = lazy(() => import("../bulk/BulkBar.tsx"));
 
 interface Props {
   list: ListOf;
@@ -25,7 +26,7 @@ export function TaskList({ list, name, added }: Props) {
   const { today, timeZone } = useClock();
   const { collapsed, showDone } = useListSettings();
   const actions = useActions();
-  const [lingering, setLingering] = useState<ReadonlySet<string>>(new Set());
+  const lingering = useLingering(snapshot.task);
   const [editing, setEditing] = useState<string | null>(null);
   const { task: tasks } = snapshot;
 
@@ -45,25 +46,18 @@ export function TaskList({ list, name, added }: Props) {
     showDone,
   ]);
 
-  const toggle = useCallback(
-    (task: Task) => {
-      setLingering((old) => new Set(old).add(task.id));
-      actions.toggle(task);
-    },
-    [actions],
-  );
   const selection = useSelection(lines);
   const movable = list.kind === "inbox" || list.kind === "project";
   const does: TreeActions = useMemo(
     () => ({
-      toggle,
+      toggle: actions.toggle,
       startEdit: setEditing,
       endEdit: () => setEditing(null),
       rename: (task, title) => actions.edit(task, { title }),
       remove: actions.remove,
       place: movable ? actions.place : null,
     }),
-    [toggle, actions, movable],
+    [actions, movable],
   );
   useTreeKeys({ lines, tasks, selection, does });
 
@@ -81,13 +75,9 @@ export function TaskList({ list, name, added }: Props) {
         hideProject={list.kind === "project"}
       />
       {selection.selected.size > 0 && (
-        <BulkBar
-          tasks={selection.tasks(tasks)}
-          clear={selection.clear}
-          onComplete={(done) =>
-            setLingering((old) => new Set([...old, ...done.map((it) => it.id)]))
-          }
-        />
+        <Suspense fallback={null}>
+          <BulkBar tasks={selection.tasks(tasks)} clear={selection.clear} />
+        </Suspense>
       )}
     </>
   );

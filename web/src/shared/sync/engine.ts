@@ -14,6 +14,7 @@ import type { Document, Kind } from "./rows.ts";
 
 type Message =
   | { kind: "queue" }
+  | { kind: "hello" }
   | { kind: "connection"; connection: Connection }
   | { kind: "rows"; since: number; next: number; documents: Document[] };
 
@@ -97,6 +98,7 @@ export class Engine {
     window.addEventListener("online", wake, { signal });
     window.addEventListener("offline", () => this.#connected("offline"), { signal });
     this.#wake();
+    this.#tell({ kind: "hello" });
     await this.#follower.run();
   }
 
@@ -168,10 +170,17 @@ export class Engine {
 
   #hear(message: Message): void {
     if (message.kind === "queue") void this.outbox.reload();
+    else if (message.kind === "hello") this.#greet();
     else if (message.kind === "connection") this.#heardConnection(message.connection);
     else if (message.since === this.replica.sequence)
       this.replica.take(message.documents, message.next);
     else if (message.next > this.replica.sequence) void this.catchUp();
+  }
+
+  /** Tells a new tab what the tab that follows the stream knows. */
+  #greet(): void {
+    if (!this.#follower.leads) return;
+    this.#tell({ kind: "connection", connection: this.#follower.connection });
   }
 
   #heardConnection(connection: Connection): void {

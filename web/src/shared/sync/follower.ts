@@ -12,6 +12,8 @@ interface Follows {
 
 export class Follower {
   connection: Connection = "connecting";
+  /** Whether this tab holds the lock. */
+  leads = false;
   #attempt = 0;
   #wakeUp: () => void = () => undefined;
 
@@ -39,6 +41,7 @@ export class Follower {
   }
 
   async #follow(): Promise<void> {
+    this.leads = true;
     while (!this.signal.aborted) {
       try {
         await this.#read();

@@ -11,7 +11,7 @@ interface Props {
 }
 
 /** Asks for a name. */
-export function NameDialog({ title, value = "", onName, onClose }: Props) {
+export default function NameDialog({ title, value = "", onName, onClose }: Props) {
   const form = useId();
   const submit = (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault();

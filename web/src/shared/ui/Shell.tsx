@@ -85,7 +85,7 @@ function RoomLinks() {
           aria-current={name === here ? "true" : undefined}
         >
           <Icon name={room.icon} />
-          <span>{text.rooms[name]}</span>
+          <span className="nav-name">{text.rooms[name]}</span>
         </Link>
       ))}
     </nav>

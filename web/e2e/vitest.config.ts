@@ -1,0 +1,12 @@
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+  test: {
+    root: import.meta.dirname,
+    include: ["*.e2e.ts"],
+    globalSetup: ["./server.ts"],
+    fileParallelism: false, // one server, two cores
+    testTimeout: 60_000,
+    hookTimeout: 120_000,
+  },
+});
