@@ -1,19 +1,23 @@
 /**
- * Leaves axios's adapter for fetch out of the bundle: in browsers axios prefers
- * XMLHttpRequest, which they all have, so that its 4 kB would never run.
+ * Leaves out of the bundle what axios has and the client does not use: its adapter for
+ * fetch (in browsers it prefers XMLHttpRequest, which they all have) and its table of
+ * status codes. Together 5 kB of the 150 kB of the first view.
  */
 import type { Plugin } from "vite";
 
-const ADAPTER = /axios\/lib\/adapters\/fetch\.js$/;
+const UNUSED: [RegExp, string][] = [
+  [
+    /axios\/lib\/adapters\/fetch\.js$/,
+    "export const getFetch = () => null; export default null;",
+  ],
+  [/axios\/lib\/helpers\/HttpStatusCode\.js$/, "export default {};"],
+];
 
 export function slimAxios(): Plugin {
   return {
     name: "metacortex-slim-axios",
     apply: "build",
     enforce: "pre",
-    load: (id) =>
-      ADAPTER.test(id)
-        ? "export const getFetch = () => null; export default null;"
-        : null,
+    load: (id) => UNUSED.find(([file]) => file.test(id))?.[1] ?? null,
   };
 }

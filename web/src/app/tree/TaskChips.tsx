@@ -5,7 +5,7 @@ import { useClock } from "../../shared/time/ClockContext.tsx";
 import { dueWords } from "../../shared/time/words.ts";
 import type { TaskLine } from "./build.ts";
 
-const TODAY = "today"; // the group whose heading says it already
+const TODAY = "today"; // the group of that day; others are called by their date
 
 interface Props {
   line: TaskLine;
@@ -20,6 +20,8 @@ export function TaskChips({ line, hideProject }: Props) {
   const { due } = task;
   const place = task.project_id ? project.get(task.project_id) : undefined;
   const late = due && due.date < today && isOpen(task);
+  const dayIsSaid =
+    line.group === due?.date || (line.group === TODAY && due?.date === today);
   return (
     <span className="chips">
       {line.subtasks > 0 && (
@@ -41,9 +43,9 @@ export function TaskChips({ line, hideProject }: Props) {
       {place && !hideProject && line.depth === 0 && (
         <span className="chip wide-only">{place.name}</span>
       )}
-      {due && !(line.group === TODAY && due.date === today && !due.time) && (
+      {due && (!dayIsSaid || due.time) && (
         <time className={late ? "chip late" : "chip"} dateTime={due.date}>
-          {dueWords(due, today)}
+          {dayIsSaid ? due.time?.slice(0, 5) : dueWords(due, today)}
         </time>
       )}
     </span>

@@ -43,7 +43,7 @@ export interface Choice {
   group?: (task: Task) => Group;
   groups?: readonly Group[];
   compare?: (a: Task, b: Task) => number;
-  /** No subtasks below their parents: each task for itself. */
+  /** Done tasks, no subtasks below their parents: each task for itself. */
   flat?: boolean;
   collapsed: ReadonlySet<string>;
 }
@@ -118,7 +118,7 @@ class Builder {
     const before = this.open;
     for (const task of roots) this.add(task, 0, group.id);
     const { id, title, late = false } = group;
-    const count = this.open - before;
+    const count = this.choice.flat ? roots.length : this.open - before;
     this.lines.splice(place, 0, {
       kind: "heading",
       id: `group:${id}`,

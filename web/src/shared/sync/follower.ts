@@ -1,5 +1,6 @@
 /** Follows the event stream in one tab of the browser: the one that holds the lock. */
 import type { Connection } from "./engine.ts";
+import { locked } from "./locked.ts";
 import { type Gateway, Resync, Unreachable } from "./gateway.ts";
 
 const RETRY_MS = [250, 500, 1000, 2000, 4000]; // as long as the queue waits
@@ -27,9 +28,7 @@ export class Follower {
   /** Waits for the lock, then follows until the signal. */
   async run(): Promise<void> {
     try {
-      await navigator.locks.request(this.lock, { signal: this.signal }, () =>
-        this.#follow(),
-      );
+      await locked(this.lock, () => this.#follow(), this.signal);
     } catch (error) {
       if (!this.signal.aborted) throw error;
     }

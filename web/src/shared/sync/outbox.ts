@@ -2,8 +2,11 @@
  * The queue of changes: kept before it is sent, sent in order by whichever tab holds the
  * lock, and repeated under the same ids until the server has answered.
  */
+import { newId } from "@metacortex/client";
+
 import type { Database } from "./database.ts";
 import { type Gateway, type Outcome, Unreachable } from "./gateway.ts";
+import { locked } from "./locked.ts";
 import { type Done, type Draft, head, inverse, type Pending } from "./pending.ts";
 import type { Replica } from "./replica.ts";
 
@@ -38,7 +41,7 @@ export class Outbox {
 
   /** Shows the changes at once, keeps them, and sends them. Returns the undo step. */
   async add(drafts: readonly Draft[], label: string): Promise<number> {
-    const group = drafts.length > 1 ? crypto.randomUUID() : null;
+    const group = drafts.length > 1 ? newId() : null;
     const items = drafts.map((draft) => this.#item(draft, group));
     const kept = await this.#keep(items);
     const commands = kept.map(({ id, inverse: back }) => ({ id, inverse: back }));
@@ -97,9 +100,9 @@ export class Outbox {
   /** Sends what waits. */
   drain(): Promise<void> {
     this.#again = true;
-    this.#draining ??= navigator.locks
-      .request(this.lock, () => this.#drain())
-      .finally(() => (this.#draining = null));
+    this.#draining ??= locked(this.lock, () => this.#drain()).finally(
+      () => (this.#draining = null),
+    );
     return this.#draining;
   }
 
@@ -111,7 +114,7 @@ export class Outbox {
   #item(draft: Draft, group: string | null): Omit<Pending, "n"> {
     const { type, target, args, label, patches } = draft;
     return {
-      id: crypto.randomUUID(),
+      id: newId(),
       group,
       undoes: null,
       command: { type, target, args },

@@ -35,9 +35,7 @@ export function AccountMenu() {
       items={items}
       button={
         <>
-          <span className="avatar" aria-hidden="true">
-            {name.slice(0, 2).toUpperCase()}
-          </span>
+          <span className="avatar" data-initials={name.slice(0, 2).toUpperCase()} />
           <span>{name}</span>
         </>
       }
