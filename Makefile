@@ -46,10 +46,10 @@ test-18: $(STAMP) ## Run the tests on PostgreSQL 18; ARGS names some
 	METACORTEX_POSTGRES_BIN="$$($(BIN)/python -c '$(WHEEL)')" $(PYTEST) $(ARGS)
 WHEEL := from metacortex.embedded.postgres import wheel_folder; print(wheel_folder())
 
-# The schema and its grants, the laws of both sides and one walk over HTTP: what can tell
-# one version of PostgreSQL from another.
+# The schema and its grants, the laws of both sides, one walk over HTTP and the database of
+# an older release: what can tell one version of PostgreSQL from another.
 VERSIONED := tests/test_schema.py tests/machine/test_grants.py tests/machine/test_laws.py \
-	tests/machine/test_projector.py tests/http/test_first_walk.py
+	tests/machine/test_projector.py tests/http/test_first_walk.py tests/fixtures
 
 check: $(STAMP) ## Formatting, lint, types, imports, tests, coverage: what CI runs
 	$(MAKE) --no-print-directory -j2 --output-sync=target style types

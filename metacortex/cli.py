@@ -22,6 +22,8 @@ from metacortex.kernel import garbage
 from metacortex.settings import Settings, UnsafeSettings, load_settings, mistakes
 
 if TYPE_CHECKING:
+    from alembic.config import Config
+
     from metacortex.checklist import Checklist
     from metacortex.importer import Report
     from metacortex.queries.projector import Projector
@@ -30,6 +32,7 @@ app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
 )
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+ROOT = Path(__file__).parent.parent
 TOLD = 20  # differences of one workspace on the screen; --json has them all
 TOKEN_TTL_S = 12 * 3600  # a working day
 
@@ -92,6 +95,7 @@ def scheduler() -> None:
     settings = _process()
     from metacortex.workers import run_scheduler
 
+    garbage.calm()
     asyncio.run(run_scheduler(settings))
 
 
@@ -100,19 +104,24 @@ def migrate() -> None:
     """Bring the database's schema up to this release."""
     _process()
     from alembic import command
-    from alembic.config import Config
     from alembic.util import CommandError
 
-    root = Path(__file__).parent.parent
-    config = Config(root / "alembic.ini")
-    config.set_main_option("script_location", str(root / "migrations"))
-    sys.path.insert(0, str(root))
+    sys.path.insert(0, str(ROOT))
     try:
         with anticipated():
-            command.upgrade(config, "head")
+            command.upgrade(_alembic(), "head")
     except CommandError as error:  # a database of a later release, for one
         fail(f"the schema cannot be brought up: {error}")
     say("The schema is up to date.")
+
+
+def _alembic() -> "Config":
+    """Return the settings of Alembic."""
+    from alembic.config import Config
+
+    config = Config(ROOT / "alembic.ini")
+    config.set_main_option("script_location", str(ROOT / "migrations"))
+    return config
 
 
 @app.command()
@@ -176,7 +185,10 @@ def rebuild(
 
     said = [it for line in found for it in line.get("differences", ())]
     if any(it.startswith(LOG) for it in said):
-        fail("the log itself lacks events: look at its backups before anything else")
+        fail(
+            "the log itself is altered: rebuild nothing, run `metacortex audit check`,"
+            " and look at its backups"
+        )
     if said:
         fail("read tables differ from the log: run `metacortex rebuild`")
 
@@ -188,6 +200,7 @@ async def _rebuild(
     from metacortex import describe as descriptions
     from metacortex.queries.projector import Projector
 
+    garbage.calm()
     database = descriptions.database(settings, settings.projector_url)
     found = []
     try:
@@ -209,14 +222,14 @@ async def _rebuild(
 
 
 async def _rebuilt(projector: "Projector", id: UUID, verify: bool) -> dict[str, Any]:
-    from metacortex.kernel.database import is_unreachable
+    from metacortex.kernel.driver_errors import meaning
 
     try:
         if verify:
             return {"differences": await projector.verify(id)}
         return {"events": await projector.rebuild(id)}
     except Exception as error:
-        if is_unreachable(error) or isinstance(error, DBAPIError):
+        if meaning(error) is not None or isinstance(error, DBAPIError):
             raise
         return {"error": repr(error)}  # an event that this release cannot fold
 
@@ -227,6 +240,55 @@ def _outcome(line: dict[str, Any]) -> str:
     if "events" in line:
         return f"{line['events']} events"
     return "differs" if line["differences"] else "equal"
+
+
+auditing = typer.Typer(no_args_is_help=True)
+app.add_typer(auditing, name="audit", help="Check the log against its hashes.")
+
+
+@auditing.callback()
+def _audit() -> None:
+    """Check the log against its hashes."""
+
+
+@auditing.command("check")
+def audit_check(
+    workspaces: Annotated[
+        list[UUID] | None, typer.Argument(help="Their ids; none: all.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Check that the log in the database is what was appended to it."""
+    found = run(_audit_check(_settings(), workspaces or [], as_json))
+    if as_json:
+        print(json.dumps(found, indent=2))
+    if bad := sum(line["what"] is not None for line in found):
+        fail(f"{bad} of {len(found)} logs are altered, as said: look at their backups")
+
+
+async def _audit_check(
+    settings: Settings, workspaces: list[UUID], as_json: bool
+) -> list[dict[str, Any]]:
+    from metacortex import audit_check
+    from metacortex.kernel.database import driver_arguments
+
+    arguments = driver_arguments(
+        settings.auditor_url, pooler=settings.database_pooler, name="metacortex-audit"
+    )
+    found = []
+    try:
+        async for it in audit_check.check(arguments, workspaces, progress=_checked):
+            found.append(it.line())
+            if not as_json:
+                print(it)
+    except audit_check.UnknownWorkspace as error:
+        fail(str(error))
+    return found
+
+
+def _checked(done: int, total: int, events: int, seconds: float) -> None:
+    rate = events / seconds if seconds else 0
+    say(f"{done} of {total} workspaces, {events} events, {rate:.0f} events/s")
 
 
 importing = typer.Typer(no_args_is_help=True)

@@ -11,9 +11,9 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
-from sqlalchemy.exc import DBAPIError
 
-from metacortex.kernel.database import is_unreachable, sqlstate
+from metacortex.kernel import driver_errors
+from metacortex.kernel.driver_errors import cause, is_unreachable, sqlstate
 from metacortex.kernel.errors import MetaCortexError
 
 T = TypeVar("T")
@@ -66,20 +66,24 @@ def anticipated() -> Iterator[None]:
         raise  # whoever read has seen enough, as `head` has
     except MetaCortexError as error:
         fail(str(error))
-    except (DBAPIError, OSError) as error:
+    except Exception as error:
         if remedy := _remedy(error):
             fail(remedy)
         raise
 
 
-def _remedy(error: DBAPIError | OSError) -> str | None:
+def _remedy(error: Exception) -> str | None:
     state = sqlstate(error) or ""
+    reason = first_line(cause(error))
     for beginning, remedy in REMEDIES.items():
         if state.startswith(beginning):
-            return f"{remedy} ({first_line(getattr(error, 'orig', error))})"
+            return f"{remedy} ({reason})"
     if is_unreachable(error):
-        reason = first_line(getattr(error, "orig", error))
         return f"the database does not answer ({reason}); is `metacortex up` running?"
+    if (found := driver_errors.remedy(error)) is not None:
+        return f"{found} ({reason})"
+    if driver_errors.meaning(error) is not None:
+        return f"{driver_errors.public(error).title} ({reason})"
     return None
 
 

@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from metacortex.api.app import routes
+from metacortex.api.app import create_app
 from metacortex.commands import registry as commands
 from metacortex.events import codec
 from metacortex.kernel.database import autocommit, engine
@@ -39,12 +39,22 @@ def describe(settings: Settings) -> dict[str, list[str]]:
         "commands": sorted(commands.COMMANDS),
         "events": [f"{name} v{codec.VERSIONS[name]}" for name in sorted(codec.CLASSES)],
         "read tables": [projection.table for projection in PROJECTIONS.values()],
-        "routes": [f"{route.method:6} /api/v1{route.path}" for route in routes()],
+        "routes": _routes(settings),
         "settings": [
             f"{name} = {'(hidden)' if _secret(name) else value!r}"
             for name, value in settings.model_dump().items()
         ],
     }
+
+
+def _routes(settings: Settings) -> list[str]:
+    """Return method and path of every operation in the OpenAPI document."""
+    document = create_app(settings).openapi()
+    return [
+        f"{method.upper():6} /api/v1{path}"
+        for path, operations in document["paths"].items()
+        for method in operations
+    ]
 
 
 def _secret(name: str) -> bool:

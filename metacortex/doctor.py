@@ -17,13 +17,14 @@ import redis.asyncio as redis
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
 
-from metacortex import __version__, grants
+from metacortex import __version__, audit_check, grants
 from metacortex.api.health import SCHEMA
 from metacortex.api.keys import fetch, read_jwks, read_pem
 from metacortex.console import first_line
 from metacortex.describe import database
 from metacortex.grants import APP, AUDITOR, PROJECTOR
-from metacortex.kernel.database import ReadConnection, autocommit
+from metacortex.kernel import driver_errors
+from metacortex.kernel.database import ReadConnection, autocommit, driver_arguments
 from metacortex.settings import Settings
 
 Status = Literal["ok", "warning", "failing", "skipped"]
@@ -36,6 +37,10 @@ APPEND_ONLY_REMEDY = (
     "who took it away"
 )
 PROJECTIONS_REMEDY = "`metacortex status` names them, `metacortex rebuild` mends them"
+LOG_REMEDY = (
+    "`metacortex audit check` looks at every event; look for who wrote to the log, and "
+    "at its backups"
+)
 _TRIGGER = "CREATE TRIGGER {} ON {} FOR EACH {} EXECUTE FUNCTION events.refuse()"
 TRIGGERS = frozenset(
     {
@@ -77,8 +82,9 @@ class Check:
         except Remark as remark:
             return _line(self.name, "warning", str(remark))
         except Exception as error:
-            reason = first_line(getattr(error, "orig", error))
-            return _line(self.name, "failing", f"{reason}: {self.remedy}")
+            reason = first_line(driver_errors.cause(error))
+            remedy = driver_errors.remedy(error) or self.remedy
+            return _line(self.name, "failing", f"{reason}: {remedy}")
 
 
 def _line(check: str, status: Status, detail: str) -> dict[str, str]:
@@ -127,6 +133,7 @@ class Doctor:
             Check("schema", self._schema, migrate),
             Check("append-only", self._append_only, APPEND_ONLY_REMEDY),
             Check("grants", self._grants, "as the owner"),
+            Check("log", self._log, LOG_REMEDY),
             Check("projections", self._projections, PROJECTIONS_REMEDY),
             Check("scheduler", self._scheduler, "start `metacortex scheduler`"),
         ]
@@ -197,6 +204,17 @@ class Doctor:
         if found:
             raise NotInOrder(_some(found))
         return "those of the matrix"
+
+    async def _log(self) -> str:
+        settings = self._settings
+        arguments = driver_arguments(
+            settings.auditor_url, pooler=settings.database_pooler, name="metacortex-cli"
+        )
+        seen = await audit_check.sample(arguments)
+        if seen.found:
+            raise NotInOrder(_some([str(verdict) for verdict in seen.found]))
+        sample = f"{seen.events} events of {seen.workspaces} workspaces"
+        return f"{sample}, a sample, are as appended"
 
     def _login(self, url: str, roles: Sequence[str]) -> Check:
         async def ask() -> str:

@@ -143,7 +143,7 @@ class Settings(BaseSettings):
     database_pooler: bool = Field(
         False,
         description="True behind PgBouncer in transaction mode: "
-        "turns prepared statement caches off.",
+        "statements are then not named, and not kept prepared.",
     )
     database_pool_size: int = Field(
         10, ge=1, description="Connections per process and database URL."

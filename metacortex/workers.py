@@ -19,7 +19,8 @@ from dramatiq.brokers.redis import RedisBroker
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from metacortex.kernel.database import autocommit, engine, is_unreachable
+from metacortex.kernel.database import autocommit, engine
+from metacortex.kernel.driver_errors import report
 from metacortex.queries.projector import Projector
 from metacortex.settings import Settings
 from metacortex.wakeups import ACTOR, QUEUE, TURN_LIMIT_S, make_broker, sender
@@ -168,10 +169,7 @@ async def _guarded(step: Callable[[], Awaitable[None]]) -> None:
     try:
         await step()
     except Exception as error:
-        if is_unreachable(error):  # the next interval tries again: a line will do
-            logger.warning("sweep_failed", error=repr(getattr(error, "orig", error)))
-        else:
-            logger.exception("sweep_failed")
+        report(logger, "sweep_failed", error)  # the next interval tries again
 
 
 async def _pause(stopping: asyncio.Event, seconds: float) -> None:

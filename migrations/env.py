@@ -1,14 +1,14 @@
 """How Alembic reaches the database: as the owner of the schema, over asyncpg.
 
 A connection may be handed in (tests do); otherwise the settings name it. Two runs at
-once wait for each other on an advisory lock of the transaction.
+once wait for each other on an advisory lock of the transaction; how they come by the
+locks of tables in use says migrations/locks.py.
 """
 
 import asyncio
 
 from alembic import context
 from sqlalchemy import Connection, text
-from sqlalchemy.ext.asyncio import create_async_engine
 
 import metacortex.commands.receipts
 import metacortex.commands.tables
@@ -17,8 +17,9 @@ import metacortex.queries.activity
 import metacortex.queries.registry
 import metacortex.queries.tables  # noqa: F401
 from metacortex.grants import OWNER
-from metacortex.kernel.database import Table
+from metacortex.kernel.database import Table, engine
 from metacortex.settings import load_settings
+from migrations import locks
 from migrations.roles import apply_limits, ensure_roles
 
 LOCK = 7_236_101  # any number that nothing else in the database locks
@@ -33,6 +34,7 @@ def run(connection: Connection, urls: list[str]) -> None:
     connection.exec_driver_sql(f"GRANT CREATE ON DATABASE {database} TO {OWNER}")
     connection.exec_driver_sql(f"GRANT CREATE ON SCHEMA public TO {OWNER}")
     connection.exec_driver_sql(f"SET LOCAL ROLE {OWNER}")
+    locks.take(connection, locks.wanted(connection, context.script))
     context.configure(
         connection=connection,
         target_metadata=Table.metadata,
@@ -46,10 +48,16 @@ async def online() -> None:
     """Migrate the database that the settings name. Raises UnsafeSettings."""
     settings = load_settings().checked()
     urls = [settings.database_url, settings.projector_url, settings.auditor_url]
-    engine = create_async_engine(settings.owner_url)
-    async with engine.begin() as connection:
-        await connection.run_sync(run, urls)
-    await engine.dispose()
+    database = engine(
+        settings.owner_url,
+        pool_size=1,
+        pooler=settings.database_pooler,
+        name="metacortex-migrate",
+    )
+    try:
+        await locks.patiently(database, lambda it: run(it, urls))
+    finally:
+        await database.dispose()
 
 
 given = context.config.attributes.get("connection")

@@ -23,7 +23,7 @@ LIMITS = {
     PROJECTOR: {
         **UTC,
         "lock_timeout": "30s",  # a rebuild waits for the turn that holds the checkpoint
-        "idle_in_transaction_session_timeout": "60s",
+        "idle_in_transaction_session_timeout": "10s",  # a batch is folded in below 1 s
     },
     AUDITOR: {
         **UTC,

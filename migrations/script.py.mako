@@ -10,6 +10,8 @@ revision = ${repr(up_revision)}
 down_revision = ${repr(down_revision)}
 branch_labels = None
 depends_on = None
+locks: tuple[str, ...] | None = None  # the tables that it alters; None locks all
+rebuild = False  # True: read rows of before differ from the log until a rebuild
 
 
 def upgrade() -> None:

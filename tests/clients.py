@@ -8,6 +8,7 @@ import httpx2
 
 from metacortex.api.auth import Role
 from metacortex.api.issuer import LocalIssuer
+from tests.documented import check_documented
 
 BASE = "/api/v1"
 
@@ -50,7 +51,9 @@ class Client:
         sent = {"Authorization": f"Bearer {self.token}", **(headers or {})}
         if json is not None:
             more["json"] = json
-        return await self.http.request(method, BASE + path, headers=sent, **more)
+        response = await self.http.request(method, BASE + path, headers=sent, **more)
+        check_documented(method, path, response)
+        return response
 
     async def get(
         self, path: str, at_least: int | None = None, **params: Any

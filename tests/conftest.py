@@ -51,6 +51,7 @@ hypothesis.settings.load_profile("unhurried")
 FIRST = (
     "tests/machine/test_faults.py",  # many processes; beside it, some of one process
     "tests/commands/test_laws.py",
+    "tests/machine/test_migrating.py",
     "tests/test_checklist.py",
     "tests/api/test_auth.py",
     "tests/http/test_schemathesis.py",
@@ -147,11 +148,15 @@ async def migrated(postgres_url: str, name: str, redis_url: str) -> Urls:
     async with database.begin() as connection:
         await connection.run_sync(migrate)
     await database.dispose()
-    roles = {
+    return Urls(owner=owner, redis=redis_url, **roles_of(owner))
+
+
+def roles_of(owner: str) -> dict[str, str]:
+    """Return the URLs of a database as each of the roles that log in."""
+    return {
         role: with_parts(owner, user=f"metacortex_{role}")
         for role in ("app", "projector", "auditor")
     }
-    return Urls(owner=owner, redis=redis_url, **roles)
 
 
 @pytest.fixture(scope="session")

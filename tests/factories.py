@@ -17,7 +17,7 @@ from metacortex.events import projects as project_events
 from metacortex.events import tags as tag_events
 from metacortex.events import tasks as task_events
 from metacortex.events.tasks import Due
-from metacortex.kernel.decider import Change
+from metacortex.kernel.decider import Change, Revert
 from metacortex.kernel.ids import new_id
 
 ON = Change(False, True)
@@ -85,13 +85,6 @@ class MergeTagFactory(_OfTag):
     into = fresh_id()
 
 
-class RevertTagFactory(_OfTag):
-    class Meta:
-        model = tags.RevertTag
-
-    changes = {"colour": Change("red", None)}
-
-
 class _OfProject(Message):
     class Meta:
         abstract = True
@@ -131,13 +124,6 @@ class DeleteProjectFactory(_OfProject):
 class RestoreProjectFactory(_OfProject):
     class Meta:
         model = projects.RestoreProject
-
-
-class RevertProjectFactory(_OfProject):
-    class Meta:
-        model = projects.RevertProject
-
-    changes = {"colour": Change("red", None)}
 
 
 class _OfTask(Message):
@@ -228,18 +214,20 @@ class CommentTaskFactory(_OfTask):
     body = "Two coats will do"
 
 
-class RevertTaskFactory(_OfTask):
-    class Meta:
-        model = tasks.RevertTask
-
-    changes = {"priority": Change("high", "medium")}
-
-
 class UndoFactory(Message):
     class Meta:
         model = Undo
 
     command_id = fresh_id()
+
+
+class RevertFactory(Message):
+    class Meta:
+        model = Revert
+
+    stream_type = "task"
+    stream_id = fresh_id()
+    changes = {"priority": Change("high", "medium")}
 
 
 class TagCreatedFactory(Message):

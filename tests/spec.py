@@ -13,7 +13,7 @@ from typing import Any
 from uuid import UUID
 
 from metacortex.commands import repository
-from metacortex.commands.registry import DECIDER_OF, DECIDERS, STREAM_OF
+from metacortex.commands.registry import DECIDERS, STREAM_OF, addressed
 from metacortex.commands.tables import Member
 from metacortex.kernel.decider import (
     Elsewhere,
@@ -86,8 +86,7 @@ class Given:
         members: Sequence[str] = (),
     ) -> Outcome:
         """Decide the command, with these facts besides what was given."""
-        decider = DECIDER_OF[type(command)]
-        own = decider.stream_id(command)
+        decider, (_, own) = addressed(command)
         before = Given(_placed(own, self.events))
         states = before.states()
         states["member"] = {new_id(): Member(user_id=user) for user in members}

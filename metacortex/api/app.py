@@ -1,35 +1,33 @@
 """The application: what a process serves, put together from the settings."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
+from typing import Any
 
-import redis.asyncio as aioredis
-from fastapi import FastAPI
+import orjson
+from fastapi import APIRouter, FastAPI
+from redis.asyncio import Redis
 from starlette.middleware.cors import CORSMiddleware
-from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp
 
 from metacortex import __version__
-from metacortex.api import audit, batch, docs, envelope, feed, health, meta
+from metacortex.api import audit, commands, feeds, health, meta
 from metacortex.api.auth import MAX_LIFETIME_S, Verifier
-from metacortex.api.door import Door, Handler
+from metacortex.api.dev import token_router
+from metacortex.api.docs import add_docs
+from metacortex.api.envelope import JSON
+from metacortex.api.exception_handlers import HANDLERS
 from metacortex.api.issuer import LocalIssuer
 from metacortex.api.keys import JwksKeys, KeySource, StaticKeys
-from metacortex.api.machine import Machine
-from metacortex.api.modules import MODULES
-from metacortex.api.openapi import document
-from metacortex.api.reading import Waits
-from metacortex.api.routes import (
-    Module,
-    command_handler,
-    history_handler,
-    listing_handler,
-    one_handler,
-    refuse_parameters,
-)
+from metacortex.api.lean import add_lean_routes, lean_routes
+from metacortex.api.middleware import PREFIX, Middleware
+from metacortex.api.openapi import complete, tags
+from metacortex.api.parsing import Waits
+from metacortex.api.route_table import RouteTable
+from metacortex.api.routing import EnvelopeRoute, Router, adopt
+from metacortex.api.services import Services
 from metacortex.commands.bus import Bus
 from metacortex.commands.lane import Lane
 from metacortex.commands.members import Members
@@ -38,7 +36,6 @@ from metacortex.queries.bus import Queries
 from metacortex.settings import Settings
 from metacortex.wakeups import WakeUps, make_broker, sender
 
-PREFIX = "/api/v1"
 LOCAL_LIFETIME_S = 366 * 24 * 3600  # local tokens may live long; they open nothing real
 EXPOSED = (
     "ETag",
@@ -64,65 +61,6 @@ ALLOWED = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
-    """A path of the API with its handler."""
-
-    method: str
-    path: str
-    handler: Handler
-    name: str
-
-
-def routes() -> Sequence[Route]:
-    """Return every route below the prefix, the busiest first: they are tried in turn.
-
-    A literal path comes before a pattern that fits it too.
-    """
-    found = [Route("GET", "/tasks/stats", feed.task_stats, "taskStats")]
-    for module in MODULES:
-        found += _module_routes(module)
-    return [*found, *_other_routes()]
-
-
-def _other_routes() -> Sequence[Route]:
-    return [
-        Route("POST", "/commands", batch.batch, "runCommands"),
-        Route("GET", "/commands/{id}", batch.receipt, "getCommand"),
-        Route("POST", "/commands/{id}/undo", batch.undo, "undoCommand"),
-        Route("GET", "/changes", feed.changes, "listChanges"),
-        Route("GET", "/events/stream", feed.stream, "streamEvents"),
-        Route("GET", "/audit/events", audit.events, "listAuditEvents"),
-        Route("GET", "/audit/events/{id}", audit.event, "getAuditEvent"),
-        Route("GET", "/meta/errors", meta.errors, "listErrors"),
-        Route("GET", "/meta/state-machines", meta.state_machines, "listStateMachines"),
-    ]
-
-
-def _module_routes(module: Module) -> Sequence[Route]:
-    base, noun = f"/{module.plural}", module.stream_type.capitalize()
-    nouns = module.plural.capitalize()
-    return [
-        Route("GET", base, listing_handler(module.listing), f"list{nouns}"),
-        *(
-            Route(
-                command.method,
-                base + command.path,
-                command_handler(command, module.plural),
-                f"{command.name.partition('.')[2]}{noun}",
-            )
-            for command in module.commands
-        ),
-        Route("GET", f"{base}/{{id}}", one_handler(module), f"get{noun}"),
-        Route(
-            "GET",
-            f"{base}/{{id}}/history",
-            history_handler(module),
-            f"get{noun}History",
-        ),
-    ]
-
-
 def make_keys(settings: Settings) -> tuple[KeySource, str, int | None]:
     """Return the keys, the issuer, and the longest lifetime of tokens, if not ours."""
     if settings.token_public_key and settings.token_issuer:
@@ -131,6 +69,14 @@ def make_keys(settings: Settings) -> tuple[KeySource, str, int | None]:
         return JwksKeys(settings.token_jwks_url), settings.token_issuer, None
     local = local_issuer(settings)
     return StaticKeys(local.jwks()), LOCAL_ISSUER, LOCAL_LIFETIME_S
+
+
+def development_issuer(settings: Settings) -> LocalIssuer | None:
+    """Return the issuer of development tokens where these are what is accepted."""
+    external = settings.token_public_key or settings.token_jwks_url
+    if settings.is_production or external:
+        return None
+    return local_issuer(settings)
 
 
 LOCAL_ISSUER = "http://localhost"
@@ -154,18 +100,43 @@ def _verifier(
 
 
 class Application(FastAPI):
-    """The framework's application behind a door of our own, in place of its layers."""
+    """FastAPI, with a table of lean routes in front of its middleware and router."""
 
     settings: Settings
 
     def build_middleware_stack(self) -> ASGIApp:
-        """Return what every request passes."""
-        return Door(
-            self.routes,
-            self.router,
-            cors=_cors(self.router, self.settings),
+        """Return added middleware around our own, around FastAPI's stack.
+
+        Added middleware is outermost, or it would not see lean routes.
+        """
+        added, self.user_middleware = self.user_middleware, []
+        try:
+            stack: ASGIApp = super().build_middleware_stack()
+        finally:
+            self.user_middleware = added
+        stack = Middleware(
+            stack,
+            table=RouteTable(lean_routes(self.routes)),
+            cors=_cors(self.settings),
             hsts=self.settings.is_production,
+            body_limit=self.settings.body_limit_bytes,
         )
+        for cls, args, given in reversed(added):
+            stack = cls(stack, *args, **given)
+        return stack
+
+    def include_router(self, router: APIRouter, **given: Any) -> None:
+        """Include a router; its JSON answers are put into the envelope."""
+        adopt(router)
+        super().include_router(router, **given)
+
+    def openapi(self) -> dict[str, Any]:
+        """Return the document, completed with what all operations share."""
+        before = self.openapi_schema
+        document = super().openapi()
+        if document is not before:
+            self.openapi_schema = complete(document, self.routes)
+        return self.openapi_schema or {}
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -174,55 +145,66 @@ def create_app(settings: Settings) -> FastAPI:
     app = Application(
         title="MetaCortex",
         version=__version__,
+        description="Tasks, projects and tags, with their whole history.",
         lifespan=_lifespan(settings),
+        servers=[{"url": PREFIX}],
+        openapi_tags=tags(),
         openapi_url=None,
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        telemetry={"metrics": False, "logs": False},  # the door has its own
+        exception_handlers=dict(HANDLERS),
+        telemetry={"metrics": False, "logs": False},  # the middleware has its own
     )
     app.settings = settings
-    for route in routes():
-        app.add_route(
-            PREFIX + route.path.replace("{id}", "{id:uuid}"),
-            route.handler,
-            methods=[route.method],
-            name=route.name,
-        )
-    _add_rest(app, settings)
+    app.router.route_class = EnvelopeRoute
+    _add_routes(app, settings)
     return app
 
 
-def _add_rest(app: FastAPI, settings: Settings) -> None:
-    """Add what stands outside the API proper."""
-    found = {
-        "/health/live": health.live,
-        "/health/ready": health.ready,
-        "/metrics": health.metrics,
-    }
+def _add_routes(app: FastAPI, settings: Settings) -> None:
+    """Add all routes: ordinary ones first, since lean ones are found in the table."""
+    for router in (meta.router, feeds.router, audit.router, commands.router):
+        app.include_router(router, prefix=PREFIX)
+    app.include_router(health.router)
+    app.include_router(_entry(app, settings))
     if settings.serves_docs:
-        found["/docs"] = docs.page
-        found["/docs/style.css"] = docs.style
-    found[PREFIX + "/openapi.json"] = _openapi
-    for path, handler in found.items():
-        app.add_route(path, handler, methods=["GET"])
+        add_docs(app, development=not settings.is_production)
+    if (issuer := development_issuer(settings)) is not None:
+        keys, url, life = make_keys(settings)
+        verifier = _verifier(settings, keys, url, life)
+        app.include_router(token_router(issuer, verifier))
+    add_lean_routes(app.router, PREFIX)
 
 
-def _cors(app: ASGIApp, settings: Settings) -> CORSMiddleware:
-    open_door = not settings.is_production and not settings.cors_origins
+def _entry(app: FastAPI, settings: Settings) -> Router:
+    """Return the routes of the document, and from the root to the pages for people."""
+    router = Router(include_in_schema=False)
+
+    @router.get(PREFIX + "/openapi.json")
+    async def openapi() -> Response:
+        return Response(orjson.dumps(app.openapi()), media_type=JSON)
+
+    if settings.serves_docs:
+
+        @router.get("/")
+        async def root() -> Response:
+            return RedirectResponse("/docs")
+
+    return router
+
+
+def _cors(settings: Settings) -> CORSMiddleware:
+    """Return the policy; the middleware asks it, and never runs it."""
+    any_origin = not settings.is_production and not settings.cors_origins
     return CORSMiddleware(
-        app,
-        allow_origins=["*"] if open_door else list(settings.cors_origins),
+        Router(),
+        allow_origins=["*"] if any_origin else list(settings.cors_origins),
         allow_methods=["GET", "POST", "PATCH", "DELETE"],
         allow_headers=ALLOWED,
         expose_headers=EXPOSED,
         max_age=600,
     )
-
-
-async def _openapi(request: Request) -> Response:
-    refuse_parameters(request)
-    return Response(document(), media_type=envelope.JSON)
 
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
@@ -253,29 +235,28 @@ def _lifespan(settings: Settings) -> Lifespan:
             batch=settings.lane_batch,
             committed=wake_ups.tell,
         )
-        app.state.redis = aioredis.Redis.from_url(
+        redis = Redis.from_url(
             settings.redis_url, socket_connect_timeout=1, socket_timeout=1
         )
-        app.state.machine = machine = Machine(
+        app.state.services = services = Services(
             verifier=_verifier(settings, keys, issuer, life),
             lane=lane,
             members=Members(writes),
             queries=Queries(reads),
             writes=writes,
+            redis=redis,
             waits=Waits(settings.wait_default_s, settings.wait_limit_s),
             body_limit=settings.body_limit_bytes,
         )
         lane.start()
         wake_ups.start()
         yield
-        machine.closing = True
+        services.closing = True
         await lane.stop()
         await wake_ups.stop()
         if isinstance(keys, JwksKeys):
             await keys.stop()
-        await asyncio.gather(
-            writes.dispose(), reads.dispose(), app.state.redis.aclose()
-        )
+        await asyncio.gather(writes.dispose(), reads.dispose(), redis.aclose())
         broker.close()
 
     return lifespan

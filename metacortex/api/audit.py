@@ -1,27 +1,26 @@
 """What auditors ask: the event records themselves."""
 
 from typing import Annotated
+from uuid import UUID
 
+from fastapi import Query
 from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from metacortex.api import envelope, reading
-from metacortex.api.auth import Caller, Role
-from metacortex.api.bodies import Id, Instant
-from metacortex.api.machine import allow, machine_of
-from metacortex.api.routes import (
-    PageParameters,
-    list_query,
-    pages,
-    refuse_parameters,
-    stale,
-)
+from metacortex.api import envelope
+from metacortex.api.auth import Role
+from metacortex.api.dependencies import CurrentRead
+from metacortex.api.fields import Id, Instant
+from metacortex.api.pages import PageParameters, list_query, send_page
+from metacortex.api.reads import sequence_header
+from metacortex.api.routing import Router
+from metacortex.api.schemas import AuditEvent, Envelope, PageMeta, QueryMeta
 from metacortex.kernel.errors import NotFound
 from metacortex.queries.activity import ListRecords
-from metacortex.queries.page import ListQuery
 
 AUDITORS = (Role.OWNER, Role.AUDITOR)
+router = Router(roles=AUDITORS, prefix="/audit", tags=["audit"])
 
 Text = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[^\x00]+$")]
 
@@ -49,28 +48,36 @@ class RecordFilters(PageParameters):
     """Recorded at this instant or sooner."""
 
 
-def _query(caller: Caller, query: str, request: Request) -> ListQuery:
-    given = reading.parameters(RecordFilters, query).model_dump()
+@router.get(
+    "/events",
+    operation_id="listAuditEvents",
+    summary="The event records",
+    response_model=Envelope[list[AuditEvent], PageMeta],
+)
+async def list_events(
+    request: Request, read: CurrentRead, filters: Annotated[RecordFilters, Query()]
+) -> Response:
+    given = filters.model_dump()
     given["since"], given["until"] = given.pop("from_"), given.pop("to")
-    return list_query(ListRecords, caller.workspace_id, given)
+    query = list_query(ListRecords, read.caller.workspace_id, given)
+    return await send_page(request, read, query)
 
 
-events = pages(_query, AUDITORS)
-
-
-async def event(request: Request) -> Response:
-    """Return one event record by its id."""
-    machine = machine_of(request)
-    caller = allow(machine.caller(request), AUDITORS)
-    refuse_parameters(request)
-    id = reading.path_id(request)
-    query = ListRecords(workspace_id=caller.workspace_id, event_id=id)
-    fresh = reading.freshness(request, machine.waits)
-    seen = await machine.queries.shown(caller.workspace_id, fresh)
-    page = await machine.queries.page(query, (caller.workspace_id, "event", id), seen)
+@router.get(
+    "/events/{id:uuid}",
+    operation_id="getAuditEvent",
+    summary="One event record",
+    response_model=Envelope[AuditEvent, QueryMeta],
+)
+async def get_event(request: Request, read: CurrentRead, id: UUID) -> Response:
+    workspace_id = read.caller.workspace_id
+    query = ListRecords(workspace_id=workspace_id, event_id=id)
+    shown = await read.shown()
+    page = await read.services.queries.page(query, (workspace_id, "event", id), shown)
     if not page.total:
         raise NotFound("not_found")
-    headers = {"Metacortex-Sequence": str(page.shown.sequence)}
-    meta: dict[str, object] = {"sequence": page.shown.sequence}
-    stale(meta, fresh, page.shown.sequence)
-    return envelope.answer(request, page.documents, meta, headers=headers)
+    sequence = page.shown.sequence
+    headers = sequence_header(sequence)
+    return envelope.answer(
+        request, page.documents, read.meta(sequence), headers=headers
+    )

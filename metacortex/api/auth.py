@@ -1,6 +1,6 @@
 """Who is asking: verifies Clerk session tokens and nothing that merely looks like one.
 
-One Clerk instance key signs session tokens, template tokens, machine tokens and OAuth
+One Clerk instance key signs session tokens, template tokens, services tokens and OAuth
 access tokens alike, so a good signature proves little; what makes a session token is
 checked here claim by claim (Clerk's guide "Session tokens", versions 1 and 2; RFC 8725,
 "JWT best current practices"). Fails closed: what is not known is refused.

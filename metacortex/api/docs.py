@@ -1,14 +1,19 @@
-"""The reference for people: the OpenAPI document as one page, with nothing fetched."""
+"""The reference for people: Swagger UI at /docs, and /docs/plain without scripts.
 
-from functools import lru_cache
+Both come from this server alone; the files of Swagger UI are those of the package
+`fastapi-offline`.
+"""
+
 from html import escape
+from importlib.resources import files
 from typing import Any
 
 import orjson
-from starlette.requests import Request
+from fastapi import FastAPI
+from fastapi.staticfiles import StaticFiles
 from starlette.responses import Response
 
-from metacortex.api.openapi import document
+from metacortex.api.routing import Router
 
 STYLE = """
 :root { color-scheme: light dark; --line: #d5d8de; --soft: #f4f5f7; --ink: #1b1f27;
@@ -38,115 +43,193 @@ dt { margin-top: .5rem } dd { margin-left: 1rem; color: var(--dim) }
 
 Schema = dict[str, Any]
 
-POLICY = "default-src 'none'; style-src 'self'; frame-ancestors 'none'; base-uri 'none'"
+PLAIN_POLICY = (
+    "default-src 'none'; style-src 'self'; frame-ancestors 'none'; base-uri 'none'"
+)
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'"
+)  # Swagger UI sets styles of elements; scripts are files
+
+PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>MetaCortex API</title>
+<link rel="icon" href="data:,">
+<link rel="stylesheet" href="/docs/assets/swagger-ui.css"></head>
+<body><div id="swagger-ui" data-development="{development}"></div>
+<noscript><a href="/docs/plain">The reference without scripts</a></noscript>
+<script src="/docs/assets/swagger-ui-bundle.js"></script>
+<script src="/docs/init.js"></script></body></html>
+"""
+
+INIT = """"use strict";
+const root = document.getElementById("swagger-ui");
+
+async function authorize(ui) {
+  const response = await fetch("/dev/token", {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify({ user: "ada" }),
+  });
+  if (response.ok) {
+    ui.preauthorizeApiKey("bearer", (await response.json()).data.token);
+  }
+}
+
+const ui = SwaggerUIBundle({
+  url: "/api/v1/openapi.json",
+  domNode: root,
+  deepLinking: true,
+  displayRequestDuration: true,
+  defaultModelsExpandDepth: 0,
+  docExpansion: "none",
+  filter: true,
+  onComplete: () => root.dataset.development === "true" && authorize(ui),
+});
+"""
 
 
-async def page(request: Request) -> Response:
-    """Return the page."""
-    headers = {"Content-Security-Policy": POLICY}
-    return Response(_page(), media_type="text/html", headers=headers)
+def add_docs(app: FastAPI, *, development: bool) -> None:
+    """Add the pages; in development, Swagger UI asks for a token of its own."""
+    router = Router(prefix="/docs", include_in_schema=False)
+    html = PAGE.format(development="true" if development else "false")
+
+    @router.get("")
+    async def page() -> Response:
+        return _html(html, POLICY)
+
+    @router.get("/init.js")
+    async def script() -> Response:
+        return Response(INIT, media_type="text/javascript")
+
+    @router.get("/plain")
+    async def plain() -> Response:
+        return _html(_plain(app), PLAIN_POLICY)
+
+    @router.get("/style.css")
+    async def style() -> Response:
+        return Response(STYLE, media_type="text/css")
+
+    app.include_router(router)
+    assets = files("fastapi_offline") / "static"
+    app.mount("/docs/assets", StaticFiles(directory=str(assets)), name="docs-assets")
 
 
-async def style(request: Request) -> Response:
-    """Return the page's style sheet."""
-    return Response(STYLE, media_type="text/css")
+def _html(content: str, policy: str) -> Response:
+    headers = {"Content-Security-Policy": policy}
+    return Response(content, media_type="text/html", headers=headers)
 
 
-@lru_cache
-def _spec() -> Schema:
-    found: Schema = orjson.loads(document())
-    return found
+def _plain(app: FastAPI) -> str:
+    """Return the page, made anew when the document has changed."""
+    spec = app.openapi()
+    kept: tuple[Schema, str] | None = getattr(app.state, "plain_docs", None)
+    if kept is None or kept[0] is not spec:
+        kept = app.state.plain_docs = spec, _Page(spec).render()
+    return kept[1]
 
 
-@lru_cache
-def _page() -> str:
-    spec = _spec()
-    groups: dict[str, list[str]] = {}
-    for path, operations in spec["paths"].items():
-        for method, operation in operations.items():
-            block = _operation(method, path, operation)
-            groups.setdefault(operation["tags"][0], []).append(block)
-    body = "".join(
-        f"<h2>{escape(name)}</h2>{''.join(blocks)}" for name, blocks in groups.items()
-    )
-    info = spec["info"]
-    return (
-        '<!doctype html><html lang="en"><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(info['title'])} reference</title>"
-        '<link rel="stylesheet" href="/docs/style.css">'
-        f"<h1>{escape(info['title'])} {escape(info['version'])}</h1>"
-        f"<p>{escape(info['description'])} All paths stand below <code>/api/v1</code>; "
-        "send <code>Authorization: Bearer …</code>. The machine-readable form is "
-        '<a href="/api/v1/openapi.json">openapi.json</a>.</p>' + body
-    )
+class _Page:
+    """The document as one page of HTML."""
 
+    def __init__(self, spec: Schema) -> None:
+        self.spec = spec
 
-def _operation(method: str, path: str, operation: Schema) -> str:
-    asked = operation.get("requestBody", {})
-    answered = next(iter(operation["responses"].values()))  # the one that succeeds
-    parameters = [
-        _field(it["name"], it["in"], {**it["schema"], **it})
-        for it in operation.get("parameters", ())
-    ]
-    codes = ", ".join(operation["responses"])
-    return (
-        f"<details><summary><b class={method}>{method.upper()}</b>"
-        f"<code>{escape(path)}</code><span>{escape(operation['summary'])}</span>"
-        f"</summary><div><p>{escape(operation['operationId'])}: "
-        f"{escape(operation.get('description', ''))} Answers {escape(codes)}.</p>"
-        f"<dl>{''.join(parameters)}{_fields(asked)}</dl>"
-        f"{_example('Body', asked)}{_example('Answer', answered)}</div></details>"
-    )
+    def render(self) -> str:
+        """Return the page."""
+        groups: dict[str, list[str]] = {}
+        for path, operations in self.spec["paths"].items():
+            for method, operation in operations.items():
+                if method == "servers":
+                    continue
+                block = self.operation(method, path, operation)
+                tags = operation.get("tags") or ["other"]
+                groups.setdefault(tags[0], []).append(block)
+        body = "".join(
+            f"<h2>{escape(name)}</h2>{''.join(blocks)}"
+            for name, blocks in groups.items()
+        )
+        info = self.spec["info"]
+        return (
+            '<!doctype html><html lang="en"><meta charset="utf-8">'
+            '<meta name="viewport" content="width=device-width, initial-scale=1">'
+            f"<title>{escape(info['title'])} reference</title>"
+            '<link rel="stylesheet" href="/docs/style.css">'
+            f"<h1>{escape(info['title'])} {escape(info['version'])}</h1>"
+            f"<p>{escape(info['description'])} All paths stand below "
+            "<code>/api/v1</code>; send <code>Authorization: Bearer …</code>. The "
+            'machine-readable form is <a href="/api/v1/openapi.json">openapi.json</a>; '
+            'to try requests out, use <a href="/docs">the interactive page</a>.</p>'
+            + body
+        )
 
+    def operation(self, method: str, path: str, operation: Schema) -> str:
+        asked = operation.get("requestBody", {})
+        answered = next(iter(operation["responses"].values()))  # the one that succeeds
+        parameters = [
+            self.field(it["name"], it["in"], {**it["schema"], **it})
+            for it in operation.get("parameters", ())
+        ]
+        codes = ", ".join(operation["responses"])
+        return (
+            f"<details><summary><b class={method}>{method.upper()}</b>"
+            f"<code>{escape(path)}</code><span>{escape(operation['summary'])}</span>"
+            f"</summary><div><p>{escape(operation['operationId'])}: "
+            f"{escape(operation.get('description', ''))} Answers {escape(codes)}.</p>"
+            f"<dl>{''.join(parameters)}{self.fields(asked)}</dl>"
+            f"{self.example('Body', asked)}{self.example('Answer', answered)}"
+            "</div></details>"
+        )
 
-def _fields(asked: Schema) -> str:
-    """Show the fields of a body."""
-    lines = []
-    for content in asked.get("content", {}).values():
-        body = _referred(content["schema"])
-        required = body.get("required", ())
-        for name, schema in body["properties"].items():
-            where = "body, required" if name in required else "body"
-            lines.append(_field(name, where, schema))
-    return "".join(lines)
+    def fields(self, asked: Schema) -> str:
+        """Show the fields of a body."""
+        lines = []
+        for content in asked.get("content", {}).values():
+            body = self.referred(content["schema"])
+            required = body.get("required", ())
+            for name, schema in body["properties"].items():
+                where = "body, required" if name in required else "body"
+                lines.append(self.field(name, where, schema))
+        return "".join(lines)
 
+    def field(self, name: str, where: str, schema: Schema) -> str:
+        said = [self.kind(schema), schema.get("description", "")]
+        if schema.get("default") is not None:
+            said.append(f"{orjson.dumps(schema['default']).decode()} without it.")
+        text = " · ".join(filter(None, (said[0], " ".join(filter(None, said[1:])))))
+        term = f"<dt><code>{escape(name)}</code> {escape(where)}</dt>"
+        return f"{term}<dd>{escape(text)}</dd>"
 
-def _field(name: str, where: str, schema: Schema) -> str:
-    said = [_kind(schema), schema.get("description", "")]
-    if schema.get("default") is not None:
-        said.append(f"{orjson.dumps(schema['default']).decode()} without it.")
-    text = " · ".join(filter(None, (said[0], " ".join(filter(None, said[1:])))))
-    return (
-        f"<dt><code>{escape(name)}</code> {escape(where)}</dt><dd>{escape(text)}</dd>"
-    )
+    def example(self, title: str, described: Schema) -> str:
+        """Show the example of a body, if there is one that says anything."""
+        for content in described.get("content", {}).values():
+            if example := content.get("example"):
+                if not isinstance(example, str):
+                    example = orjson.dumps(example, option=orjson.OPT_INDENT_2).decode()
+                return f"<h3>{title}</h3><pre>{escape(example.strip())}</pre>"
+        return ""
 
+    def kind(self, schema: Schema) -> str:
+        """Say in a few words what a schema takes."""
+        if "$ref" in schema:
+            found = self.referred(schema)
+            if "properties" in found:
+                return f"{{{', '.join(found['properties'])}}}"
+            return self.kind(found)
+        if "items" in schema:
+            return f"any number of: {self.kind(schema['items'])}"
+        if "enum" in schema:
+            known = [str(one) for one in schema["enum"]]
+            return (
+                " | ".join(known) if len(known) <= 8 else f"one of {len(known)} names"
+            )
+        if choices := schema.get("anyOf") or schema.get("oneOf"):
+            return " or ".join(self.kind(one) for one in choices[:4])
+        return str(
+            schema.get("format") or schema.get("const") or schema.get("type", "")
+        )
 
-def _example(title: str, described: Schema) -> str:
-    """Show the example of a body; nothing if there is none, or if it says nothing."""
-    for content in described.get("content", {}).values():
-        if example := content.get("example"):
-            if not isinstance(example, str):
-                example = orjson.dumps(example, option=orjson.OPT_INDENT_2).decode()
-            return f"<h3>{title}</h3><pre>{escape(example.strip())}</pre>"
-    return ""
-
-
-def _kind(schema: Schema) -> str:
-    """Say in a few words what a schema takes."""
-    if "$ref" in schema:
-        return f"{{{', '.join(_referred(schema)['properties'])}}}"
-    if "items" in schema:
-        return f"any number of: {_kind(schema['items'])}"
-    if "enum" in schema:
-        known = [str(one) for one in schema["enum"]]
-        return " | ".join(known) if len(known) <= 8 else f"one of {len(known)} names"
-    if "anyOf" in schema:
-        return " or ".join(_kind(one) for one in schema["anyOf"])
-    return str(schema.get("format") or schema.get("const") or schema.get("type", ""))
-
-
-def _referred(schema: Schema) -> Schema:
-    name = schema["$ref"].rpartition("/")[2]
-    found: Schema = _spec()["components"]["schemas"][name]
-    return found
+    def referred(self, schema: Schema) -> Schema:
+        name = schema["$ref"].rpartition("/")[2]
+        found: Schema = self.spec["components"]["schemas"][name]
+        return found

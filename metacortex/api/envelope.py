@@ -8,7 +8,7 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from metacortex.api import reading
+from metacortex.api import parsing
 from metacortex.api.errors import describe, status_of
 from metacortex.kernel.errors import MetaCortexError, Several
 
@@ -37,7 +37,7 @@ def answer(
     """
     if tagged and request.method in ("GET", "HEAD") and status == 200:
         headers = {"ETag": _tag(data, meta), **(headers or {})}
-        if reading.matches(request, headers["ETag"]):
+        if parsing.matches(request, headers["ETag"]):
             return Response(status_code=304, headers=headers)
     about = orjson.dumps({"request_id": request_id(request), **(meta or {})})
     body = b'{"data":' + data + b',"meta":' + about + b',"errors":[]}'

@@ -12,17 +12,23 @@ from uuid import UUID
 
 import orjson
 
-from metacortex.api import batch, meta, modules
+from metacortex.api import commands, feeds, meta, modules
 from metacortex.api.errors import catalogue
-from metacortex.api.routes import Command, Module, build, command_meta, resource
+from metacortex.api.routes import (
+    CommandRoute,
+    ModuleRoutes,
+    build,
+    command_meta,
+    resource_of,
+)
 from metacortex.commands.batch import Batch, Planned, step
 from metacortex.commands.message import Answer, Context, Request, Unit
-from metacortex.commands.registry import DECIDERS
 from metacortex.commands.repository import Head, Loaded
 from metacortex.commands.space import Spaces
 from metacortex.events import codec, merkle
 from metacortex.events.record import SALT_BYTES, EventRecord, leaf_of, payload_hash
-from metacortex.kernel.decider import Change, changes_of
+from metacortex.kernel.decider import Change, Revert, changes_of
+from metacortex.kernel.errors import CODES
 from metacortex.kernel.ids import derived
 from metacortex.queries.fold import Fold
 
@@ -31,18 +37,20 @@ Example = dict[str, Any]
 NOW = datetime(2026, 11, 23, 9, tzinfo=UTC)
 WORKSPACE = UUID("0199d2c4-6f3e-7c11-9a55-0d9f3b1f6a00")
 COMMAND = UUID("0199d2c4-6f3e-7c11-9a55-0d9f3b1f6b00")
+ERROR_META: Mapping[str, Example] = {
+    "body_too_large": {"limit": 1_048_576},
+    "too_many_tags": {"limit": 50},
+    "depth_exceeded": {"limit": 10, "depth": 11},
+    "version_conflict": {"expected": 2, "current": 3},
+    "read_model_lagging": {"asked": 42, "shown": 41},
+    "open_subtasks": {"tasks": [str(WORKSPACE)], "count": 1},
+    "invalid_transition": {"status": "completed", "command": "task.start"},
+    "cycle_detected": {"path": [str(WORKSPACE), str(WORKSPACE)]},
+}
+"""What `meta` holds where it is never empty."""
+
 REQUEST_ID = "0199d2c4-6f3e-7c11-9a55-0d9f3b1f6c00"
 SALT = bytes(range(SALT_BYTES))
-
-BEFORE: Mapping[str, str] = {
-    "task.unblock": "task.block",
-    "task.reopen": "task.complete",
-    "task.unarchive": "task.archive",
-    "task.restore": "task.delete",
-    "project.unarchive": "project.archive",
-    "project.restore": "project.delete",
-}
-"""What has to be done first, besides creating."""
 
 
 class Story:
@@ -53,7 +61,7 @@ class Story:
         self._spaces = Spaces.of(Loaded({WORKSPACE: head}, [], [], False))
         self.records: list[EventRecord] = []
 
-    def tell(self, spec: Command, target: UUID) -> Answer:
+    def tell(self, spec: CommandRoute, target: UUID) -> Answer:
         """Run the example of a command. Raises whatever refuses it."""
         body = spec.body.model_validate(spec.body.examples)
         return self._run(build(spec, target, body, self._next_id()))
@@ -63,7 +71,14 @@ class Story:
         record = self.records[-1]
         changes = changes_of(codec.read(record).event)
         back = {name: Change(it.new, it.old) for name, it in changes.items()}
-        return self._run(DECIDERS[record.stream_type].revert(record.stream_id, back))
+        return self._run(
+            Revert(
+                stream_type=record.stream_type,
+                stream_id=record.stream_id,
+                changes=back,
+                creation=not back,
+            )
+        )
 
     def _next_id(self) -> UUID:
         return derived(COMMAND, len(self.records))
@@ -109,19 +124,18 @@ def _record(row: Mapping[str, Any]) -> EventRecord:
     return EventRecord(**values)
 
 
-def _told(module: Module, spec: Command) -> tuple[Story, Answer]:
+def _told(module: ModuleRoutes, spec: CommandRoute) -> tuple[Story, Answer]:
     """Return the story up to a command, and the command's answer."""
-    story, specs = Story(), modules.COMMANDS
-    target = derived(COMMAND, module.stream_type)
-    create = specs[f"{module.stream_type}.create"]
-    if spec.name == "tag.merge":
-        story.tell(create, UUID(spec.body.examples["into"]))
-        story.tell(specs["tag.edit"], UUID(spec.body.examples["into"]))
+    story, target = Story(), derived(COMMAND, module.stream_type)
+    create = module.commands[0]
+    for before in spec.example_after:
+        if before.target is not None:
+            story.tell(modules.COMMANDS[before.command], before.target)
     answer = story.tell(create, target)
-    for name in (BEFORE.get(spec.name), spec.name):
-        if name is not None and name != create.name:
-            answer = story.tell(specs[name], target)
-    return story, answer
+    for before in spec.example_after:
+        if before.target is None:
+            story.tell(modules.COMMANDS[before.command], target)
+    return story, answer if spec is create else story.tell(spec, target)
 
 
 def _envelope(data: Any, meta: Mapping[str, Any] | None = None) -> Example:
@@ -137,27 +151,24 @@ def _page(row: Any, sequence: int) -> Example:
     return _envelope([row], {**about, "sequence": sequence})
 
 
-def of_command(module: Module, spec: Command) -> Example:
+def of_command(module: ModuleRoutes, spec: CommandRoute) -> Example:
     """Return the answer to the example of a command."""
     _, answer = _told(module, spec)
-    return _envelope(orjson.Fragment(resource(answer)), command_meta(answer))
+    return _envelope(orjson.Fragment(resource_of(answer)), command_meta(answer))
 
 
 class _Household:
     """A new thing of a module, and all that can be asked about it."""
 
-    def __init__(self, module: Module) -> None:
-        self.module = module
-        edit = modules.COMMANDS[f"{module.stream_type}.edit"]
-        self.story, self.answer = _told(module, edit)
+    def __init__(self, module: ModuleRoutes) -> None:
+        self.module, last = module, len(module.commands) - 1
+        self.story, self.answer = _told(module, module.commands[min(1, last)])
         self.sequence = self.answer.sequence
-        self.row: Example = orjson.loads(resource(self.answer))
+        self.row: Example = orjson.loads(resource_of(self.answer))
 
     def listed(self) -> Example:
         """Return a page of a list."""
-        more = {"open_tasks": 3, "completed_tasks": 1}
-        is_project = self.module.stream_type == "project"
-        return _page({**self.row, **(more if is_project else {})}, self.sequence)
+        return _page({**self.row, **self.module.listing.example}, self.sequence)
 
     def one(self) -> Example:
         """Return the thing itself."""
@@ -170,9 +181,45 @@ class _Household:
         return found
 
 
-def of_queries(module: Module) -> Mapping[str, Example]:
+BATCH = {
+    "atomicity": "all",
+    "commands": [
+        {
+            "id": "0199d2c4-6f3e-7c11-9a55-0d9f3b1f6a02",
+            "type": "task.create",
+            "args": {"title": "Pack"},
+        }
+    ],
+}
+"""The body of a batch."""
+
+
+def failure(code: str, status: int) -> Example:
+    """Return the answer of an error."""
+    title = CODES[code][1]
+    meta = ERROR_META.get(code, {})
+    error = {"code": code, "status": status, "title": title, "detail": title}
+    return {
+        "data": None,
+        "meta": {"request_id": REQUEST_ID},
+        "errors": [{**error, "meta": meta}],
+    }
+
+
+def by_operation() -> Mapping[str, Any]:
+    """Return the answer of every operation that has an example, by its id."""
+    found: dict[str, Any] = {}
+    for module in modules.MODULES:
+        found |= of_queries(module)
+        for route in module.commands:
+            verb = route.name.partition(".")[2]
+            found[f"{verb}{module.noun}"] = of_command(module, route)
+    return {**found, **of_the_rest()}
+
+
+def of_queries(module: ModuleRoutes) -> Mapping[str, Example]:
     """Return the answers to the queries of a module, by operation."""
-    noun, household = module.stream_type.capitalize(), _Household(module)
+    noun, household = module.noun, _Household(module)
     return {
         f"list{module.plural.capitalize()}": household.listed(),
         f"get{noun}": household.one(),
@@ -203,30 +250,15 @@ def _stream(household: _Household) -> str:
     return f"retry: 3000\n\nid: {id}\nevent: {type}\ndata: {said}\n\n"
 
 
-STATS = {
-    "total": 12,
-    "open": 9,
-    "overdue": 1,
-    "by_status": {
-        "pending": 6,
-        "in_progress": 2,
-        "blocked": 1,
-        "completed": 2,
-        "cancelled": 1,
-    },
-    "by_priority": {"low": 2, "medium": 7, "high": 2, "urgent": 1},
-}
-
-
 def of_the_rest() -> Mapping[str, Any]:
     """Return the answers to what no module owns, by operation."""
-    tasks = modules.MODULES[0]
-    household = _Household(tasks)
+    module = modules.MODULES[0]
+    household = _Household(module)
     answer, row, sequence = household.answer, household.row, household.sequence
-    type, record, said = tasks.stream_type, _of_record(household), _stream(household)
+    type, record, said = module.stream_type, _of_record(household), _stream(household)
     changed = {"type": type, "id": row["id"], "sequence": sequence, "data": row}
     onward = {"sequence": sequence, "next_since": sequence, "more": False}
-    create = of_command(tasks, modules.COMMANDS["task.create"])
+    create = of_command(module, module.commands[0])
     decided = {k: v for k, v in create["meta"].items() if k != "request_id"}
     item = {
         "id": decided["command_id"],
@@ -239,15 +271,17 @@ def of_the_rest() -> Mapping[str, Any]:
     undone = household.story.undo()
     return {
         "runCommands": _envelope({"results": [item]}, ran),
-        "getCommand": _envelope(batch.shown(answer.receipt), {"sequence": sequence}),
-        "undoCommand": _envelope(
-            orjson.Fragment(resource(undone)), command_meta(undone)
+        "getCommand": _envelope(
+            commands.as_schema(answer.receipt), {"sequence": sequence}
         ),
-        "taskStats": _envelope(STATS, {"sequence": sequence}),
+        "undoCommand": _envelope(
+            orjson.Fragment(resource_of(undone)), command_meta(undone)
+        ),
+        "taskStats": _envelope(feeds.STATS_EXAMPLE, {"sequence": sequence}),
         "listChanges": _envelope([changed], onward),
         "streamEvents": said,
         "listAuditEvents": _page(record, sequence),
         "getAuditEvent": _envelope(record, {"sequence": sequence}),
         "listErrors": _envelope(catalogue()[:2]),
-        "listStateMachines": _envelope(orjson.Fragment(meta.machines())),
+        "listStateMachines": _envelope(meta.state_machines()),
     }

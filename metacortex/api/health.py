@@ -1,19 +1,17 @@
 """Health and metrics: whether the process lives, and whether it can do its work."""
 
 import asyncio
-from collections.abc import Awaitable, Mapping
-from typing import Any
+from collections.abc import Awaitable
 
-import orjson
-import redis.asyncio as redis
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
+from redis.asyncio import Redis
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
-from starlette.requests import Request
 from starlette.responses import Response
 
-from metacortex.api import envelope
-from metacortex.api.machine import machine_of
+from metacortex.api.dependencies import CurrentServices
+from metacortex.api.routing import Router
+from metacortex.api.schemas import Check, Liveness, Readiness
 from metacortex.kernel.database import autocommit
 
 TIMEOUT_S = 2.0  # an answer later than this is no better than none
@@ -21,36 +19,40 @@ SCHEMA = "0003"
 """The newest revision in `migrations/`; a test compares them."""
 
 
-async def live(request: Request) -> Response:
-    """Say that the process runs."""
-    return envelope.answer(request, b'{"status":"ok"}')
+router = Router(tags=["health"])
 
 
-async def ready(request: Request) -> Response:
-    """Say whether database, schema and broker are there; only Redis may be away."""
-    machine = machine_of(request)
-    broker: redis.Redis = request.app.state.redis
-    checks = await asyncio.gather(
-        _checked("database", _select(machine.writes)),
-        _checked("schema", _revision(machine.writes)),
-        _checked("broker", _ping(broker)),
+@router.get("/health/live", include_in_schema=False)
+async def live() -> Liveness:
+    return Liveness(status="ok")
+
+
+@router.get("/health/ready", include_in_schema=False)
+async def ready(services: CurrentServices, response: Response) -> Readiness:
+    """503 without the database or at another schema; the broker may be away."""
+    checks = dict(
+        await asyncio.gather(
+            _checked("database", _select(services.writes)),
+            _checked("schema", _revision(services.writes)),
+            _checked("broker", _ping(services.redis)),
+        )
     )
-    parts = dict(checks)
-    fit = all(parts[name]["status"] == "ok" for name in ("database", "schema"))
-    fit = fit and not machine.closing
-    degraded = any(part["status"] != "ok" for part in parts.values())
-    status = "degraded" if fit and degraded else "ok" if fit else "unavailable"
-    data = orjson.dumps({"status": status, "checks": parts})
-    return envelope.answer(request, data, status=200 if fit else 503)
+    fit = all(checks[name].status == "ok" for name in ("database", "schema"))
+    fit = fit and not services.closing
+    if not fit:
+        response.status_code = 503
+        return Readiness(status="unavailable", checks=checks)
+    degraded = any(check.status != "ok" for check in checks.values())
+    return Readiness(status="degraded" if degraded else "ok", checks=checks)
 
 
-async def _checked(name: str, check: Awaitable[str]) -> tuple[str, Mapping[str, Any]]:
+async def _checked(name: str, check: Awaitable[str]) -> tuple[str, Check]:
     """Run one check; whatever it raises is its answer."""
     try:
         async with asyncio.timeout(TIMEOUT_S):
-            return name, {"status": "ok", "detail": await check}
+            return name, Check(status="ok", detail=await check)
     except Exception as error:
-        return name, {"status": "failing", "detail": type(error).__name__}
+        return name, Check(status="failing", detail=type(error).__name__)
 
 
 async def _select(engine: AsyncEngine) -> str:
@@ -73,11 +75,12 @@ async def _revision(engine: AsyncEngine) -> str:
     return f"revision {found}"
 
 
-async def _ping(broker: redis.Redis) -> str:
+async def _ping(broker: Redis) -> str:
     await broker.ping()
     return "answers"
 
 
-async def metrics(request: Request) -> Response:
+@router.get("/metrics", include_in_schema=False)
+async def metrics() -> Response:
     """Return the process's metrics in Prometheus' text format."""
     return Response(generate_latest(REGISTRY), media_type=CONTENT_TYPE_LATEST)

@@ -69,7 +69,7 @@ class JwksKeys:
     def __init__(
         self, url: str, *, refresh_s: float = REFRESH_S, cooldown_s: float = COOLDOWN_S
     ) -> None:
-        """Raise ValueError unless the URL is https, or http on this machine."""
+        """Raise ValueError unless the URL is https, or http on this services."""
         self._url = _trusted(url)
         self._refresh_s = refresh_s
         self._cooldown_s = cooldown_s
@@ -188,7 +188,7 @@ def _trusted(url: str) -> str:
         return url
     if parts.scheme == "http" and _is_loopback(parts.hostname or ""):
         return url
-    raise ValueError("keys are fetched over https only, or http on this machine")
+    raise ValueError("keys are fetched over https only, or http on this services")
 
 
 def _is_loopback(host: str) -> bool:

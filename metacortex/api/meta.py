@@ -1,31 +1,50 @@
 """What clients may look up about the service itself: error codes, state machines."""
 
-from functools import lru_cache
+from typing import Any
 
-import orjson
-from starlette.requests import Request
-from starlette.responses import Response
-
-from metacortex.api import envelope
-from metacortex.api.errors import catalogue
-from metacortex.api.routes import refuse_parameters
+from metacortex import __version__
+from metacortex.api.errors import Schema, catalogue
+from metacortex.api.routing import Router
+from metacortex.api.schemas import Envelope, ErrorCode, StateMachines
 from metacortex.commands.tasks import TRANSITIONS
 
-
-async def errors(request: Request) -> Response:
-    """Return every error code with its status and meaning."""
-    refuse_parameters(request)
-    return envelope.answer(request, orjson.dumps(catalogue()))
+router = Router(tags=["meta"])
 
 
-async def state_machines(request: Request) -> Response:
-    """Return the table of state and command, as the rules use it."""
-    refuse_parameters(request)
-    return envelope.answer(request, machines())
+class Entry(Schema):
+    """Where to go from here."""
+
+    version: str
+    openapi: str
+    docs: str
 
 
-@lru_cache
-def machines() -> bytes:
-    states = list(TRANSITIONS["reopen"])
+@router.get("", include_in_schema=False)
+async def get_entry() -> Entry:
+    return Entry(version=__version__, openapi="/api/v1/openapi.json", docs="/docs")
+
+
+@router.get(
+    "/meta/errors",
+    operation_id="listErrors",
+    summary="Every error code",
+    response_model=Envelope[list[ErrorCode]],
+)
+async def list_errors() -> Any:
+    return catalogue()
+
+
+@router.get(
+    "/meta/state-machines",
+    operation_id="listStateMachines",
+    summary="Which command each state takes",
+    response_model=Envelope[StateMachines],
+)
+async def list_state_machines() -> Any:
+    return state_machines()
+
+
+def state_machines() -> dict[str, Any]:
+    """Return the table of command and state that the rules use."""
     commands = {name: dict(table) for name, table in TRANSITIONS.items()}
-    return orjson.dumps({"task": {"states": states, "transitions": commands}})
+    return {"task": {"states": list(TRANSITIONS["reopen"]), "transitions": commands}}

@@ -1,359 +1,400 @@
-"""The OpenAPI 3.1 document, made from the same tables that the routes are made from."""
+"""The OpenAPI document: FastAPI's, completed with what all operations share.
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, is_dataclass
-from functools import lru_cache
+FastAPI describes paths, parameters, bodies and answers from the signatures. Added here:
+headers, errors by operation, examples, and the form that generators expect.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-import orjson
-from pydantic import BaseModel, TypeAdapter
+from fastapi.routing import APIRoute, iter_route_contexts
+from pydantic import TypeAdapter
+from starlette.routing import BaseRoute
 
-from metacortex import __version__
-from metacortex.api import audit, batch, examples, feed, shapes
-from metacortex.api.components import (
-    COMMAND_ERRORS,
-    COMMANDED,
-    FRESH,
-    IDS,
-    OPEN_ERRORS,
-    QUERIED,
-    QUERY_ERRORS,
-    REF,
-    Schema,
-    asked,
-    components,
-    envelope,
-    failure,
-    many,
-    path_id,
-    responses,
+from metacortex.api import examples
+from metacortex.api.errors import status_of_class
+from metacortex.api.middleware import PREFIX
+from metacortex.api.modules import COMMANDS, MODULES
+from metacortex.api.routing import EnvelopeRoute, LeanRoute, is_protected
+from metacortex.api.schemas import StreamedEvent
+from metacortex.kernel.errors import CODES
+
+REF = "#/components/schemas/{model}"
+Schema = dict[str, Any]
+
+_TEXT: Schema = {"type": "string"}
+_SEQUENCE: Schema = {"type": "integer", "minimum": 0, "maximum": 2**53 - 1}
+
+REQUEST_HEADERS: Mapping[str, Schema] = {
+    "Idempotency-Key": {
+        "description": "Makes a repeat harmless: a UUID, or any 1 to 255 characters.",
+        "schema": {"type": "string", "pattern": "^[!-~]{1,255}$"},
+    },
+    "If-Match": {
+        "description": "The version that the client saw, in quotes; * for any.",
+        "schema": {"type": "string", "pattern": r'^(\*|"[0-9]{1,9}")$'},
+    },
+    "If-None-Match": {
+        "description": "An ETag; 304 if the answer is still the same.",
+        "schema": _TEXT,
+    },
+    "Metacortex-Min-Sequence": {
+        "description": "Wait until the read model shows this sequence.",
+        "schema": _SEQUENCE,
+    },
+    "Prefer": {
+        "description": (
+            "wait=N: for at most so many seconds; handling=lenient: answer"
+            " with what there is then, and say so in meta.stale (RFC 7240)."
+        ),
+        "schema": _TEXT,
+        "example": "wait=2, handling=lenient",
+    },
+    "Last-Event-ID": {
+        "description": "Resume after this sequence.",
+        "schema": _SEQUENCE,
+    },
+}
+
+RESPONSE_HEADERS: Mapping[str, Schema] = {
+    "X-Request-Id": {
+        "description": "The request's own id, or one of ours.",
+        "schema": _TEXT,
+    },
+    "X-Correlation-Id": {
+        "description": "What the request belongs to; its own id if it named nothing.",
+        "schema": _TEXT,
+    },
+    "Metacortex-Sequence": {
+        "description": "The sequence of the log that the answer shows.",
+        "schema": {"type": "string", "pattern": "^[0-9]+$"},
+    },
+    "ETag": {
+        "description": "The version in quotes, or a weak tag of the answer.",
+        "schema": _TEXT,
+    },
+    "Location": {"description": "Where the new resource is.", "schema": _TEXT},
+    "Idempotency-Replayed": {
+        "description": "Present if the command had been answered before.",
+        "schema": {"type": "string", "enum": ["true"]},
+    },
+    "WWW-Authenticate": {
+        "description": "The challenge (RFC 6750, section 3).",
+        "schema": _TEXT,
+    },
+    "Allow": {"description": "The methods that the path takes.", "schema": _TEXT},
+    "Retry-After": {
+        "description": "Seconds after which to ask again.",
+        "schema": {"type": "string", "pattern": "^[0-9]+$"},
+    },
+}
+
+IDS = ("X-Request-Id", "X-Correlation-Id")
+WITH_ERROR = {401: "WWW-Authenticate", 405: "Allow", 503: "Retry-After"}
+
+ALWAYS = ("method_not_allowed", "internal_error", "invalid_header")
+PROTECTED = ("token_missing", "token_invalid", "token_expired", "role_required")
+UNAVAILABLE = (
+    "database_unavailable",
+    "keys_unavailable",
+    "query_timeout",
+    "workspace_busy",
 )
-from metacortex.api.modules import MODULES
-from metacortex.api.routes import (
-    Command,
-    Listing,
-    Module,
-    OneParameters,
-    PageParameters,
+WITH_PARAMETERS = ("unknown_parameter", "invalid_parameter")
+WITH_CURSOR = ("bad_cursor", "cursor_mismatch")
+WITH_BODY = (
+    "malformed_json",
+    "body_too_large",
+    "unsupported_content_coding",
+    "unsupported_media_type",
+    "invalid_field",
+    "unknown_field",
+    "missing_field",
 )
-
-
-@lru_cache
-def document() -> bytes:
-    """Return the document as JSON."""
-    return orjson.dumps(Builder().build())
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Other:
-    """A query that no module owns; its example is found by its id."""
-
-    id: str
-    path: str
-    summary: str
-    tag: str
-    data: type[Any]
-    many: bool = False
-    meta: type[BaseModel] = shapes.QueryMeta
-    parameters: type[BaseModel] | None = None
-    headers: Sequence[str] = FRESH
-    answered: Sequence[str] = QUERIED
-
-
-_TAGGED = (*IDS, "ETag")
-
-OTHERS = (
-    Other(
-        id="getCommand",
-        path="/commands/{id}",
-        summary="What became of a command",
-        tag="commands",
-        data=shapes.Receipt,
-    ),
-    Other(
-        id="taskStats",
-        path="/tasks/stats",
-        summary="Count tasks",
-        tag="tasks",
-        data=shapes.TaskStats,
-        parameters=feed.StatsParameters,
-    ),
-    Other(
-        id="listChanges",
-        path="/changes",
-        summary="What changed after a sequence",
-        tag="feeds",
-        data=shapes.Changed,
-        many=True,
-        meta=shapes.ChangesMeta,
-        parameters=feed.ChangeParameters,
-    ),
-    Other(
-        id="listAuditEvents",
-        path="/audit/events",
-        summary="The event records",
-        tag="audit",
-        data=shapes.AuditEvent,
-        many=True,
-        meta=shapes.PageMeta,
-        parameters=audit.RecordFilters,
-    ),
-    Other(
-        id="getAuditEvent",
-        path="/audit/events/{id}",
-        summary="One event record",
-        tag="audit",
-        data=shapes.AuditEvent,
-    ),
-    Other(
-        id="listErrors",
-        path="/meta/errors",
-        summary="Every error code",
-        tag="meta",
-        data=shapes.ErrorCode,
-        many=True,
-        meta=shapes.Meta,
-        headers=(),
-        answered=_TAGGED,
-    ),
-    Other(
-        id="listStateMachines",
-        path="/meta/state-machines",
-        summary="Which command each state takes",
-        tag="meta",
-        data=shapes.StateMachines,
-        meta=shapes.Meta,
-        headers=(),
-        answered=_TAGGED,
-    ),
+OF_COMMANDS = (
+    "idempotency_key_reused",
+    "outcome_unknown",
+    "overloaded",
+    "shutting_down",
 )
 
 
-class Builder:
-    """Gathers the components that the operations refer to."""
+def tags() -> list[dict[str, Any]]:
+    """Return the groups of operations, in the order of the document."""
+    found = [{"name": it.plural, "description": it.description} for it in MODULES]
+    others = {
+        "commands": "Batches of commands, their outcome, and undo.",
+        "feeds": "What changed, page by page or as a stream.",
+        "audit": "The event records, for auditors.",
+        "meta": "About the service itself; no token needed.",
+    }
+    return [*found, *({"name": k, "description": v} for k, v in others.items())]
 
-    def __init__(self) -> None:
-        self.schemas: Schema = {"Failure": failure()}
-        self.paths: dict[str, Schema] = {}
-        self._rest = examples.of_the_rest()
-        self._ref(shapes.Meta)
-        self._ref(shapes.Error)
 
-    def build(self) -> Schema:
-        """Return the whole document."""
-        for module in MODULES:
-            self._module(module)
-        for other in OTHERS:
-            self._other(other)
-        self._commands()
-        self._stream()
-        return {
-            "openapi": "3.1.0",
-            "info": {
-                "title": "MetaCortex",
-                "version": __version__,
-                "description": "Tasks, projects and tags, with their whole history.",
-            },
-            "servers": [{"url": "/api/v1"}],
-            "paths": self.paths,
-            "components": components(self.schemas),
-            "security": [{"bearer": []}],
+def complete(document: Schema, routes: Sequence[BaseRoute]) -> Schema:
+    """Return FastAPI's document, completed; `routes` are the application's."""
+    return _Completion(document, routes).run()
+
+
+class _Completion:
+    """Works on one document."""
+
+    def __init__(self, document: Schema, routes: Sequence[BaseRoute]) -> None:
+        self._document = document
+        self._schemas: Schema = document["components"]["schemas"]
+        self._examples = examples.by_operation()
+        self._routes = {
+            (context.path_format, method.lower()): context
+            for context in iter_route_contexts(routes)
+            if isinstance(context.original_route, APIRoute)
+            for method in context.methods or ()
         }
 
-    def _ref(self, type: Any) -> Schema:
-        """Return a reference to the schema of what answers hold, which is added."""
-        name: str = type.__name__
-        if name not in self.schemas:
-            schema = TypeAdapter(type).json_schema(
-                ref_template=REF, mode="serialization"
-            )
-            self._keep(schema, answered=True)
-            self.schemas[name] = _as_answered(schema) if is_dataclass(type) else schema
-        return {"$ref": REF.format(model=name)}
+    def run(self) -> Schema:
+        """Return the whole document."""
+        paths: Schema = {}
+        for path, operations in self._document["paths"].items():
+            for method, operation in operations.items():
+                self._operation(operation, self._routes[path, method], method)
+            if path.startswith(PREFIX):
+                paths[path.removeprefix(PREFIX) or "/"] = operations
+            else:
+                paths[path] = {"servers": [{"url": "/"}], **operations}
+        self._document["paths"] = paths
+        self._components()
+        self._document["security"] = [{"bearer": []}]
+        return self._document
 
-    def _body(self, type: Any, example: Mapping[str, Any]) -> Schema:
-        """Return the schema of a request's body, which is added."""
-        name: str = type.__name__
-        if name not in self.schemas:
-            schema = TypeAdapter(type).json_schema(ref_template=REF, mode="validation")
-            self._keep(schema, answered=False)
-            self.schemas[name] = schema
-            if example:
-                schema["examples"] = [dict(example)]
-        content: Schema = {"schema": {"$ref": REF.format(model=name)}}
-        content["example"] = dict(example)
-        required = bool(self.schemas[name].get("required"))
-        return {"required": required, "content": {"application/json": content}}
-
-    def _keep(self, schema: Schema, answered: bool) -> None:
-        """Move what a schema defines to where all find it."""
-        for name, found in schema.pop("$defs", {}).items():
-            is_row = answered and found.get("additionalProperties") is not False
-            self.schemas.setdefault(name, _as_answered(found) if is_row else found)
-
-    def _add(self, method: str, path: str, operation: Schema) -> None:
-        self.paths.setdefault(path, {})[method.lower()] = operation
-
-    def _parameters(self, model: type[BaseModel] | None) -> list[Schema]:
-        if model is None:
-            return []
-        schema = model.model_json_schema(ref_template=REF)
-        self._keep(schema, answered=False)
-        return [_query(name, found) for name, found in schema["properties"].items()]
-
-    def _module(self, module: Module) -> None:
-        row = self._ref(module.row)
-        for command in module.commands:
-            self._command(module, command, row)
-        told = examples.of_queries(module)
-        for path, operation, schema in self._queries(module, row):
-            example = told[operation["operationId"]]
-            operation["responses"] = responses(
-                200, schema, example, QUERIED, QUERY_ERRORS
-            )
-            self._add("GET", path, operation)
-
-    def _queries(
-        self, module: Module, row: Schema
-    ) -> Sequence[tuple[str, Schema, Schema]]:
-        """Return path, operation and answer of each query."""
-        base, noun = f"/{module.plural}", module.stream_type.capitalize()
-        page, single = self._ref(shapes.PageMeta), self._ref(shapes.QueryMeta)
-        listing = module.listing
-        many_of = _operation(
-            f"list{module.plural.capitalize()}", listing.summary, module.plural
-        )
-        many_of["parameters"] = [
-            *_sorted_by(self._parameters(listing.parameters), listing),
-            *asked(*FRESH),
-        ]
-        one = _operation(f"get{noun}", f"Get a {module.stream_type}", module.plural)
-        one["description"] = "As it is, as it was at an instant, or at a version."
-        one["parameters"] = [
-            path_id(),
-            *self._parameters(OneParameters),
-            *asked(*FRESH),
-        ]
-        summary = f"Who changed this {module.stream_type}, when, from what to what"
-        history = _operation(f"get{noun}History", summary, module.plural)
-        history["parameters"] = [
-            path_id(),
-            *self._parameters(PageParameters),
-            *asked(*FRESH),
-        ]
-        lines = many(self._ref(shapes.Activity))
-        return (
-            (base, many_of, envelope(many(self._ref(listing.row)), page)),
-            (f"{base}/{{id}}", one, envelope(row, single)),
-            (f"{base}/{{id}}/history", history, envelope(lines, page)),
+    def _operation(self, operation: Schema, route: Any, method: str) -> None:
+        """Complete one operation."""
+        original = route.original_route
+        lean = isinstance(original, LeanRoute)
+        if not lean:
+            protected = is_protected(route.dependant)
+            if not protected and "security" not in operation:
+                operation["security"] = []
+            if operation.get("security") == [{"bearer": []}]:
+                del operation["security"]  # that of the whole document
+        parameters = [_parameter(it) for it in operation.get("parameters", ())]
+        operation["parameters"] = parameters
+        if operation["operationId"].startswith("list"):
+            self._sort_keys(operation)
+        if "requestBody" in operation:
+            self._body(operation)
+        self._responses(
+            operation, method, ours=isinstance(original, EnvelopeRoute) or lean
         )
 
-    def _command(self, module: Module, command: Command, row: Schema) -> None:
-        verb = command.name.partition(".")[2]
-        noun = module.stream_type.capitalize()
-        operation = _operation(f"{verb}{noun}", command.summary, module.plural)
-        operation["x-command-type"] = command.name
-        operation["parameters"] = asked("Idempotency-Key", "If-Match")
-        if "{id}" in command.path:
-            operation["parameters"].insert(0, path_id())
-        if command.method != "DELETE":
-            operation["requestBody"] = self._body(command.body, command.body.examples)
-        operation["responses"] = responses(
-            command.status,
-            envelope(row, self._ref(shapes.CommandMeta)),
-            examples.of_command(module, command),
-            (*COMMANDED, "Location") if command.status == 201 else COMMANDED,
-            COMMAND_ERRORS,
-        )
-        self._add(command.method, f"/{module.plural}{command.path}", operation)
+    def _sort_keys(self, operation: Schema) -> None:
+        """Say by which keys a list may be sorted."""
+        for module in MODULES:
+            if operation["operationId"] == f"list{module.plural.capitalize()}":
+                _say_sort_keys(operation["parameters"], module.listing.query.sorts)
 
-    def _other(self, other: Other) -> None:
-        operation = _operation(other.id, other.summary, other.tag)
-        operation["parameters"] = [
-            *([path_id()] if "{id}" in other.path else []),
-            *self._parameters(other.parameters),
-            *asked(*other.headers),
-        ]
-        if other.tag == "meta":
-            operation["security"] = []
-        data = self._ref(other.data)
-        operation["responses"] = responses(
-            200,
-            envelope(many(data) if other.many else data, self._ref(other.meta)),
-            self._rest[other.id],
-            other.answered,
-            OPEN_ERRORS if other.tag == "meta" else QUERY_ERRORS,
-        )
-        self._add("GET", other.path, operation)
+    def _body(self, operation: Schema) -> None:
+        """Make an optional body a plain reference, and add its example."""
+        body = operation["requestBody"]
+        for media, content in body["content"].items():
+            schema = content["schema"]
+            choices = [it for it in schema.get("anyOf", ()) if it != {"type": "null"}]
+            if len(choices) == 1:
+                content["schema"] = choices[0]
+            example = _body_example(operation)
+            if example is not None and media == "application/json":
+                content["example"] = example
+        body["required"] = bool(body.get("required"))
 
-    def _commands(self) -> None:
-        """Describe what takes commands of every module."""
-        run = _operation("runCommands", "Run up to 100 commands in order", "commands")
-        run["parameters"] = self._parameters(batch.BatchParameters)
-        run["requestBody"] = self._body(batch.BatchBody, batch.BatchBody.examples)
-        run["responses"] = responses(
-            200,
-            envelope(self._ref(shapes.BatchResults), self._ref(shapes.BatchMeta)),
-            self._rest["runCommands"],
-            (*IDS, "Metacortex-Sequence"),
-            COMMAND_ERRORS,
-        )
-        run["responses"]["207"] = run["responses"]["200"]
-        self._add("POST", "/commands", run)
-        undo = _operation("undoCommand", "Take a command back", "commands")
-        undo["parameters"] = [path_id(), *asked("Idempotency-Key")]
-        rows = {"anyOf": [self._ref(module.row) for module in MODULES]}
-        undo["responses"] = responses(
-            200,
-            envelope(rows, self._ref(shapes.CommandMeta)),
-            self._rest["undoCommand"],
-            COMMANDED,
-            COMMAND_ERRORS,
-        )
-        self._add("POST", "/commands/{id}/undo", undo)
+    def _responses(self, operation: Schema, method: str, *, ours: bool) -> None:
+        responses: Schema = operation["responses"]
+        successes = {k: v for k, v in responses.items() if k < "400"}
+        names = {it["name"] for it in operation["parameters"]}
+        told = _success_headers(operation, method, names)
+        example = self._examples.get(operation["operationId"])
+        for response in successes.values():
+            if response.get("description") in (None, "Successful Response"):
+                response["description"] = "Done"
+            if ours:
+                response["headers"] = _header_refs(told)
+            for content in response.get("content", {}).values():
+                if example is not None:
+                    content["example"] = example
+        if operation["operationId"] == "streamEvents":
+            _as_stream(successes["200"], example)
+        if "If-None-Match" in names or "ETag" in told and method == "get":
+            successes["304"] = {
+                "description": "Not changed",
+                "headers": _header_refs(told),
+            }
+        if ours:
+            responses.pop("422", None)
+        failures = dict(self._failures(operation, names)) if ours else {}
+        operation["responses"] = {
+            **successes,
+            **failures,
+            **{
+                k: v
+                for k, v in responses.items()
+                if k not in successes and k not in failures
+            },
+        }
 
-    def _stream(self) -> None:
-        stream = _operation("streamEvents", "Events as they become visible", "feeds")
-        stream["parameters"] = asked("Last-Event-ID")
-        text, example = {"type": "string"}, self._rest["streamEvents"]
-        stream["responses"] = responses(
-            200, text, example, IDS, QUERY_ERRORS, feed.EVENT_STREAM
-        )
-        self._add("GET", "/events/stream", stream)
+    def _failures(
+        self, operation: Schema, names: set[str]
+    ) -> Iterator[tuple[str, Schema]]:
+        """Return the answer for each status of the errors of an operation."""
+        by_status: dict[int, list[str]] = {}
+        for code in sorted(set(_codes(operation, names))):
+            by_status.setdefault(status_of_class(CODES[code][0]), []).append(code)
+        for status, codes in sorted(by_status.items()):
+            yield str(status), _failure_response(status, codes)
 
-
-def _operation(id: str, summary: str, tag: str) -> Schema:
-    return {"operationId": id, "summary": summary, "tags": [tag]}
-
-
-def _as_answered(schema: Schema) -> Schema:
-    """Return the schema of a row: answers leave nothing out, and hold nothing else."""
-    properties = schema.get("properties", {})
-    for found in properties.values():
-        found.pop("default", None)
-        for one in (found, *found.get("anyOf", ())):
-            if one.get("format") == "time":  # in JSON Schema that has an offset
-                del one["format"]
-                one["pattern"] = "^[0-9]{2}:[0-9]{2}:[0-9]{2}$"
-    return {**schema, "required": [*properties], "additionalProperties": False}
+    def _components(self) -> None:
+        """Add what operations refer to, in one form for all."""
+        for name in ("HTTPValidationError", "ValidationError"):
+            self._schemas.pop(name, None)
+        event = TypeAdapter(StreamedEvent).json_schema(ref_template=REF)
+        self._schemas |= event.pop("$defs", {})
+        self._schemas["StreamedEvent"] = event
+        self._schemas["Failure"] = _failure()
+        for schema in self._schemas.values():
+            _plain_times(schema)
+        components: Schema = self._document["components"]
+        components["headers"] = {
+            name: {"required": name in IDS, **found}
+            for name, found in RESPONSE_HEADERS.items()
+        }
+        components["securitySchemes"] = {
+            "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
+        }
 
 
-def _query(name: str, schema: Schema) -> Schema:
-    """Return a parameter of a query, where absent is the only null."""
-    found = {k: v for k, v in schema.items() if k != "title"}
-    if found.get("default") in (None, []):
-        del found["default"]
-    about = {key: found.pop(key) for key in ("description",) if key in found}
-    choices = [one for one in found.pop("anyOf", ()) if one != {"type": "null"}]
+def _codes(operation: Schema, names: set[str]) -> Iterable[str]:
+    """Return the codes of all errors that an operation may answer with."""
+    yield from ALWAYS
+    if any(it["in"] == "path" for it in operation["parameters"]):
+        yield "not_found"
+    yield "unknown_parameter"
+    if any(it["in"] == "query" for it in operation["parameters"]):
+        yield from WITH_PARAMETERS
+    if "cursor" in names:
+        yield from WITH_CURSOR
+    if operation.get("security") != []:
+        yield from (*PROTECTED, *UNAVAILABLE)
+    if "Metacortex-Min-Sequence" in names:
+        yield "read_model_lagging"
+    if "requestBody" in operation:
+        yield from WITH_BODY
+    name = operation["operationId"]
+    if "Idempotency-Key" in names or name == "runCommands":
+        yield from (*OF_COMMANDS, *WITH_BODY)
+    if "If-Match" in names:
+        yield "version_conflict"
+    if command := operation.get("x-command-type"):
+        yield from COMMANDS[command].errors
+    if name in ("undoCommand", "runCommands"):
+        yield from ("undo_conflict", "not_undoable", "unknown_command")
+        yield from ("not_found", "version_conflict")
+        yield from {code for route in COMMANDS.values() for code in route.errors}
+
+
+def _success_headers(operation: Schema, method: str, names: set[str]) -> Sequence[str]:
+    """Return the headers of the answer that succeeds."""
+    name = operation["operationId"]
+    if name == "streamEvents":
+        return IDS
+    if name == "runCommands":
+        return (*IDS, "Metacortex-Sequence")
+    if "Idempotency-Key" in names:
+        told = (*IDS, "Metacortex-Sequence", "ETag", "Idempotency-Replayed")
+        return (*told, "Location") if "201" in operation["responses"] else told
+    if method != "get":
+        return IDS
+    if "Metacortex-Min-Sequence" in names:
+        return (*IDS, "Metacortex-Sequence", "ETag")
+    return (*IDS, "ETag")
+
+
+def _body_example(operation: Schema) -> Any:
+    if command := operation.get("x-command-type"):
+        return dict(COMMANDS[command].body.examples)
+    return examples.BATCH if operation["operationId"] == "runCommands" else None
+
+
+def _parameter(found: Schema) -> Schema:
+    """Return a parameter as generators expect it: absent is the only null."""
+    if found["in"] == "header" and found["name"] in REQUEST_HEADERS:
+        own = REQUEST_HEADERS[found["name"]]
+        return {"name": found["name"], "in": "header", "required": False, **own}
+    schema = {k: v for k, v in found["schema"].items() if k != "title"}
+    if schema.get("default") in (None, []):
+        schema.pop("default", None)
+    about = schema.pop("description", None) or found.get("description")
+    choices = [it for it in schema.pop("anyOf", ()) if it != {"type": "null"}]
     if choices:
-        found |= choices[0] if len(choices) == 1 else {"anyOf": choices}
-    return {"name": name, "in": "query", "required": False, **about, "schema": found}
+        schema |= choices[0] if len(choices) == 1 else {"anyOf": choices}
+    described = {"description": about} if about else {}
+    kept = {k: v for k, v in found.items() if k not in ("schema", "description")}
+    return {**kept, **described, "schema": schema}
 
 
-def _sorted_by(parameters: list[Schema], listing: Listing) -> list[Schema]:
-    """Return the parameters, `sort` with the keys that the list knows."""
-    key = f"-?({'|'.join(listing.query.sorts)})"
+def _say_sort_keys(parameters: list[Schema], sorts: Iterable[str]) -> None:
+    key = f"-?({'|'.join(sorts)})"
     for one in parameters:
         if one["name"] == "sort":
-            one["schema"] = {**one["schema"], "pattern": f"^{key}(,{key})*$"}
-    return parameters
+            one["schema"]["pattern"] = f"^{key}(,{key})*$"
+            one["description"] += f" Keys: {', '.join(sorts)}."
+
+
+def _as_stream(response: Schema, example: Any) -> None:
+    """Describe an answer that is a stream; OpenAPI 3.1 knows no items of one."""
+    schema = {
+        "type": "string",
+        "description": "Lines of `text/event-stream`; `data` holds a StreamedEvent.",
+        "contentMediaType": "application/json",
+        "contentSchema": {"$ref": REF.format(model="StreamedEvent")},
+    }
+    response["content"] = {"text/event-stream": {"schema": schema, "example": example}}
+
+
+def _failure() -> Schema:
+    """Return the schema of an answer that is an error."""
+    errors = {"type": "array", "items": {"$ref": REF.format(model="ApiError")}}
+    return {
+        "type": "object",
+        "required": ["data", "meta", "errors"],
+        "additionalProperties": False,
+        "properties": {
+            "data": {"type": "null"},
+            "meta": {"$ref": REF.format(model="Meta")},
+            "errors": {**errors, "minItems": 1},
+        },
+    }
+
+
+def _failure_response(status: int, codes: Sequence[str]) -> Schema:
+    names = [*IDS, WITH_ERROR[status]] if status in WITH_ERROR else list(IDS)
+    schema = {"$ref": REF.format(model="Failure")}
+    return {
+        "description": ", ".join(codes),
+        "headers": _header_refs(names),
+        "content": {
+            "application/json": {
+                "schema": schema,
+                "example": examples.failure(codes[0], status),
+            }
+        },
+        "x-error-codes": list(codes),
+    }
+
+
+def _header_refs(names: Iterable[str]) -> Schema:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
+
+
+def _plain_times(schema: Schema) -> None:
+    """Describe local times: `format: time` of JSON Schema demands an offset."""
+    for found in schema.get("properties", {}).values():
+        for one in (found, *found.get("anyOf", ())):
+            if one.get("format") == "time":
+                del one["format"]
+                one["pattern"] = "^[0-9]{2}:[0-9]{2}:[0-9]{2}$"

@@ -4,8 +4,9 @@ from typing import Annotated
 
 from pydantic import Field
 
-from metacortex.api.bodies import Body, Changes, Clean, Colour, Id, Name, Nothing
-from metacortex.api.routes import Command, Listing, ListParameters, Module, Search
+from metacortex.api.fields import Body, Changes, Clean, Colour, Id, Name, Nothing
+from metacortex.api.pages import ListParameters, Search
+from metacortex.api.routes import CommandRoute, ExampleStep, ListRoute, ModuleRoutes
 from metacortex.commands import projects as rules
 from metacortex.queries.projects import ListedProject, ListProjects, ProjectRow
 
@@ -19,7 +20,7 @@ class CreateProjectBody(Body):
     """A new project; an id is made unless one is given."""
 
     id: Id | None = None
-    """One of the client's own; one is made without it."""
+    """An id chosen by the client; the server makes one without it."""
     name: ProjectName
     description: Description | None = None
     """Markdown."""
@@ -45,48 +46,78 @@ class ProjectFilters(ListParameters):
     """Which projects."""
 
     q: Search | None = None
-    """Words to be found; "in a row", or, -without."""
+    """Words to search for; "a phrase", or, -excluded (as web search does)."""
     archived: bool | None = None
-    """Only archived ones, or only others; both without it."""
+    """true: only archived ones; false: only others; both without it."""
     deleted: bool = False
-    """Deleted ones instead of the others."""
+    """true: only deleted ones; false: only others."""
 
 
-MODULE = Module(
+_NOT_OPEN = ("project_deleted", "project_archived")
+
+MODULE = ModuleRoutes(
     stream_type="project",
     plural="projects",
     row=ProjectRow,
+    description="Projects: what tasks belong to.",
     commands=(
-        Command(
-            "project.create", "POST", "", CreateProjectBody, "Create a project", 201
+        CommandRoute(
+            "project.create",
+            "POST",
+            "",
+            CreateProjectBody,
+            "Create a project",
+            201,
+            errors=("already_exists",),
         ),
-        Command("project.edit", "PATCH", "/{id}", EditProjectBody, "Edit a project"),
-        Command(
-            "project.archive", "POST", "/{id}/archive", Nothing, "Archive a project"
+        CommandRoute(
+            "project.edit",
+            "PATCH",
+            "/{id}",
+            EditProjectBody,
+            "Edit a project",
+            errors=_NOT_OPEN,
         ),
-        Command(
+        CommandRoute(
+            "project.archive",
+            "POST",
+            "/{id}/archive",
+            Nothing,
+            "Archive a project",
+            errors=_NOT_OPEN,
+        ),
+        CommandRoute(
             "project.unarchive",
             "POST",
             "/{id}/unarchive",
             Nothing,
             "Take a project out of the archive",
+            errors=_NOT_OPEN,
+            example_after=[ExampleStep("project.archive")],
         ),
-        Command(
+        CommandRoute(
             "project.delete",
             "DELETE",
             "/{id}",
             Nothing,
             "Delete a project and its tasks",
+            errors=_NOT_OPEN,
         ),
-        Command(
+        CommandRoute(
             "project.restore",
             "POST",
             "/{id}/restore",
             Nothing,
             "Restore a project with what was deleted along",
+            errors=("project_archived", "project_deleted", "parent_deleted"),
+            example_after=[ExampleStep("project.delete")],
         ),
     ),
-    listing=Listing(
-        ListProjects, ProjectFilters, ListedProject, "List projects with task counts"
+    listing=ListRoute(
+        ListProjects,
+        ProjectFilters,
+        ListedProject,
+        "List projects with task counts",
+        example={"open_tasks": 3, "completed_tasks": 1},
     ),
 )

@@ -1,64 +1,59 @@
-"""The two kinds of routes, as tables: commands to the lane, queries to the read side.
+"""Lean routes of the modules, as tables: commands to the lane, queries to the reads.
 
-A module says what it offers in one `Module`; the handlers here serve all of them. They
-stay lean: one parse, one validation, answers as bytes (docs/decisions/0007-http.md).
+A module lists what it offers in one `ModuleRoutes`; the handlers here serve all of
+them. They stay lean: one parse, one validation, answers as bytes
+(docs/decisions/0007-http.md).
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
-from functools import lru_cache
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from functools import cached_property, lru_cache
 from typing import Annotated, Any
 from uuid import UUID
-from zlib import crc32
 
 import orjson
-from pydantic import BaseModel, Field
+from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from metacortex.api import envelope, reading
+from metacortex.api import envelope, parsing
 from metacortex.api.auth import Caller, Role
-from metacortex.api.bodies import DIGITS, Body, Clean, Instant, Parameters
-from metacortex.api.door import Handler
-from metacortex.api.machine import allow, machine_of
+from metacortex.api.errors import Schema
+from metacortex.api.fields import DIGITS, Body, Instant, Parameters
+from metacortex.api.pages import PageParameters, list_query, page_handler
+from metacortex.api.reads import USERS, read_of, sequence_header
+from metacortex.api.route_table import Handler
+from metacortex.api.schemas import resource
+from metacortex.api.services import services_of
 from metacortex.commands import receipts
 from metacortex.commands.message import Answer
-from metacortex.commands.message import Request as Order
+from metacortex.commands.message import Request as CommandRequest
 from metacortex.commands.registry import COMMANDS
 from metacortex.commands.repository import Stored
 from metacortex.kernel import clock
-from metacortex.kernel.errors import Malformed, NotFound
+from metacortex.kernel.errors import Malformed
 from metacortex.kernel.ids import derived, new_id
 from metacortex.queries import fold
 from metacortex.queries.activity import ListActivity
-from metacortex.queries.page import PAGE_LIMIT, PER_PAGE, PER_PAGE_LIMIT, ListQuery
+from metacortex.queries.page import ListQuery
 from metacortex.queries.registry import PROJECTIONS
-
-USERS = (Role.OWNER, Role.MEMBER)
-Search = Annotated[str, Clean, Field(min_length=1, max_length=500)]
-
-
-class PageParameters(Parameters):
-    """Which page."""
-
-    page: Annotated[int, Field(ge=1, le=PAGE_LIMIT), DIGITS] | None = None
-    """Which page, counted from 1; the first without it. Not with a cursor."""
-    per_page: Annotated[int, Field(ge=1, le=PER_PAGE_LIMIT), DIGITS] = PER_PAGE
-    """Rows of a page."""
-    cursor: Annotated[str, Field(min_length=1, max_length=8_000)] | None = None
-    """The next_cursor of the page before; rows that come or go shift nothing."""
-
-
-class ListParameters(PageParameters):
-    """Which page, and in what order."""
-
-    sort: Annotated[str, Field(min_length=1, max_length=200)] | None = None
-    """Keys with commas between, the first above all; -key is descending."""
 
 
 @dataclass(frozen=True, slots=True)
-class Command:
-    """One command's route; `name` is that on disk, below the module's path."""
+class ExampleStep:
+    """A command that an example needs done before, on itself or on another resource."""
+
+    command: str
+    target: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CommandRoute:
+    """One command's route; `name` is that on disk, `path` stands below the module's.
+
+    `errors` are the codes that its rules may answer with, besides the general ones;
+    `example_after` is what the example in the document needs done before.
+    """
 
     name: str
     method: str
@@ -66,28 +61,52 @@ class Command:
     body: type[Body]
     summary: str
     status: int = 200
+    errors: Sequence[str] = ()
+    example_after: Sequence[ExampleStep] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Listing:
-    """One list's route: the query, its parameters, and the row it shows."""
+class ListRoute:
+    """One list's route: the query, its parameters, and the row it shows.
+
+    `example` has values of what the row tells besides the resource itself.
+    """
 
     query: type[ListQuery]
-    parameters: type[BaseModel]
+    parameters: type[Parameters]
     row: type[Any]
     summary: str
     needs_now: bool = False
+    example: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Module:
-    """Everything that a module says in HTTP."""
+@dataclass(frozen=True, kw_only=True)
+class ModuleRoutes:
+    """All routes of a module; `description` stands above them in the document."""
 
     stream_type: str
     plural: str
     row: type[Any]
-    commands: Sequence[Command]
-    listing: Listing
+    description: str
+    commands: Sequence[CommandRoute]
+    listing: ListRoute
+
+    @property
+    def noun(self) -> str:
+        """The name of its resource in the document, such as Task."""
+        return self.stream_type.capitalize()
+
+    @cached_property
+    def schema(self) -> type[Schema]:
+        """The schema of a single resource."""
+        return resource(self.row, self.noun)
+
+    @cached_property
+    def listed(self) -> type[Schema]:
+        """The schema of a row in the list, which may tell more."""
+        if self.listing.row is self.row:
+            return self.schema
+        return resource(self.listing.row, self.listing.row.__name__)
 
 
 @lru_cache
@@ -97,10 +116,10 @@ def _named(command: str) -> tuple[str, frozenset[str]]:
     return names[0], frozenset(names)
 
 
-def build(spec: Command, target: UUID, body: Body, command_id: UUID) -> Any:
+def build(route: CommandRoute, target: UUID, body: Body, command_id: UUID) -> Any:
     """Return the command that a body means for a target."""
-    cls = COMMANDS[spec.name]
-    subject, names = _named(spec.name)
+    cls = COMMANDS[route.name]
+    subject, names = _named(route.name)
     given = body.arguments()
     given.pop("id", None)
     given[subject] = target
@@ -111,9 +130,9 @@ def build(spec: Command, target: UUID, body: Body, command_id: UUID) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """A command as it came: where to, with what, and how it is told from others."""
+    """A command as it came; the fingerprint tells it from others of the same key."""
 
-    spec: Command
+    route: CommandRoute
     target: UUID
     body: Body
     command_id: UUID
@@ -122,7 +141,7 @@ class Parsed:
 
 
 def parse(
-    spec: Command,
+    route: CommandRoute,
     caller: Caller,
     command_id: UUID,
     target: UUID | None,
@@ -131,37 +150,37 @@ def parse(
     prefix: str = "",
 ) -> Parsed:
     """Validate a body for a command. Raises Several."""
-    body = reading.validated(spec.body, raw, prefix)
+    body = parsing.validated(route.body, raw, prefix)
     own = getattr(body, "id", None)
-    mark = receipts.fingerprint(caller.user_id, spec.name, target, raw, expected)
+    mark = receipts.fingerprint(caller.user_id, route.name, target, raw, expected)
     id = target or own or new_id()
-    return Parsed(spec, id, body, command_id, mark, expected)
+    return Parsed(route, id, body, command_id, mark, expected)
 
 
-def order(request: Request, caller: Caller, parsed: Parsed) -> Order:
+def command_request(request: Request, caller: Caller, parsed: Parsed) -> CommandRequest:
     """Return what goes into the lane."""
-    return Order(
-        command=build(parsed.spec, parsed.target, parsed.body, parsed.command_id),
-        context=reading.context(request, caller, parsed.command_id),
+    return CommandRequest(
+        command=build(parsed.route, parsed.target, parsed.body, parsed.command_id),
+        context=parsing.context(request, caller, parsed.command_id),
         fingerprint=parsed.fingerprint,
         expected_version=parsed.expected,
     )
 
 
-def command_handler(spec: Command, plural: str) -> Handler:
+def command_handler(route: CommandRoute, plural: str) -> Handler:
     """Return the handler of a command's route."""
 
     async def handle(request: Request) -> Response:
-        machine = machine_of(request)
-        caller = await machine.member(request)
-        raw = await reading.read_json(request, machine.body_limit)
+        services = services_of(request)
+        caller = await services.member(request)
+        raw = await parsing.read_json(request, services.body_limit)
         refuse_parameters(request)
-        target = reading.path_id(request) if "id" in request.path_params else None
-        id = reading.command_id(request, caller)
-        expected = reading.expected_version(request)
-        parsed = parse(spec, caller, id, target, raw, expected)
-        answer = await machine.lane.send(order(request, caller, parsed))
-        return answered(request, answer, spec.status, plural)
+        target = parsing.path_id(request) if "id" in request.path_params else None
+        id = parsing.command_id(request, caller)
+        expected = parsing.expected_version(request)
+        parsed = parse(route, caller, id, target, raw, expected)
+        answer = await services.lane.send(command_request(request, caller, parsed))
+        return answered(request, answer, route.status, plural)
 
     return handle
 
@@ -176,7 +195,7 @@ def refuse_parameters(request: Request) -> None:
 
 def answered(request: Request, answer: Answer, status: int, plural: str) -> Response:
     """Return a command's answer: the resource after it, and what was appended."""
-    headers = {"Metacortex-Sequence": str(answer.sequence)}
+    headers = sequence_header(answer.sequence)
     if answer.stored is not None:
         headers["ETag"] = f'"{answer.stored.version}"'
         if status == 201:
@@ -185,7 +204,7 @@ def answered(request: Request, answer: Answer, status: int, plural: str) -> Resp
         headers["Idempotency-Replayed"] = "true"
     return envelope.answer(
         request,
-        resource(answer),
+        resource_of(answer),
         command_meta(answer),
         status=status,
         headers=headers,
@@ -207,7 +226,7 @@ def command_meta(answer: Answer) -> dict[str, Any]:
     }
 
 
-def resource(answer: Answer) -> bytes:
+def resource_of(answer: Answer) -> bytes:
     """Return the resource after a command, exactly as a query will show it."""
     stored, type = answer.stored, answer.receipt.stream_type
     if stored is None or type is None:
@@ -232,101 +251,19 @@ def _shown_fields(stream_type: str) -> tuple[type[Any], tuple[str, ...]]:
     return row, tuple(it.name for it in fields(row) if it.name not in meta)
 
 
-def listing_handler(listing: Listing) -> Handler:
+def list_handler(route: ListRoute) -> Handler:
     """Return the handler of a list's route."""
 
     def make(caller: Caller, query: str, request: Request) -> ListQuery:
-        given = reading.parameters(listing.parameters, query).model_dump()
-        if listing.needs_now:
+        given = parsing.parameters(route.parameters, query).model_dump()
+        if route.needs_now:
             given["now"] = clock.now()
-        return list_query(listing.query, caller.workspace_id, given)
+        return list_query(route.query, caller.workspace_id, given)
 
-    return pages(make, USERS)
-
-
-def list_query(
-    cls: type[ListQuery], workspace_id: UUID, given: Mapping[str, Any]
-) -> ListQuery:
-    """Return the query of checked parameters. Raises Malformed."""
-    values = dict(given)
-    sort = values.pop("sort", None)
-    known = [name for name in cls.sorts if name != "relevance" or values.get("q")]
-    values["sort"] = _sort(known, sort) if sort else ()
-    if values.get("page") is not None and values.get("cursor") is not None:
-        raise Malformed(
-            "invalid_parameter",
-            "page and cursor exclude each other",
-            source={"parameter": "cursor"},
-        )
-    return cls(workspace_id=workspace_id, **values)
+    return page_handler(make, USERS)
 
 
-def _sort(known: Sequence[str], sort: str) -> tuple[str, ...]:
-    names = tuple(sort.split(","))
-    for name in names:
-        if name.removeprefix("-") not in known:
-            raise Malformed(
-                "invalid_parameter",
-                f"One may sort by {', '.join(known)}, with - for descending",
-                source={"parameter": "sort"},
-            )
-    return names
-
-
-def pages(
-    make: Callable[[Caller, str, Request], ListQuery],
-    roles: Sequence[Role],
-    *,
-    of_something: bool = False,
-) -> Handler:
-    """Return a handler that answers a page of whatever query `make` returns.
-
-    A list `of_something` is that of one resource: if it is empty, there is no such.
-    """
-
-    async def handle(request: Request) -> Response:
-        machine = machine_of(request)
-        caller = allow(machine.caller(request), roles)
-        raw = request.scope["query_string"].decode("latin-1")
-        path = request.scope["path"]
-        fresh = reading.freshness(request, machine.waits)
-        key = (caller.workspace_id, path, raw)
-        query = machine.kept_query(key)
-        if query is None or not query.timeless:
-            query = make(caller, raw, request)
-            machine.keep_query(key, query)
-        seen = await machine.queries.shown(caller.workspace_id, fresh)
-        tag = f'W/"{seen.sequence}-{seen.rebuilds}-{crc32(repr(key).encode()):x}"'
-        if query.timeless and reading.matches(request, tag):
-            headers = {"ETag": tag, "Metacortex-Sequence": str(seen.sequence)}
-            return Response(status_code=304, headers=headers)
-        page = await machine.queries.page(query, key, seen)
-        if of_something and not page.total:
-            raise NotFound("not_found")
-        meta: dict[str, Any] = {
-            "page": query.page or (None if query.cursor else 1),
-            "per_page": query.per_page,
-            "total": page.total,
-            "next_cursor": page.next_cursor,
-            "sequence": page.shown.sequence,
-        }
-        headers = {"Metacortex-Sequence": str(page.shown.sequence)}
-        if query.timeless and page.shown == seen:
-            headers["ETag"] = tag
-        stale(meta, fresh, page.shown.sequence)
-        tagged = "ETag" in headers
-        return envelope.listing(request, page.documents, meta, headers, tagged)
-
-    return handle
-
-
-def stale(meta: dict[str, Any], fresh: Any, sequence: int) -> None:
-    """Say so where a lenient client gets less than it asked for."""
-    if sequence < fresh.sequence:
-        meta["stale"] = True
-
-
-class OneParameters(Parameters):
+class PastParameters(Parameters):
     """The resource as it was: at an instant, or at a version."""
 
     as_of: Instant | None = None
@@ -335,50 +272,46 @@ class OneParameters(Parameters):
     """As it was at this version."""
 
 
-def one_handler(module: Module) -> Handler:
+def get_handler(module: ModuleRoutes) -> Handler:
     """Return the handler of a single resource, present or past."""
 
     async def handle(request: Request) -> Response:
-        machine = machine_of(request)
-        caller = allow(machine.caller(request), USERS)
-        id = reading.path_id(request)
-        given = reading.parameters(OneParameters, request.url.query)
-        if given.as_of is not None and given.version is not None:
-            raise Malformed(
-                "invalid_parameter",
-                "as_of and version exclude each other",
-                source={"parameter": "version"},
-            )
-        fresh = reading.freshness(request, machine.waits)
-        where = (module.stream_type, caller.workspace_id, id)
-        meta: dict[str, Any] = {}
-        seen = 0
-        if fresh.sequence:
-            seen = (await machine.queries.shown(caller.workspace_id, fresh)).sequence
-        if given.as_of is not None or given.version is not None:
-            sequence, found = await machine.queries.past(
-                *where, version=given.version, as_of=given.as_of
-            )
-            stale(meta, fresh, seen)
+        read = read_of(request)
+        where = (module.stream_type, read.caller.workspace_id, parsing.path_id(request))
+        past = _past(request)
+        shown = (await read.shown()).sequence if read.fresh.sequence else 0
+        if past:
+            sequence, found = await read.services.queries.past(*where, **past)
         else:
-            sequence, found = await machine.queries.one(*where)
-            stale(meta, fresh, sequence)
+            sequence, found = await read.services.queries.one(*where)
+            shown = sequence
         version = orjson.loads(found)["version"]
-        headers = {"ETag": f'"{version}"', "Metacortex-Sequence": str(sequence)}
-        return envelope.answer(
-            request, found, {"sequence": sequence, **meta}, headers=headers
-        )
+        headers = {"ETag": f'"{version}"', **sequence_header(sequence)}
+        meta = {**read.meta(shown), "sequence": sequence}
+        return envelope.answer(request, found, meta, headers=headers)
 
     return handle
 
 
-def history_handler(module: Module) -> Handler:
+def _past(request: Request) -> Mapping[str, Any]:
+    """Return which past is asked for, if any. Raises Malformed."""
+    given = parsing.parameters(PastParameters, request.url.query)
+    if given.as_of is not None and given.version is not None:
+        raise Malformed(
+            "invalid_parameter",
+            "as_of and version exclude each other",
+            source={"parameter": "version"},
+        )
+    return given.model_dump(exclude_none=True)
+
+
+def history_handler(module: ModuleRoutes) -> Handler:
     """Return the handler of a resource's task log, newest first."""
 
     def make(caller: Caller, query: str, request: Request) -> ListQuery:
-        given = reading.parameters(PageParameters, query).model_dump()
-        given["stream_id"] = reading.path_id(request)
+        given = parsing.parameters(PageParameters, query).model_dump()
+        given["stream_id"] = parsing.path_id(request)
         given["stream_type"] = (module.stream_type,)
         return list_query(ListActivity, caller.workspace_id, given)
 
-    return pages(make, (*USERS, Role.AUDITOR), of_something=True)
+    return page_handler(make, (*USERS, Role.AUDITOR), must_exist=True)

@@ -5,7 +5,7 @@ from types import FrameType
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from metacortex.api import door, envelope
+from metacortex.api import envelope, middleware
 from metacortex.api.app import create_app
 from metacortex.kernel.errors import Malformed
 from metacortex.kernel.ids import new_id
@@ -17,8 +17,15 @@ class Protocol(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:
         """Answer, and hang up."""
-        response = envelope.failure(str(new_id()), Malformed("bad_request", msg))
-        headers = [*response.raw_headers, *door.fixed(), (b"connection", b"close")]
+        id = str(new_id())
+        response = envelope.failure(id, Malformed("bad_request", msg))
+        headers = [
+            *response.raw_headers,
+            *middleware.security_headers(),
+            (b"x-request-id", id.encode()),
+            (b"x-correlation-id", id.encode()),
+            (b"connection", b"close"),
+        ]
         lines = [b"HTTP/1.1 400 Bad Request", *map(b": ".join, headers)]
         self.transport.write(b"\r\n".join([*lines, b"", response.body]))
         self.transport.close()
@@ -29,9 +36,9 @@ class Server(uvicorn.Server):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begin to end."""
-        machine = getattr(self.config.app.state, "machine", None)  # type: ignore
-        if machine is not None:
-            machine.closing = True
+        services = getattr(self.config.app.state, "services", None)  # type: ignore
+        if services is not None:
+            services.closing = True
         super().handle_exit(sig, frame)
 
 

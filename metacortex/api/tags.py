@@ -1,14 +1,17 @@
 """Tags in HTTP: request bodies and routes."""
 
 from typing import Annotated
+from uuid import UUID
 
 from pydantic import Field
 
-from metacortex.api.bodies import Body, Changes, Colour, Id, Name, Nothing
-from metacortex.api.routes import Command, Listing, ListParameters, Module, Search
+from metacortex.api.fields import Body, Changes, Colour, Id, Name, Nothing
+from metacortex.api.pages import ListParameters, Search
+from metacortex.api.routes import CommandRoute, ExampleStep, ListRoute, ModuleRoutes
 from metacortex.commands import tags as rules
 from metacortex.queries.tags import ListTags, TagRow
 
+OTHER = UUID("0199d2c4-6f3e-7c11-9a55-0d9f3b1f6a01")  # in examples
 TagName = Annotated[Name, Field(max_length=rules.NAME_LIMIT)]
 
 
@@ -16,7 +19,7 @@ class CreateTagBody(Body):
     """A new tag; an id is made unless one is given."""
 
     id: Id | None = None
-    """One of the client's own; one is made without it."""
+    """An id chosen by the client; the server makes one without it."""
     name: TagName
     """No other tag's, whatever its case."""
     colour: Colour | None = None
@@ -41,27 +44,61 @@ class MergeTagBody(Body):
 
     into: Id
 
-    examples = {"into": "0199d2c4-6f3e-7c11-9a55-0d9f3b1f6a01"}
+    examples = {"into": str(OTHER)}
 
 
 class TagFilters(ListParameters):
     """Which tags."""
 
     q: Search | None = None
-    """Words to be found; "in a row", or, -without."""
+    """Words to search for; "a phrase", or, -excluded (as web search does)."""
     deleted: bool = False
-    """Deleted ones instead of the others."""
+    """true: only deleted ones; false: only others."""
 
 
-MODULE = Module(
+MODULE = ModuleRoutes(
     stream_type="tag",
     plural="tags",
     row=TagRow,
+    description="Tags: labels of tasks.",
     commands=(
-        Command("tag.create", "POST", "", CreateTagBody, "Create a tag", 201),
-        Command("tag.edit", "PATCH", "/{id}", EditTagBody, "Rename or recolour a tag"),
-        Command("tag.delete", "DELETE", "/{id}", Nothing, "Delete a tag"),
-        Command("tag.merge", "POST", "/{id}/merge", MergeTagBody, "Merge a tag"),
+        CommandRoute(
+            "tag.create",
+            "POST",
+            "",
+            CreateTagBody,
+            "Create a tag",
+            201,
+            errors=("already_exists", "name_taken"),
+        ),
+        CommandRoute(
+            "tag.edit",
+            "PATCH",
+            "/{id}",
+            EditTagBody,
+            "Rename or recolour a tag",
+            errors=("tag_deleted", "name_taken"),
+        ),
+        CommandRoute(
+            "tag.delete",
+            "DELETE",
+            "/{id}",
+            Nothing,
+            "Delete a tag",
+            errors=("tag_deleted",),
+        ),
+        CommandRoute(
+            "tag.merge",
+            "POST",
+            "/{id}/merge",
+            MergeTagBody,
+            "Merge a tag",
+            errors=("tag_deleted", "merge_into_itself", "unknown_reference"),
+            example_after=[
+                ExampleStep("tag.create", OTHER),
+                ExampleStep("tag.edit", OTHER),
+            ],
+        ),
     ),
-    listing=Listing(ListTags, TagFilters, TagRow, "List tags"),
+    listing=ListRoute(ListTags, TagFilters, TagRow, "List tags"),
 )

@@ -1,11 +1,12 @@
 """Tasks in HTTP: request bodies and routes."""
 
 import datetime as dt
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
-from metacortex.api.bodies import (
+from metacortex.api.fields import (
     Body,
     Changes,
     Clean,
@@ -15,13 +16,15 @@ from metacortex.api.bodies import (
     Instant,
     Name,
     Nothing,
+    Priority,
+    TaskStatus,
     UserId,
     WallTime,
     Zone,
 )
-from metacortex.api.routes import Command, Listing, ListParameters, Module, Search
+from metacortex.api.pages import ListParameters, Search
+from metacortex.api.routes import CommandRoute, ExampleStep, ListRoute, ModuleRoutes
 from metacortex.commands import tasks as rules
-from metacortex.events.tasks import Priority, Status
 from metacortex.queries.tasks import ListTasks, TaskRow
 
 Title = Annotated[Name, Field(max_length=rules.TITLE_LIMIT)]
@@ -37,7 +40,7 @@ class CreateTaskBody(Body):
     """A new task; a subtask takes project and tags of its parent unless given."""
 
     id: Id | None = None
-    """One of the client's own; one is made without it."""
+    """An id chosen by the client; the server makes one without it."""
     title: Title
     description: Description | None = None
     """Markdown."""
@@ -150,11 +153,23 @@ class CommentTaskBody(Body):
     examples = {"body": "They call back on Monday"}
 
 
+def _expanded(states: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the states with those that `open` stands for, each once."""
+    found = [
+        one for state in states for one in (rules.OPEN if state == "open" else (state,))
+    ]
+    return tuple(dict.fromkeys(found))
+
+
 class TaskFilters(ListParameters):
     """Which tasks; a repeated parameter means any of its values."""
 
-    status: tuple[Status, ...] = ()
+    status: Annotated[
+        tuple[TaskStatus | Literal["open"], ...], AfterValidator(_expanded)
+    ] = ()
+    """In this state; open: pending, in progress or blocked."""
     priority: tuple[Priority, ...] = ()
+    """Of this priority."""
     project_id: tuple[Id | Literal["none"], ...] = ()
     """In this project; none: in no project."""
     parent_id: tuple[Id | Literal["none"], ...] = ()
@@ -169,59 +184,120 @@ class TaskFilters(ListParameters):
     due_to: Day | None = None
     """Due on this day or sooner."""
     overdue: bool | None = None
-    """Open and past what is due, or anything else."""
+    """true: open tasks past their deadline; false: all others."""
     time_zone: Zone = "UTC"
-    """Whose day it is for what is due without a time zone."""
+    """IANA time zone of deadlines that name none."""
     q: Search | None = None
-    """Words to be found; "in a row", or, -without."""
+    """Words to search for; "a phrase", or, -excluded (as web search does)."""
     updated_since: Instant | None = None
     """Changed at this instant or later."""
     archived: bool | None = None
-    """Only archived ones, or only others; both without it."""
+    """true: only archived ones; false: only others; both without it."""
     deleted: bool = False
-    """Deleted ones instead of the others."""
+    """true: only deleted ones; false: only others."""
 
 
-_PLAIN = (
-    ("start", "Start a task"),
-    ("unblock", "Unblock a task"),
-    ("reopen", "Reopen a completed or cancelled task"),
-    ("cancel", "Cancel a task"),
-    ("archive", "Archive a task"),
-    ("unarchive", "Take a task out of the archive"),
-    ("restore", "Restore a task with what was deleted along"),
+_NOT_OPEN = ("task_deleted", "task_archived", "project_archived")
+_STATE = (*_NOT_OPEN, "invalid_transition")
+_PLACE = (
+    "unknown_reference",
+    "project_archived",
+    "project_deleted",
+    "parent_archived",
+    "parent_deleted",
+    "depth_exceeded",
 )
+_FIELDS = ("unknown_reference", "member_unknown", "too_many_tags")
 
-MODULE = Module(
+
+def _plain(
+    verb: str, summary: str, errors: Sequence[str], after: str = ""
+) -> CommandRoute:
+    """Return the route of a command that takes no arguments."""
+    steps = [ExampleStep(f"task.{after}")] if after else []
+    return CommandRoute(
+        f"task.{verb}",
+        "POST",
+        f"/{{id}}/{verb}",
+        Nothing,
+        summary,
+        errors=errors,
+        example_after=steps,
+    )
+
+
+MODULE = ModuleRoutes(
     stream_type="task",
     plural="tasks",
     row=TaskRow,
+    description="Tasks and subtasks: what is to be done.",
     commands=(
-        Command("task.create", "POST", "", CreateTaskBody, "Create a task", 201),
-        Command("task.edit", "PATCH", "/{id}", EditTaskBody, "Edit a task"),
-        Command("task.block", "POST", "/{id}/block", BlockTaskBody, "Block a task"),
-        Command(
+        CommandRoute(
+            "task.create",
+            "POST",
+            "",
+            CreateTaskBody,
+            "Create a task",
+            201,
+            errors=("already_exists", *_PLACE, *_FIELDS),
+        ),
+        CommandRoute(
+            "task.edit",
+            "PATCH",
+            "/{id}",
+            EditTaskBody,
+            "Edit a task",
+            errors=(*_NOT_OPEN, *_FIELDS),
+        ),
+        CommandRoute(
+            "task.block",
+            "POST",
+            "/{id}/block",
+            BlockTaskBody,
+            "Block a task",
+            errors=_STATE,
+        ),
+        CommandRoute(
             "task.complete",
             "POST",
             "/{id}/complete",
             CompleteTaskBody,
             "Complete a task",
+            errors=(*_STATE, "open_subtasks"),
         ),
-        Command("task.move", "POST", "/{id}/move", MoveTaskBody, "Move a task"),
-        Command(
+        CommandRoute(
+            "task.move",
+            "POST",
+            "/{id}/move",
+            MoveTaskBody,
+            "Move a task",
+            errors=(*_NOT_OPEN, *_PLACE, "cycle_detected"),
+        ),
+        CommandRoute(
             "task.comment",
             "POST",
             "/{id}/comment",
             CommentTaskBody,
             "Comment on a task",
+            errors=_NOT_OPEN,
         ),
-        Command(
-            "task.delete", "DELETE", "/{id}", Nothing, "Delete a task with its subtasks"
+        CommandRoute(
+            "task.delete",
+            "DELETE",
+            "/{id}",
+            Nothing,
+            "Delete a task with its subtasks",
+            errors=(*_NOT_OPEN, "project_deleted"),
         ),
-        *(
-            Command(f"task.{verb}", "POST", f"/{{id}}/{verb}", Nothing, summary)
-            for verb, summary in _PLAIN
+        _plain("start", "Start a task", _STATE),
+        _plain("unblock", "Unblock a task", _STATE, "block"),
+        _plain("reopen", "Reopen a completed or cancelled task", _STATE, "complete"),
+        _plain("cancel", "Cancel a task", _STATE),
+        _plain("archive", "Archive a task", _NOT_OPEN),
+        _plain("unarchive", "Take a task out of the archive", _NOT_OPEN, "archive"),
+        _plain(
+            "restore", "Restore a task with what was deleted along", _PLACE, "delete"
         ),
     ),
-    listing=Listing(ListTasks, TaskFilters, TaskRow, "List tasks", needs_now=True),
+    listing=ListRoute(ListTasks, TaskFilters, TaskRow, "List tasks", needs_now=True),
 )

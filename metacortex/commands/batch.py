@@ -23,13 +23,21 @@ from metacortex.commands.message import (
     Unit,
 )
 from metacortex.commands.receipts import Outcome, Receipt
-from metacortex.commands.registry import DECIDER_OF, DECIDERS, NAMES, STREAM_OF
-from metacortex.commands.repository import Changes, Stored
+from metacortex.commands.registry import DECIDERS, NAMES, STREAM_OF, addressed
+from metacortex.commands.repository import BatchChanges, Stored
 from metacortex.commands.space import Space, Spaces
 from metacortex.events import codec, merkle
 from metacortex.events.record import SALT_BYTES, canonical, leaf, payload_hash
 from metacortex.kernel.clock import rfc3339
-from metacortex.kernel.decider import Elsewhere, Facts, Found, LookUp, Need, Stream
+from metacortex.kernel.decider import (
+    Elsewhere,
+    Facts,
+    Found,
+    LookUp,
+    Need,
+    Revert,
+    Stream,
+)
 from metacortex.kernel.errors import (
     Invalid,
     MetaCortexError,
@@ -79,16 +87,10 @@ def step(asks: Any) -> Step:
     """Return the step of a command, of what an undo touches, or of an error."""
     if isinstance(asks, MetaCortexError):
         return Step(asks, ())
-    if isinstance(asks, undo.Touched):
-        reverting = DECIDERS[asks.stream_type].revert(
-            asks.stream_id, undo.swapped(asks)
-        )
-        return Step(asks, DECIDERS[asks.stream_type].needs(reverting))
-    decider = DECIDER_OF[asks.__class__]
-    born = None
-    if asks.__class__ in decider.births:
-        born = Stream(decider.stream_type, decider.stream_id(asks))
-    return Step(asks, decider.needs(asks), born)
+    command = asks.planned() if isinstance(asks, undo.Touched) else asks
+    decider, stream = addressed(command)
+    born = stream if command.__class__ in decider.births else None
+    return Step(asks, decider.needs(command), born)
 
 
 class Batch:
@@ -96,7 +98,7 @@ class Batch:
 
     def __init__(self, spaces: Spaces, now: datetime) -> None:
         self._spaces = spaces
-        self._now, self._now_text = now, rfc3339(now)
+        self._clock, self._clock_text = now, rfc3339(now)
         self._begun: dict[UUID, Space] = {}
         self._salts = b""
         self.results: list[list[Result]] = []
@@ -124,7 +126,7 @@ class Batch:
         space = self._begun.get(workspace_id)
         if space is None:
             space = self._begun[workspace_id] = self._spaces[workspace_id]
-            space.begin(self._now, self._now_text)
+            space.begin(self._clock, self._clock_text)
         return space
 
     def _run_one(self, request: Request, steps: Sequence[Step], space: Space) -> Result:
@@ -158,7 +160,7 @@ class Batch:
         assert own is not None, "every request has a step"
         stored = space.stored[own[0]].get(own[1])
         outcome: Outcome = "applied" if refs else "unchanged"
-        receipt = self._receipt(request, outcome, own, stored, refs, None)
+        receipt = self._receipt(request, outcome, own, stored, refs, None, space.at)
         space.keep(receipt)
         return Answer(
             receipt=receipt, stored=stored, sequence=space.head.sequence, events=refs
@@ -173,9 +175,8 @@ class Batch:
             raise command
         if isinstance(command, undo.Touched):
             command = self._reverting(command, space)
-            needs = DECIDER_OF[command.__class__].needs(command)
-        decider = DECIDER_OF[command.__class__]
-        type, stream_id = decider.stream_type, decider.stream_id(command)
+            needs = DECIDERS[command.stream_type].needs(command)
+        decider, (type, stream_id) = addressed(command)
         before = space.stored[type].get(stream_id)
         expected = request.expected_version
         if expected is not None and (before or command.__class__ in decider.births):
@@ -190,14 +191,13 @@ class Batch:
                 refs.append(self._append(request, stream_id, decided, len(refs), space))
         return type, stream_id
 
-    def _reverting(self, touched: undo.Touched, space: Space) -> Any:
+    def _reverting(self, touched: undo.Touched, space: Space) -> Revert:
         stored = space.stored[touched.stream_type][touched.stream_id]
         try:
-            changes = undo.back(touched, stored.state, stored.version)
+            return touched.revert(stored.state, stored.version)
         except UndoConflict:
             self.unfinished = True
             raise
-        return DECIDERS[touched.stream_type].revert(touched.stream_id, changes)
 
     def _facts(self, context: Context, needs: Sequence[Need], space: Space) -> Facts:
         streams: dict[Stream, Any] = {}
@@ -210,7 +210,7 @@ class Batch:
                 of_type = space.states[type]
                 found[need] = tuple(Found(id, of_type[id]) for id in ids)
         return Facts(
-            now=self._now, actor_id=context.actor_id, streams=streams, found=found
+            now=space.at, actor_id=context.actor_id, streams=streams, found=found
         )
 
     def _append(
@@ -290,6 +290,7 @@ class Batch:
         stored: Stored | None,
         refs: Sequence[EventRef],
         error: MetaCortexError | None,
+        at: datetime,
     ) -> Receipt:
         context = request.context
         return Receipt(
@@ -306,7 +307,7 @@ class Batch:
             version=stored.version if stored else None,
             first_sequence=refs[0].sequence if refs else None,
             last_sequence=refs[-1].sequence if refs else None,
-            recorded_at=self._now,
+            recorded_at=at,
             correlation_id=context.correlation_id,
             request_id=context.request_id,
         )
@@ -314,14 +315,16 @@ class Batch:
     def _refuse(self, request: Request, error: Any, space: Space) -> None:
         """Leave a receipt of the refusal, for the auditor."""
         if error.code != "idempotency_key_reused":
-            space.keep(self._receipt(request, "refused", None, None, (), error))
+            receipt = self._receipt(request, "refused", None, None, (), error, space.at)
+            space.keep(receipt)
 
-    def close(self) -> Changes:
+    def close(self) -> BatchChanges:
         """Advance the heads, once, and return all that is to be saved."""
-        changes = Changes([], [], {}, [])
+        changes = BatchChanges([], [], [], {}, [])
         for workspace_id, space in self._begun.items():
             if kept := space.kept():
                 changes.heads.append(space.close())
+                changes.bases.append(space.base)
                 changes.rows += space.rows
                 changes.receipts += kept
                 for type, stored in space.changed().items():

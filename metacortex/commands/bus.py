@@ -9,21 +9,27 @@ next batch can be prepared while one is saved, and save only if nobody came betw
 
 import asyncio
 import random
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from metacortex.commands import receipts, repository, undo
+from metacortex.commands import repository, undo
 from metacortex.commands.batch import Batch, Planned, Step, step
 from metacortex.commands.message import Answer, EventRef, Request, Result, Unit
 from metacortex.commands.receipts import Receipt
 from metacortex.commands.registry import DECIDERS
-from metacortex.commands.repository import Loaded, Reading, Stored, Unborn, Writing
+from metacortex.commands.repository import (
+    BatchChanges,
+    Loaded,
+    Reading,
+    Stored,
+    Unborn,
+    Writing,
+)
 from metacortex.commands.space import Spaces
 from metacortex.commands.wanted import Wanted
 from metacortex.events import codec, log
@@ -33,10 +39,10 @@ from metacortex.kernel.database import (
     ReadConnection,
     WriteConnection,
     autocommit,
-    is_transient,
     straight,
 )
-from metacortex.kernel.errors import MetaCortexError, NotFound, Refused, UndoConflict
+from metacortex.kernel.driver_errors import Meaning, meaning, worth_another
+from metacortex.kernel.errors import MetaCortexError, Unavailable, UndoConflict
 
 ATTEMPTS = 3  # conflicts are rare; more would hide a defect
 BACK_OFF_S = 0.02  # about one transaction of the other party
@@ -52,39 +58,57 @@ class Prepared:
 
 
 class Bus:
-    """Runs units; holds nothing between them."""
+    """Runs units; holds nothing between them. `now` is the clock of this process."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(
+        self, engine: AsyncEngine, *, now: Callable[[], datetime] = clock.now
+    ) -> None:
         self._engine = engine
+        self._now = now
         self._single = autocommit(engine)
         self._straight = straight(engine)
 
     async def execute(self, units: Sequence[Unit]) -> list[list[Result]]:
         """Return one result per request; all that was applied is committed.
 
-        Raises what the database raised, with nothing committed or, if the connection
-        broke at the commit, with the outcome unknown: the same units may be sent again.
+        Raises what the database raised, with nothing committed, or Unavailable if that
+        is not known, since a connection broke: the same units may be sent again.
         """
         plans = await self._plan(units)
+        unknown = False
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 prepared = await self._transact(plans)
                 break
-            except SQLAlchemyError as error:
-                if attempt == ATTEMPTS or not _worth_another(error):
+            except Exception as error:
+                unknown = unknown or meaning(error) is Meaning.LOST
+                if attempt == ATTEMPTS or not worth_another(error):
+                    if unknown:
+                        raise Unavailable("outcome_unknown") from error
                     raise
                 await asyncio.sleep(BACK_OFF_S * attempt * (1 + random.random()))
-        return await self.finish(prepared)
+        try:
+            return await self.finish(prepared)
+        except Exception as error:
+            if meaning(error) is None:
+                raise
+            raise Unavailable("outcome_unknown") from error  # committed, not read back
 
-    async def prepare(self, units: Sequence[Unit], spaces: Spaces) -> Prepared:
+    async def prepare(
+        self, units: Sequence[Unit], spaces: Spaces, *, saving: bool = False
+    ) -> Prepared:
         """Decide a batch over what is known and what else it needs; write nothing.
 
+        `saving`: the batch before may not be saved yet, so that others may still read
+        what was there before it.
         Takes commands to be new, and what they give birth to not to exist: saving
         tells. Afterwards the spaces are as the batch leaves them. Raises Stale, and
         what the database raises; the spaces are then of no more use.
         """
+        if not saving:
+            spaces.unsaved = frozenset()
         plans = await self._plan(units)
-        now = clock.now()
+        now = self._now()
         wanted = Wanted(plans, spaces, now)
         while (reading := wanted.reading()) is not None:
             row = await self._straight.row(reading.statement, reading.values)
@@ -95,12 +119,15 @@ class Bus:
             await self._ensure_heads(missing)
         spaces.weight += sum(len(plan.unit.requests) for plan in plans)
         batch = _decided(plans, spaces, now)
-        return Prepared(plans, batch, _writing(batch, wanted.unborn))
+        changes = batch.close()
+        spaces.unsaved = frozenset(head.workspace_id for head in changes.heads)
+        return Prepared(plans, batch, _writing(changes, wanted.unborn))
 
     async def commit(self, prepared: Prepared) -> bool:
         """Save what was prepared; return False, with nothing saved, if it is stale.
 
-        Raises what the database raised, as `execute` does.
+        Raises what the database raised; the outcome is unknown if that was a connection
+        that broke.
         """
         writing = prepared.writing
         if writing is None:
@@ -154,8 +181,8 @@ class Bus:
                 if not (missing := workspaces - loaded.heads.keys()):
                     if loaded.stale:
                         loaded = await _load(connection, reading)
-                    batch = _decided(plans, Spaces.of(loaded), clock.now())
-                    writing = _writing(batch)
+                    batch = _decided(plans, Spaces.of(loaded), self._now())
+                    writing = _writing(batch.close())
                     if writing is not None:
                         await _save(connection, writing)
                     return Prepared(plans, batch, writing)
@@ -183,9 +210,10 @@ def _decided(plans: Sequence[Planned], spaces: Spaces, now: datetime) -> Batch:
     return batch
 
 
-def _writing(batch: Batch, unborn: Iterable[Unborn] | None = None) -> Writing | None:
+def _writing(
+    changes: BatchChanges, unborn: Iterable[Unborn] | None = None
+) -> Writing | None:
     """Return what saves a batch; None if there is nothing to save."""
-    changes = batch.close()
     if not changes.heads:
         return None
     if unborn is None:
@@ -193,33 +221,15 @@ def _writing(batch: Batch, unborn: Iterable[Unborn] | None = None) -> Writing | 
     return repository.writing(changes, first=True, unborn=unborn)
 
 
-def _worth_another(error: SQLAlchemyError) -> bool:
-    """Tell whether the same batch may succeed now; receipts make a repeat harmless.
-
-    A connection that broke may only have been an old one: the pool has others.
-    """
-    broken = isinstance(error, DBAPIError) and error.connection_invalidated
-    return broken or is_transient(error)
-
-
 async def _steps(reader: ReadConnection, request: Request) -> list[Step]:
     """Return the step of the command itself, or for an undo of what it undoes."""
     if not isinstance(request.command, undo.Undo):
         return [step(request.command)]
-    workspace_id = request.context.workspace_id
-    receipt = await receipts.find(reader, workspace_id, request.command.command_id)
-    if receipt is None:
-        return [step(NotFound("not_found"))]
-    if receipt.first_sequence is None or receipt.last_sequence is None:
-        return [step(Refused("not_undoable"))]
-    records = await log.read_range(
-        reader, workspace_id, receipt.first_sequence, receipt.last_sequence
-    )
     try:
-        events = (codec.read(record) for record in records)
-        return [step(it) for it in undo.touched(events, receipt.stream_id)]
+        found = await undo.plan(reader, request.context.workspace_id, request.command)
     except MetaCortexError as error:
         return [step(error)]
+    return [step(touched) for touched in found]
 
 
 async def _finished(

@@ -10,7 +10,7 @@ lane, so that its commands keep the order in which they came
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from uuid import UUID
 
 import structlog
@@ -19,7 +19,13 @@ from metacortex.commands.bus import Bus, Prepared
 from metacortex.commands.message import Answer, Request, Result, Unit
 from metacortex.commands.space import Spaces, Stale
 from metacortex.commands.undo import Undo
-from metacortex.kernel.database import is_unreachable
+from metacortex.kernel.driver_errors import (
+    Meaning,
+    is_unreachable,
+    meaning,
+    public,
+    report,
+)
 from metacortex.kernel.errors import MetaCortexError, Overloaded, Unavailable
 
 logger = structlog.get_logger(__name__)
@@ -177,7 +183,8 @@ class _Lane:
             return None
         try:
             try:
-                return await self._bus.prepare(units, self._spaces)
+                saving = not self._idle
+                return await self._bus.prepare(units, self._spaces, saving=saving)
             except Stale:
                 if self._idle:
                     self._spaces = Spaces()
@@ -200,8 +207,10 @@ class _Lane:
 
         Then it has been run again, under locks, before anything that came after it.
         """
+        saved = False
         try:
-            if await self._bus.commit(prepared):
+            saved = await self._bus.commit(prepared)
+            if saved:
                 results = await self._bus.finish(prepared)
                 if self._next_is_ready:
                     self._unanswered = (waiting, results)
@@ -211,24 +220,31 @@ class _Lane:
             self._contend()
         except Exception as error:
             logger.info("batch_not_saved", error=repr(error))
-        await self._run_locked(waiting)
+            saved = saved or meaning(error) is Meaning.LOST
+        await self._run_locked(waiting, unknown=saved)
         return False
 
     def _contend(self) -> None:
         loop = asyncio.get_running_loop()
         self._contended_until = loop.time() + CONTENDED_S
 
-    async def _run_locked(self, waiting: Sequence[_Waiting]) -> None:
-        """Run a batch; if it fails as a whole, only the guilty unit shall fail."""
+    async def _run_locked(
+        self, waiting: Sequence[_Waiting], *, unknown: bool = False
+    ) -> None:
+        """Run a batch; if it fails as a whole, only the guilty unit shall fail.
+
+        `unknown` tells that it may be saved already: then a failure says so.
+        """
         self._spaces = Spaces()  # what is known was decided without this batch
         try:
             results = await self._bus.execute([unit for unit, _ in waiting])
         except Exception as error:
-            if len(waiting) > 1 and not is_unreachable(error):
-                for one in waiting:
-                    await self._run_locked([one])
+            parts = _apart(waiting, error)
+            if len(parts) > 1:
+                for part in parts:
+                    await self._run_locked(part, unknown=unknown)
                 return
-            self._fail(waiting, error)
+            self._fail(waiting, error, unknown)
             return
         self._answer(waiting, results)
 
@@ -247,21 +263,34 @@ class _Lane:
             if not future.done():
                 future.set_result(result)
 
-    def _fail(self, waiting: Sequence[_Waiting], error: Exception) -> None:
-        if is_unreachable(error):
-            logger.warning("database_unavailable", error=repr(error))
-        else:
-            logger.error("command_failed", exc_info=error)
+    def _fail(
+        self, waiting: Sequence[_Waiting], error: Exception, unknown: bool
+    ) -> None:
+        unknown = unknown or isinstance(error, Unavailable)
+        raised = error.__cause__ if isinstance(error, Unavailable) else error
+        report(logger, "command_failed", raised or error, unknown=unknown)
         for _, future in waiting:
             if not future.done():
-                future.set_exception(_public(error))
+                told = Unavailable("outcome_unknown") if unknown else public(error)
+                future.set_exception(told)
+
+
+def _apart(
+    waiting: Sequence[_Waiting], error: Exception
+) -> Collection[Sequence[_Waiting]]:
+    """Return the parts of a batch that failed which are worth trying by themselves.
+
+    Units of one workspace wait for the same lock: they need not do so one by one.
+    """
+    if isinstance(error, Unavailable) or is_unreachable(error):
+        return [waiting]
+    if meaning(error) is not Meaning.BUSY:
+        return [[one] for one in waiting]
+    found: dict[UUID, list[_Waiting]] = {}
+    for one in waiting:
+        found.setdefault(one[0].workspace_id, []).append(one)
+    return found.values()
 
 
 def _undoes(unit: Unit) -> bool:
     return any(it.command.__class__ is Undo for it in unit.requests)
-
-
-def _public(error: Exception) -> MetaCortexError:
-    if is_unreachable(error):
-        return Unavailable("database_unavailable")
-    return MetaCortexError("internal_error")

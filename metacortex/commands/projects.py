@@ -5,9 +5,9 @@ project takes no command but `UnarchiveProject`; its tasks refuse theirs. Its ta
 deleted and restored with all that stands below them, in whatever project that is.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, assert_never
+from typing import assert_never
 from uuid import UUID
 
 from metacortex.events.projects import (
@@ -17,6 +17,7 @@ from metacortex.events.projects import (
     ProjectDeleted,
     ProjectEdited,
     ProjectEvent,
+    ProjectFields,
     ProjectRestored,
     ProjectReverted,
     ProjectUnarchived,
@@ -31,10 +32,13 @@ from metacortex.kernel.decider import (
     Found,
     LookUp,
     Need,
+    Revert,
     Stream,
     Unset,
-    change,
+    birth,
     changed,
+    creation,
+    edit,
 )
 from metacortex.kernel.errors import NotFound, Refused, UndoConflict
 
@@ -95,14 +99,6 @@ class RestoreProject:
     project_id: UUID
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RevertProject:
-    """Put fields of a project back; issued by an undo only."""
-
-    project_id: UUID
-    changes: Mapping[str, Change[Any]]
-
-
 ProjectCommand = (
     CreateProject
     | EditProject
@@ -110,35 +106,32 @@ ProjectCommand = (
     | UnarchiveProject
     | DeleteProject
     | RestoreProject
-    | RevertProject
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Project:
+class Project(ProjectFields):
     """A project as its rules see it."""
 
-    name: str
-    description: str | None
-    colour: str | None
     archived: bool = False
     deleted: bool = False
 
 
-def needs(command: ProjectCommand) -> Sequence[Need]:
+def needs(command: ProjectCommand | Revert) -> Sequence[Need]:
     """Name the streams and look-ups that the rules of a command read."""
+    if isinstance(command, Revert):
+        id = command.stream_id
+        return [Stream(STREAM, id), LookUp("project.family", id)]
     own = Stream(STREAM, command.project_id)
     match command:
         case DeleteProject() | RestoreProject():
             return [own, LookUp("project.family", command.project_id), CLOSED]
-        case RevertProject():
-            return [own, LookUp("project.family", command.project_id)]
         case _:
             return [own]
 
 
 def decide(
-    command: ProjectCommand, project: Project | None, facts: Facts
+    command: ProjectCommand | Revert, project: Project | None, facts: Facts
 ) -> Sequence[ProjectEvent | Elsewhere]:
     """Return what happens. Raises NotFound, Refused."""
     if isinstance(command, CreateProject):
@@ -159,7 +152,7 @@ def decide(
             return [] if project.deleted else _delete(command, project, facts)
         case RestoreProject():
             return _restore(command, facts) if project.deleted else []
-        case RevertProject():
+        case Revert():
             return _revert(command, project, facts)
         case _:
             assert_never(command)
@@ -172,20 +165,12 @@ OFF = Change(True, False)
 def _create(command: CreateProject, project: Project | None) -> Sequence[ProjectEvent]:
     if project is not None:
         raise Refused("already_exists")
-    return [
-        ProjectCreated(
-            name=command.name, description=command.description, colour=command.colour
-        )
-    ]
+    return [creation(ProjectCreated, command)]
 
 
 def _edit(command: EditProject, project: Project) -> Sequence[ProjectEvent]:
-    edited = ProjectEdited(
-        name=change(project.name, command.name),
-        description=change(project.description, command.description),
-        colour=change(project.colour, command.colour),
-    )
-    return [] if edited == ProjectEdited() else [edited]
+    edited = edit(ProjectEdited, project, command)
+    return [] if edited is None else [edited]
 
 
 def _delete(
@@ -252,19 +237,19 @@ def _check_along(tasks: Iterable[Found], project_id: UUID, facts: Facts) -> None
             raise Refused(code, meta={"project_id": str(other_id)})
 
 
-def _revert(
-    command: RevertProject, project: Project, facts: Facts
-) -> Sequence[ProjectEvent]:
-    if "deleted" not in command.changes:
+def _revert(command: Revert, project: Project, facts: Facts) -> Sequence[ProjectEvent]:
+    """Put fields back; a creation is undone by a deletion."""
+    changes = {"deleted": ON} if command.creation else command.changes
+    if "deleted" not in changes:
         _check_present(project)
-    if project.archived and "archived" not in command.changes:
+    if project.archived and "archived" not in changes:
         raise Refused("project_archived")
     live = [
         str(task.id)
-        for task in facts.look_up("project.family", command.project_id)
-        if task.state.project_id == command.project_id and not task.state.deleted
+        for task in facts.look_up("project.family", command.stream_id)
+        if task.state.project_id == command.stream_id and not task.state.deleted
     ]
-    reverted = ProjectReverted(**command.changes)
+    reverted = ProjectReverted(**changes)
     if live and changed(project, reverted).deleted and not project.deleted:
         meta = {"tasks": live[:NAMED_LIMIT], "count": len(live)}
         raise UndoConflict("undo_conflict", meta=meta)
@@ -282,25 +267,20 @@ def _check_open(project: Project) -> None:
         raise Refused("project_archived")
 
 
+_born = birth(Project, ProjectCreated)
+
+
 def evolve(project: Project | None, event: ProjectEvent) -> Project:
     """Return the project after the event."""
     if isinstance(event, ProjectCreated):
-        return Project(
-            name=event.name, description=event.description, colour=event.colour
-        )
+        return _born(event)
     assert project is not None, "a project's first event is its creation"
     return changed(project, event)
 
 
-def revert(project_id: UUID, changes: Mapping[str, Change[Any]]) -> RevertProject:
-    """Return the command that puts the fields back; undoing a birth deletes."""
-    if "created" in changes:
-        changes = {"deleted": ON}
-    return RevertProject(project_id=project_id, changes=changes)
-
-
 DECIDER = Decider(
     stream_type=STREAM,
+    plural="projects",
     state=Project,
     commands={
         "project.create": CreateProject,
@@ -309,12 +289,10 @@ DECIDER = Decider(
         "project.unarchive": UnarchiveProject,
         "project.delete": DeleteProject,
         "project.restore": RestoreProject,
-        "project.revert": RevertProject,
     },
     births=(CreateProject,),
     stream_id=lambda command: command.project_id,
     needs=needs,
     decide=decide,
     evolve=evolve,
-    revert=revert,
 )

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from metacortex.commands import projects, tags, tasks
-from metacortex.commands.undo import UNDO, Undo
+from metacortex.commands.undo import REVERT, UNDO, Undo
 from metacortex.events import codec
-from metacortex.kernel.decider import Decider
+from metacortex.kernel.decider import Decider, Revert, Stream
 
 MODULES = (tags, projects, tasks)
 
@@ -17,6 +17,7 @@ DECIDERS: Mapping[str, Decider] = {
 
 COMMANDS: Mapping[str, type[Any]] = {
     UNDO: Undo,
+    REVERT: Revert,
     **{
         name: command
         for decider in DECIDERS.values()
@@ -32,6 +33,17 @@ DECIDER_OF: Mapping[type[Any], Decider] = {
     for decider in DECIDERS.values()
     for command in decider.commands.values()
 }
+
+
+def addressed(command: Any) -> tuple[Decider, Stream]:
+    """Return the decider of a command, or of a part of an undo, and the stream."""
+    if command.__class__ is Revert:
+        return DECIDERS[command.stream_type], Stream(
+            command.stream_type, command.stream_id
+        )
+    decider = DECIDER_OF[command.__class__]
+    return decider, Stream(decider.stream_type, decider.stream_id(command))
+
 
 STREAM_OF: Mapping[type[Any], str] = {
     event: name.partition(".")[0] for event, name in codec.NAMES.items()

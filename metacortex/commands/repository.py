@@ -1,8 +1,8 @@
 """The one repository of the write side: whatever a batch needs, in one statement.
 
 It makes one statement that reads heads, receipts and states and another that writes
-log, heads, states and receipts, and nothing unless every head is still where it was
-read. The bus owns the transaction, or lets each statement be its own.
+log, heads, states and receipts, and nothing unless every head is still what it was
+when it was read. The bus owns the transaction, or lets each statement be its own.
 
 A statement sees one snapshot, taken before it waited for the locks that it was asked to
 take: `Loaded.stale` says when another transaction wrote in between, and the bus then
@@ -11,7 +11,7 @@ reads again under the lock it holds.
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -26,7 +26,7 @@ from metacortex.commands.receipts import Receipt
 from metacortex.commands.tables import LOOK_UPS, STATES
 from metacortex.events import log
 from metacortex.events.merkle import split
-from metacortex.kernel.decider import LookUp, Need, Stream
+from metacortex.kernel.decider import LookUp, Need, Stream, names_of
 
 
 @dataclass(slots=True)
@@ -38,6 +38,14 @@ class Head:
     turn: int
     recorded_at: datetime
     frontier: list[bytes]
+
+    def is_at(self, other: "Head") -> bool:
+        """Tell whether both stand at the same point of the same log and receipts."""
+        return (
+            self.turn == other.turn
+            and self.sequence == other.sequence
+            and self.frontier == other.frontier
+        )
 
 
 @dataclass(slots=True)
@@ -62,10 +70,14 @@ class Loaded:
 
 
 @dataclass(slots=True)
-class Changes:
-    """What a batch did: heads, rows for the log, states by stream type, receipts."""
+class BatchChanges:
+    """What a batch did: heads, rows for the log, states by stream type, receipts.
+
+    `bases` are the heads as the batch found them, in the order of `heads`.
+    """
 
     heads: list[Head]
+    bases: list[Head]
     rows: list[dict[str, Any]]
     states: dict[str, list[tuple[UUID, Stored]]]
     receipts: list[Receipt]
@@ -197,7 +209,7 @@ def _parse(type: str, found: str | None) -> list[tuple[UUID, str, Stored]]:
 def _upsert(type: str) -> str:
     table = STATES[type]
     meta = ("workspace_id", "id", "version", "created_at", "updated_at")
-    columns = (*meta, *(item.name for item in fields(table.state)))
+    columns = (*meta, *names_of(table.state))
     names = ", ".join(columns)
     sets = ", ".join(
         f"{name} = excluded.{name}"
@@ -242,7 +254,7 @@ class Writing:
 
 
 def writing(
-    changes: Changes, *, first: bool = False, unborn: Iterable[Unborn] = ()
+    changes: BatchChanges, *, first: bool = False, unborn: Iterable[Unborn] = ()
 ) -> Writing:
     """Return what writes all changes, in one round trip.
 
@@ -251,7 +263,7 @@ def writing(
     """
     types = tuple(sorted(changes.states))
     values = {
-        "heads": _json([_head_row(head) for head in changes.heads]),
+        "heads": _json(list(map(_head_row, changes.heads, changes.bases))),
         "receipts": _json(changes.receipts),
     }
     if changes.rows:
@@ -278,19 +290,21 @@ def _bytea(value: Any) -> str:
     raise TypeError
 
 
-def _head_row(head: Head) -> dict[str, Any]:
+def _head_row(head: Head, base: Head) -> dict[str, Any]:
     return {
         "workspace_id": head.workspace_id,
         "sequence": head.sequence,
         "turn": head.turn,
         "recorded_at": head.recorded_at,
         "frontier": b"".join(head.frontier),
+        "from_sequence": base.sequence,
+        "from_frontier": b"".join(base.frontier),
     }
 
 
 def _state_row(workspace_id: UUID, stored: Stored) -> dict[str, Any]:
     state = stored.state
-    row = {name: getattr(state, name) for name in state.__slots__}
+    row = {name: getattr(state, name) for name in names_of(state.__class__)}
     row["workspace_id"] = workspace_id
     row["id"] = stored.id
     row["version"] = stored.version

@@ -2,7 +2,8 @@
 
 A batch goes on where the one before ended, even while that one is still being saved
 (docs/decisions/0002-lane.md): what a `Spaces` knows is only ever replaced by what its
-own batches did, and any foreign write shows in the turn of the head.
+own batches did, and any foreign write shows in the head: in its turn, or, where the
+log went back and was continued, in its frontier.
 """
 
 from collections import defaultdict
@@ -10,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from metacortex.commands.message import Unit
 from metacortex.commands.receipts import Receipt
 from metacortex.commands.repository import Head, Loaded, Stored
 from metacortex.commands.tables import LOOK_UPS
@@ -33,7 +35,7 @@ _Entry = tuple[str | None, UUID, Any, Any]
 
 
 class Stale(Exception):
-    """Somebody else has written to a workspace since it was loaded."""
+    """A workspace is not as it was left: written to by others, or gone back."""
 
 
 class Space:
@@ -41,7 +43,8 @@ class Space:
 
     __slots__ = (
         "head",
-        "since",
+        "base",
+        "used",
         "stored",
         "states",
         "receipts",
@@ -53,9 +56,8 @@ class Space:
     )
 
     def __init__(self, head: Head) -> None:
-        self.head = head
-        self.since = head.turn
-        self.at = head.recorded_at
+        self.head = self.base = head
+        self.at = self.used = head.recorded_at
         self.stored: dict[str, dict[UUID, Stored]] = defaultdict(dict)
         self.states: dict[str, dict[UUID, Any]] = defaultdict(dict)
         self.receipts: dict[UUID, Receipt] = {}
@@ -66,8 +68,18 @@ class Space:
             return need.id in self.states[need.type]
         return LOOK_UPS[need.name].known(self.states, need.key)
 
+    def has_seen(self, unit: Unit) -> bool:
+        """Tell whether one of a unit's commands has a receipt here."""
+        seen = self.receipts
+        return any(it.context.command_id in seen for it in unit.requests)
+
     def begin(self, now: datetime, text: str) -> None:
-        """Begin a batch, `text` being its instant; what was done before is known."""
+        """Begin a batch, `text` being its instant; what was done before is known.
+
+        `at` is the instant of all that the batch writes: never before the last event,
+        whatever this process's clock says.
+        """
+        self.used = now
         self.at, self.at_text = now, text
         if self.head.recorded_at > now:
             self.at = self.head.recorded_at
@@ -110,11 +122,16 @@ class Space:
         return len(self._journal), len(self.rows)
 
     def close(self) -> Head:
-        """End a batch: advance the head over what it appended, and return it."""
+        """End a batch: advance the head over what it appended, and return it.
+
+        `base` is the head as the batch found it.
+        """
         head, leaves = self.head, self.leaves
+        size = head.sequence - len(leaves)
+        id, at, frontier = head.workspace_id, head.recorded_at, head.frontier
+        self.base = Head(id, size, head.turn, at, frontier)
         head.turn += 1
         if leaves:
-            size = head.sequence - len(leaves)
             head.frontier = merkle.advance(size, head.frontier, leaves)
             head.recorded_at = self.at
         return head
@@ -156,19 +173,26 @@ def _put_back(items: dict[UUID, Any], id: UUID, before: Any) -> None:
 
 
 class Spaces:
-    """The workspaces of a chain of batches; `weight` says how much is held of them."""
+    """The workspaces of a chain of batches; `weight` says how much is held of them.
+
+    `unsaved` are those whose last batch may not be saved yet.
+    """
 
     def __init__(self) -> None:
         self._spaces: dict[UUID, Space] = {}
+        self.unsaved: frozenset[UUID] = frozenset()
         self.weight = 0
 
     def __getitem__(self, workspace_id: UUID) -> Space:
         return self._spaces[workspace_id]
 
     def trusted(self, workspace_id: UUID, now: datetime) -> Space | None:
-        """Return a workspace as a recent batch left it; forget it if none is recent."""
+        """Return a workspace as a recent batch left it; forget it if none is recent.
+
+        Recent by our own clock, which may be behind the log's, and may be set.
+        """
         space = self._spaces.get(workspace_id)
-        if space is not None and now - space.at > TRUSTED:
+        if space is not None and abs(now - space.used) > TRUSTED:
             del self._spaces[workspace_id]
             return None
         return space
@@ -181,7 +205,9 @@ class Spaces:
         """
         for workspace_id, head in loaded.heads.items():
             space = self._spaces.setdefault(workspace_id, Space(head))
-            if not space.since <= head.turn <= space.head.turn:
+            if not head.is_at(space.head) and not (
+                workspace_id in self.unsaved and head.is_at(space.base)
+            ):
                 raise Stale
         for workspace_id, type, stored in loaded.states:
             self._spaces[workspace_id].add(type, stored)

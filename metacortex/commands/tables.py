@@ -1,127 +1,30 @@
 """The state tables, one per aggregate, and the look-ups over them.
 
-A state's fields are the columns of the same names; the repository adds nothing else.
+The columns are the fields of the state, by their types, after what all tables have.
 A look-up has two halves: SQL that finds rows beforehand, and a function that answers
 from what is loaded, so that earlier commands of a batch are reflected. They must agree;
 a property test compares them.
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, is_dataclass
 from datetime import datetime
-from typing import Any
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from uuid import UUID
 
-from sqlalchemy import Index, Integer, Text, Uuid, text
+import sqlalchemy
+from sqlalchemy import Boolean, Column, Index, Integer, Text, Uuid, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSON, TIMESTAMP, ExcludeConstraint
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.schema import SchemaItem
+from sqlalchemy.types import TypeEngine
 
-from metacortex.commands.projects import Project
-from metacortex.commands.tags import Tag
-from metacortex.commands.tasks import Task
+from metacortex.commands.registry import DECIDERS
 from metacortex.kernel.database import Table
+from metacortex.kernel.decider import names_of
 
 SCHEMA = "commands"
 INSTANT = TIMESTAMP(timezone=True)
-
-
-class _State(Table):
-    """What every state table has besides the fields of its state."""
-
-    __abstract__ = True
-
-    workspace_id: Mapped[UUID] = mapped_column(primary_key=True)
-    id: Mapped[UUID] = mapped_column(primary_key=True)
-    version: Mapped[int] = mapped_column(Integer)
-    created_at: Mapped[datetime] = mapped_column(INSTANT)
-    updated_at: Mapped[datetime] = mapped_column(INSTANT)
-
-
-class TagTable(_State):
-    """State of tags; live names are unique.
-
-    At the end of a statement: in the midst of it names may change hands.
-    """
-
-    __tablename__ = "tags"
-    __table_args__ = (
-        ExcludeConstraint(
-            ("workspace_id", "="),
-            ("name_key", "="),
-            name="ex_tags_live_name",
-            using="btree",
-            where=text("NOT deleted"),
-            deferrable=True,
-        ),
-        {"schema": SCHEMA},
-    )
-
-    name: Mapped[str] = mapped_column(Text)
-    name_key: Mapped[str] = mapped_column(Text)
-    colour: Mapped[str | None] = mapped_column(Text)
-    deleted: Mapped[bool]
-    merged_into: Mapped[UUID | None]
-
-
-class ProjectTable(_State):
-    """State of projects."""
-
-    __tablename__ = "projects"
-    __table_args__ = ({"schema": SCHEMA},)
-
-    name: Mapped[str] = mapped_column(Text)
-    description: Mapped[str | None] = mapped_column(Text)
-    colour: Mapped[str | None] = mapped_column(Text)
-    archived: Mapped[bool]
-    deleted: Mapped[bool]
-
-
-class TaskTable(_State):
-    """State of tasks; both indexes serve look-ups below."""
-
-    __tablename__ = "tasks"
-    __table_args__ = (
-        Index(
-            "ix_tasks_parent",
-            "workspace_id",
-            "parent_id",
-            postgresql_where=text("parent_id IS NOT NULL"),
-        ),
-        Index(
-            "ix_tasks_project",
-            "workspace_id",
-            "project_id",
-            postgresql_where=text("project_id IS NOT NULL"),
-        ),
-        {"schema": SCHEMA},
-    )
-
-    title: Mapped[str] = mapped_column(Text)
-    description: Mapped[str | None] = mapped_column(Text)
-    status: Mapped[str] = mapped_column(Text)
-    priority: Mapped[str] = mapped_column(Text)
-    due: Mapped[Any | None] = mapped_column(JSON)
-    project_id: Mapped[UUID | None]
-    parent_id: Mapped[UUID | None]
-    tags: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid))
-    assignee_id: Mapped[str | None] = mapped_column(Text)
-    blocked_reason: Mapped[str | None] = mapped_column(Text)
-    completed_at: Mapped[datetime | None] = mapped_column(INSTANT)
-    archived: Mapped[bool]
-    deleted: Mapped[bool]
-    deleted_with: Mapped[UUID | None]
-
-
-class MemberTable(_State):
-    """Who has shown a token of the workspace; tasks are assigned to these."""
-
-    __tablename__ = "members"
-    __table_args__ = (
-        Index("uq_members_user", "workspace_id", "user_id", unique=True),
-        {"schema": SCHEMA},
-    )
-
-    user_id: Mapped[str] = mapped_column(Text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,11 +43,82 @@ class StateTable:
 
 
 STATES: Mapping[str, StateTable] = {
-    "tag": StateTable("commands.tags", Tag),
-    "project": StateTable("commands.projects", Project),
-    "task": StateTable("commands.tasks", Task),
-    "member": StateTable("commands.members", Member),
+    **{
+        type: StateTable(f"{SCHEMA}.{decider.plural}", decider.state)
+        for type, decider in DECIDERS.items()
+    },
+    "member": StateTable(f"{SCHEMA}.members", Member),
 }
+
+BESIDES: Mapping[str, Sequence[SchemaItem]] = {
+    "tag": (
+        ExcludeConstraint(
+            ("workspace_id", "="),
+            ("name_key", "="),
+            name="ex_tags_live_name",
+            using="btree",
+            where=text("NOT deleted"),
+            deferrable=True,  # in the midst of a statement names may change hands
+        ),
+    ),
+    "task": (
+        Index(
+            "ix_tasks_parent",
+            "workspace_id",
+            "parent_id",
+            postgresql_where=text("parent_id IS NOT NULL"),
+        ),
+        Index(
+            "ix_tasks_project",
+            "workspace_id",
+            "project_id",
+            postgresql_where=text("project_id IS NOT NULL"),
+        ),
+    ),
+    "member": (Index("uq_members_user", "workspace_id", "user_id", unique=True),),
+}
+"""Constraints, and the indexes of the look-ups below, by stream type."""
+
+_SQL: Mapping[Any, TypeEngine[Any]] = {
+    bool: Boolean(),
+    int: Integer(),
+    str: Text(),
+    UUID: Uuid(),
+    datetime: INSTANT,
+    tuple[UUID, ...]: ARRAY(Uuid),
+}
+
+
+def _column(name: str, type: Any) -> Column[Any]:
+    """Return the column of a state's field. Raises KeyError for an unknown type."""
+    optional = get_origin(type) in (Union, UnionType)
+    kinds = get_args(type) if optional else (type,)
+    (kind,) = (it for it in kinds if it is not NoneType)
+    if get_origin(kind) is Literal:
+        kind = get_args(kind)[0].__class__
+    sql = JSON() if is_dataclass(kind) else _SQL[kind]
+    return Column(name, sql, nullable=NoneType in kinds)
+
+
+def _defined(type: str, table: StateTable) -> None:
+    schema, _, name = table.name.partition(".")
+    hints = get_type_hints(table.state)
+    sqlalchemy.Table(
+        name,
+        Table.metadata,
+        Column("workspace_id", Uuid(), primary_key=True),
+        Column("id", Uuid(), primary_key=True),
+        Column("version", Integer(), nullable=False),
+        Column("created_at", INSTANT, nullable=False),
+        Column("updated_at", INSTANT, nullable=False),
+        *(_column(name, hints[name]) for name in names_of(table.state)),
+        *BESIDES.get(type, ()),
+        schema=schema,
+    )
+
+
+for _type, _table in STATES.items():
+    _defined(_type, _table)
 
 States = Mapping[str, Mapping[UUID, Any]]
 """Loaded states of one workspace by stream type and id."""

@@ -5,9 +5,9 @@ in a workspace after NFKC and casefold, among the tags that are not deleted.
 """
 
 import unicodedata
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, assert_never
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import assert_never
 from uuid import UUID
 
 from metacortex.events.tags import (
@@ -15,6 +15,7 @@ from metacortex.events.tags import (
     TagCreated,
     TagDeleted,
     TagEvent,
+    TagFields,
     TagMerged,
     TagRecoloured,
     TagRenamed,
@@ -30,10 +31,14 @@ from metacortex.kernel.decider import (
     Found,
     LookUp,
     Need,
+    Revert,
     Stream,
     Unset,
+    birth,
     change,
     changed,
+    changes_of,
+    creation,
 )
 from metacortex.kernel.errors import Invalid, NotFound, Refused
 
@@ -73,24 +78,14 @@ class MergeTag:
     into: UUID
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RevertTag:
-    """Put fields of a tag back; issued by an undo only."""
-
-    tag_id: UUID
-    changes: Mapping[str, Change[Any]]
-
-
-TagCommand = CreateTag | EditTag | DeleteTag | MergeTag | RevertTag
+TagCommand = CreateTag | EditTag | DeleteTag | MergeTag
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tag:
+class Tag(TagFields):
     """A tag as its rules see it; `name_key` is what must be unique."""
 
-    name: str
     name_key: str
-    colour: str | None
     deleted: bool = False
     merged_into: UUID | None = None
 
@@ -101,8 +96,10 @@ def name_key(name: str) -> str:
     return " ".join(unicodedata.normalize("NFKC", folded).split())
 
 
-def needs(command: TagCommand) -> Sequence[Need]:
+def needs(command: TagCommand | Revert) -> Sequence[Need]:
     """Name the streams and look-ups that the rules of a command read."""
+    if isinstance(command, Revert):
+        return _needs_to_revert(command)
     own = Stream(STREAM, command.tag_id)
     tasks = LookUp("tag.tasks", command.tag_id)
     match command:
@@ -116,24 +113,27 @@ def needs(command: TagCommand) -> Sequence[Need]:
             return [own, tasks]
         case MergeTag(into=into):
             return [own, Stream(STREAM, into), tasks]
-        case RevertTag(changes=changes):
-            named = [LookUp("tag.namesakes", command.tag_id)]
-            if "name" in changes:
-                named.append(LookUp("tag.named", name_key(changes["name"].new)))
-            return [own, *named, tasks]
         case _:
             assert_never(command)
 
 
+def _needs_to_revert(command: Revert) -> Sequence[Need]:
+    id, name = command.stream_id, command.changes.get("name")
+    found = [LookUp("tag.namesakes", id), LookUp("tag.tasks", id)]
+    if name is not None:
+        found.append(LookUp("tag.named", name_key(name.new)))
+    return [Stream(STREAM, id), *found]
+
+
 def decide(
-    command: TagCommand, tag: Tag | None, facts: Facts
+    command: TagCommand | Revert, tag: Tag | None, facts: Facts
 ) -> Sequence[TagEvent | Elsewhere]:
     """Return what happens. Raises NotFound, Refused, Invalid."""
     if isinstance(command, CreateTag):
         return _create(command, tag, facts)
     if tag is None:
         raise NotFound("not_found")
-    if isinstance(command, RevertTag):
+    if isinstance(command, Revert):
         return _revert(command, tag, facts)
     if tag.deleted:
         return _on_deleted(command, tag)
@@ -153,7 +153,7 @@ def _create(command: CreateTag, tag: Tag | None, facts: Facts) -> Sequence[TagEv
     if tag is not None:
         raise Refused("already_exists")
     _check_free(command.name, command.tag_id, facts)
-    return [TagCreated(name=command.name, colour=command.colour)]
+    return [creation(TagCreated, command)]
 
 
 def _edit(command: EditTag, tag: Tag, facts: Facts) -> Sequence[TagEvent]:
@@ -189,20 +189,23 @@ def _on_deleted(
     raise Refused("tag_deleted")
 
 
-def _revert(
-    command: RevertTag, tag: Tag, facts: Facts
-) -> Sequence[TagEvent | Elsewhere]:
-    if tag.deleted and "deleted" not in command.changes:
+def _revert(command: Revert, tag: Tag, facts: Facts) -> Sequence[TagEvent | Elsewhere]:
+    """Put fields back; a creation is undone by a deletion."""
+    id, changes = command.stream_id, command.changes
+    if command.creation:
+        changes = {"deleted": Change(False, True)}
+    if tag.deleted and "deleted" not in changes:
         raise Refused("tag_deleted")
-    after = changed(tag, TagReverted(**command.changes))
-    if not after.deleted and "name" in command.changes:
-        _check_free(after.name, command.tag_id, facts)
+    reverted = TagReverted(**changes)
+    after = changed(tag, reverted)
+    if not after.deleted and "name" in changes:
+        _check_free(after.name, id, facts)
     elif tag.deleted and not after.deleted:
-        if others := facts.look_up("tag.namesakes", command.tag_id):
+        if others := facts.look_up("tag.namesakes", id):
             raise Refused("name_taken", meta={"id": str(others[0].id)})
-    events: list[TagEvent | Elsewhere] = [TagReverted(**command.changes)]
+    events: list[TagEvent | Elsewhere] = [reverted]
     if after.deleted and not tag.deleted:
-        events.extend(_retag(facts, command.tag_id, None))
+        events.extend(_retag(facts, id, None))
     return events
 
 
@@ -230,36 +233,33 @@ def _replaced(
     return Change(tags, kept + add)
 
 
+_born = birth(Tag, TagCreated, "name_key")
+
+
 def evolve(tag: Tag | None, event: TagEvent) -> Tag:
     """Return the tag after the event."""
     if isinstance(event, TagCreated):
-        return Tag(name=event.name, name_key=name_key(event.name), colour=event.colour)
+        return _born(event, name_key=name_key(event.name))
     assert tag is not None, "a tag's first event is its creation"
-    after = changed(tag, event)
-    return replace(after, name_key=name_key(after.name))
-
-
-def revert(tag_id: UUID, changes: Mapping[str, Change[Any]]) -> RevertTag:
-    """Return the command that puts the fields back; undoing a birth deletes."""
-    if "created" in changes:
-        return RevertTag(tag_id=tag_id, changes={"deleted": Change(False, True)})
-    return RevertTag(tag_id=tag_id, changes=changes)
+    renamed = changes_of(event).get("name")
+    if renamed is None:
+        return changed(tag, event)
+    return changed(tag, event, name_key=name_key(renamed.new))
 
 
 DECIDER = Decider(
     stream_type=STREAM,
+    plural="tags",
     state=Tag,
     commands={
         "tag.create": CreateTag,
         "tag.edit": EditTag,
         "tag.delete": DeleteTag,
         "tag.merge": MergeTag,
-        "tag.revert": RevertTag,
     },
     births=(CreateTag,),
     stream_id=lambda command: command.tag_id,
     needs=needs,
     decide=decide,
     evolve=evolve,
-    revert=revert,
 )

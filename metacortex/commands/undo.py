@@ -5,6 +5,10 @@ that the command gave it; otherwise the undo is refused and the later changes ar
 A field that is a set, as tags are, is put back member by member: others may have come
 and gone since.
 Nothing is rewritten (docs/decisions/0008-undo.md).
+
+The way of an undo: the handler in `api/batch.py`; `plan` here, which reads what the
+command did; `commands/batch.py`, which asks `Touched.revert` for the message once the
+states are known; `decide` and `evolve` of the module; `project` of its read side.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,11 +16,15 @@ from dataclasses import dataclass, fields
 from typing import Any
 from uuid import UUID
 
+from metacortex.commands import receipts
+from metacortex.events import codec, log
 from metacortex.events.record import Recorded
-from metacortex.kernel.decider import Change, changes_of
-from metacortex.kernel.errors import Refused, UndoConflict
+from metacortex.kernel.database import ReadConnection
+from metacortex.kernel.decider import Change, Revert, changes_of
+from metacortex.kernel.errors import NotFound, Refused, UndoConflict
 
 UNDO = "command.undo"
+REVERT = "command.revert"  # part of an undo; no record bears it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +48,58 @@ class Touched:
     by_undo: bool
     own: bool
     changes: Mapping[str, Change[Any]]
+
+    def planned(self) -> Revert:
+        """Return the message that puts the stream back if nothing happened since."""
+        return self._message(
+            {name: Change(it.new, it.old) for name, it in self.changes.items()}
+        )
+
+    def revert(self, state: Any, version: int) -> Revert:
+        """Return the message that puts the stream back as it now is.
+
+        Raises UndoConflict.
+        """
+        moved = [
+            name
+            for name, it in self.changes.items()
+            if _moved(getattr(state, name), it)
+        ]
+        if self.created and version != self.version:
+            moved = ["created"]
+        if moved:
+            raise UndoConflict("undo_conflict", meta=_where(self, moved))
+        planned = self.planned()
+        return self._message(
+            {
+                name: _member_by_member(getattr(state, name), it) if _is_set(it) else it
+                for name, it in planned.changes.items()
+            }
+        )
+
+    def _message(self, changes: Mapping[str, Change[Any]]) -> Revert:
+        return Revert(
+            stream_type=self.stream_type,
+            stream_id=self.stream_id,
+            changes={} if self.created else changes,
+            creation=self.created,
+            cascaded=not self.own,
+        )
+
+
+async def plan(
+    reader: ReadConnection, workspace_id: UUID, undo: Undo
+) -> Sequence[Touched]:
+    """Return what an undo puts back, in order. Raises NotFound, Refused."""
+    receipt = await receipts.find(reader, workspace_id, undo.command_id)
+    if receipt is None:
+        raise NotFound("not_found")
+    if receipt.first_sequence is None or receipt.last_sequence is None:
+        raise Refused("not_undoable")
+    records = await log.read_range(
+        reader, workspace_id, receipt.first_sequence, receipt.last_sequence
+    )
+    return touched((codec.read(record) for record in records), receipt.stream_id)
 
 
 def touched(
@@ -102,22 +162,6 @@ def _touched(events: Sequence[Recorded[Any]], *, own: bool) -> Touched:
     )
 
 
-def back(stream: Touched, state: Any, version: int) -> Mapping[str, Change[Any]]:
-    """Return the changes that put a stream back. Raises UndoConflict."""
-    moved = [
-        name for name, it in stream.changes.items() if _moved(getattr(state, name), it)
-    ]
-    if stream.created and version != stream.version:
-        moved = ["created"]
-    if moved:
-        raise UndoConflict("undo_conflict", meta=_where(stream, moved))
-    changes = swapped(stream)
-    return {
-        name: _member_by_member(getattr(state, name), it) if _is_set(it) else it
-        for name, it in changes.items()
-    }
-
-
 def _is_set(change: Change[Any]) -> bool:
     return isinstance(change.old, tuple)
 
@@ -137,14 +181,6 @@ def _member_by_member(now: tuple[Any, ...], change: Change[Any]) -> Change[Any]:
         return change
     kept = tuple(it for it in now if it in change.new or it not in change.old)
     return Change(now, (*kept, *(it for it in change.new if it not in change.old)))
-
-
-def swapped(stream: Touched) -> Mapping[str, Change[Any]]:
-    """Return the changes that lead back, marked as `Decider.revert` takes them."""
-    if stream.created:
-        return {"created": Change(False, True)}
-    changes = {name: Change(it.new, it.old) for name, it in stream.changes.items()}
-    return changes if stream.own else {**changes, "along": Change(False, True)}
 
 
 def _where(stream: Touched, names: Sequence[str]) -> dict[str, Any]:

@@ -38,6 +38,7 @@ class Wanted:
 
     def _add(self, workspace_id: UUID, plan: Planned, space: Space | None) -> None:
         dry = plan.unit.dry  # then nothing is saved, and nothing would tell
+        repeats = space is not None and space.has_seen(plan.unit)  # nor then
         needs: list[tuple[UUID, Need]] = []
         for step in plan.all_steps():
             for need in step.needs:
@@ -49,6 +50,6 @@ class Wanted:
                     needs.append((workspace_id, need))
         if dry:
             self._commands += plan.keys()
-        if space is None or needs or dry:
+        if space is None or needs or dry or repeats:
             self.workspaces.add(workspace_id)
             self._needs += needs

@@ -83,19 +83,22 @@ COLUMNS = tuple(LogTable.__table__.columns.keys())
 _NAMES = ", ".join(COLUMNS)
 
 HELD = (
-    "n AS MATERIALIZED (SELECT * FROM"
-    " json_populate_recordset(NULL::events.heads, CAST(:heads AS json))),"
+    "n AS MATERIALIZED (SELECT * FROM json_to_recordset(CAST(:heads AS json))"
+    " AS n(workspace_id uuid, sequence bigint, turn bigint, recorded_at timestamptz,"
+    " frontier bytea, from_sequence bigint, from_frontier bytea)),"
     " held AS MATERIALIZED (SELECT h.workspace_id FROM events.heads h"
     " JOIN n ON n.workspace_id = h.workspace_id AND n.turn = h.turn + 1"
+    " AND n.from_sequence = h.sequence AND n.from_frontier = h.frontier"
     " ORDER BY h.workspace_id FOR UPDATE OF h),"
     " unmoved AS MATERIALIZED (SELECT (SELECT count(*) FROM held) = count(*){} AS yes"
     " FROM n)"
 )
-"""Locks the heads of `:heads`, JSON rows that carry the turn after this one.
+"""Locks the heads of `:heads`: JSON rows of what they become, and of what they were.
 
-`UNMOVED` is true if nobody else took a turn: a row that another transaction changes
-meanwhile is waited for and looked at again, as it then is (read committed). There is
-room for further conditions.
+`UNMOVED` is true if nobody else took a turn, and the log is the one that was read: a
+log that went back and was continued may have the same turn, never the same frontier.
+A row that another transaction changes meanwhile is waited for and looked at again, as
+it then is (read committed). There is room for further conditions.
 """
 
 UNBORN = (
@@ -150,17 +153,46 @@ _RANGE = text(
     " AND sequence BETWEEN :first AND :last ORDER BY sequence"
 )
 
+READ_BYTES = 16 * 2**20
+"""Of data and context in one reading; what is made of it takes seven times as much.
+
+The event that reaches it is still read, so that there is always one.
+"""
+
+
+def within_bytes(source: str, order: str, limit: str = ":bytes") -> str:
+    """Return a sub-select of the rows of `source` that begin before so many bytes."""
+    size = "octet_length(data::text) + octet_length(context::text)"
+    return (
+        f"(SELECT *, sum({size}) OVER (ORDER BY {order} ROWS BETWEEN UNBOUNDED"
+        f" PRECEDING AND 1 PRECEDING) AS before FROM {source}) b"
+        f" WHERE coalesce(before, 0) < {limit} ORDER BY {order}"
+    )
+
+
+_BY_STREAM_ORDER = "stream_id, version, stream_type"
 _BY_STREAM = text(
-    f"{_SELECT} FROM events.log WHERE workspace_id = :workspace AND"
-    " (stream_id, version, stream_type) > (:stream, :version, :type)"
-    " AND sequence <= :last ORDER BY stream_id, version, stream_type LIMIT :limit"
+    f"{_SELECT} FROM "
+    + within_bytes(
+        "(SELECT * FROM events.log WHERE workspace_id = :workspace AND"
+        f" ({_BY_STREAM_ORDER}) > (:stream, :version, :type)"
+        f" AND sequence <= :last ORDER BY {_BY_STREAM_ORDER} LIMIT :limit) l",
+        _BY_STREAM_ORDER,
+    )
 )
 
+# the first of every workspace, then the second of every one: none waits for another's
+# backlog; event ids are as good as random, so that no workspace is always the last
 _AFTER = text(
-    f"{_SELECT} FROM unnest(CAST(:workspaces AS uuid[]), CAST(:after AS bigint[]))"
-    " AS k(w, s) CROSS JOIN LATERAL (SELECT * FROM events.log l"
-    " WHERE l.workspace_id = k.w AND l.sequence > k.s"
-    " ORDER BY l.sequence LIMIT :each) l"
+    f"{_SELECT} FROM "
+    + within_bytes(
+        "(SELECT l.*, l.sequence - k.s AS place"
+        " FROM unnest(CAST(:workspaces AS uuid[]), CAST(:after AS bigint[]))"
+        " AS k(w, s) CROSS JOIN LATERAL (SELECT * FROM events.log l"
+        " WHERE l.workspace_id = k.w AND l.sequence > k.s"
+        " ORDER BY l.sequence LIMIT :each) l) r",
+        "place, event_id",
+    )
 )
 
 ANY_VERSION = 2**31 - 1  # the column's largest
@@ -172,8 +204,9 @@ _UUIDS = ("workspace_id", "event_id", "stream_id", "command_id")
 
 def _record(row: Iterable[Any]) -> EventRecord:
     values = dict(zip(COLUMNS, row, strict=True))
-    values["data"] = values["data"].encode()
-    values["context"] = values["context"].encode()
+    for name in ("data", "context"):  # what was set to NULL matches no hash
+        values[name] = (values[name] or "").encode()
+    values["salt"] = values["salt"] or b""
     for name in _UUIDS:  # the driver's own class is one that orjson does not write
         values[name] = UUID(bytes=values[name].bytes)
     return EventRecord(**values)
@@ -238,11 +271,15 @@ def place(record: EventRecord) -> Place:
 async def read_by_stream(
     connection: ReadConnection, workspace_id: UUID, last: int, after: Place, limit: int
 ) -> list[EventRecord]:
-    """Return the next records up to the sequence `last`, stream after stream."""
+    """Return the next records up to the sequence `last`, stream after stream.
+
+    At most `limit`, and none after `READ_BYTES`.
+    """
     values = {
         "workspace": workspace_id,
         "last": last,
         "limit": limit,
+        "bytes": READ_BYTES,
         **dict(zip(("stream", "version", "type"), after, strict=True)),
     }
     return [_record(row) for row in await connection.execute(_BY_STREAM, values)]
@@ -252,11 +289,34 @@ async def read_after(
     reads: Reads,
     after: Sequence[tuple[UUID, int]],
     each: int,
-) -> list[EventRecord]:
-    """Return up to `each` next records of every workspace, in order within each."""
+) -> tuple[list[EventRecord], bool]:
+    """Return up to `each` next records of every workspace, in order within each.
+
+    Also whether that is all of them, or `READ_BYTES` were reached before.
+    """
     values = {
         "workspaces": [workspace for workspace, _ in after],
         "after": [sequence for _, sequence in after],
         "each": each,
+        "bytes": READ_BYTES,
     }
-    return [_record(row) for row in await reads.rows(_AFTER, values)]
+    records = [_record(row) for row in await reads.rows(_AFTER, values)]
+    size = sum(len(record.data) + len(record.context) for record in records)
+    return records, size < READ_BYTES
+
+
+async def read_on(
+    connection: ReadConnection, workspace_id: UUID, after: int, last: int, limit: int
+) -> list[EventRecord]:
+    """Return the next records up to the sequence `last`, in order.
+
+    At most `limit`, and none after `READ_BYTES`.
+    """
+    values = {
+        "workspaces": [workspace_id],
+        "after": [after],
+        "each": min(limit, max(0, last - after)),
+        "bytes": READ_BYTES,
+    }
+    found = [_record(row) for row in await connection.execute(_AFTER, values)]
+    return [record for record in found if record.sequence <= last]

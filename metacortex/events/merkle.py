@@ -10,6 +10,9 @@ from collections.abc import Iterable
 
 HASH_BYTES = 32
 
+Difference = tuple[int, str]
+"""The sequence of the first event concerned, and what is wrong."""
+
 EMPTY_ROOT = hashlib.sha256(b"").digest()
 
 
@@ -45,6 +48,25 @@ def advance(size: int, frontier: list[bytes], leaves: Iterable[bytes]) -> list[b
         edge.append(node)
         size += 1
     return edge
+
+
+def difference(size: int, edge: list[bytes], frontier: bytes) -> Difference | None:
+    """Compare the frontier of `size` leaves with one that is stored, None if equal."""
+    stored, first = split(frontier), 1
+    for number, width in enumerate(_widths(size)):
+        last = first + width - 1
+        if stored[number : number + 1] != [edge[number]]:
+            return first, f"the tree of events {first} to {last} is not the head's"
+        first = last + 1
+    if frontier == b"".join(edge):
+        return None
+    return size, f"the head's frontier is not one of {size} events"
+
+
+def _widths(size: int) -> list[int]:
+    """Return how many leaves each perfect subtree has, largest first."""
+    bits = reversed(range(size.bit_length()))
+    return [1 << bit for bit in bits if size >> bit & 1]
 
 
 def root(frontier: list[bytes]) -> bytes:

@@ -8,8 +8,8 @@ STREAM = "project"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ProjectCreated:
-    """A project was made."""
+class ProjectFields:
+    """What a project has from its creation on, in the event as in the state."""
 
     name: str
     description: str | None
@@ -17,12 +17,22 @@ class ProjectCreated:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ProjectEdited:
-    """Some of a project's own fields changed."""
+class ProjectCreated(ProjectFields):
+    """A project was made."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProjectEdits:
+    """What an edit may change, and its undo put back."""
 
     name: Change[str] | None = None
     description: Change[str | None] | None = None
     colour: Change[str | None] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProjectEdited(ProjectEdits):
+    """Some of a project's own fields changed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,12 +64,9 @@ class ProjectRestored:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ProjectReverted:
+class ProjectReverted(ProjectEdits):
     """An undo put fields of a project back."""
 
-    name: Change[str] | None = None
-    description: Change[str | None] | None = None
-    colour: Change[str | None] | None = None
     archived: Change[bool] | None = None
     deleted: Change[bool] | None = None
 

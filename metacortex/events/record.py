@@ -8,11 +8,13 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from operator import attrgetter
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 import orjson
 
+from metacortex.events import merkle
 from metacortex.kernel.clock import rfc3339
 
 E = TypeVar("E")
@@ -89,7 +91,25 @@ def leaf(fields: Mapping[str, Any], payload: bytes, recorded_at: str) -> bytes:
     )
 
 
+_NAMES: tuple[str, ...] = EventRecord.__slots__
+_values = attrgetter(*_NAMES)
+
+
 def leaf_of(record: EventRecord) -> bytes:
     """Return the canonical leaf of a stored record."""
-    fields = {name: getattr(record, name) for name in record.__slots__}
+    fields = dict(zip(_NAMES, _values(record), strict=True))
     return leaf(fields, record.payload_hash, rfc3339(record.recorded_at))
+
+
+PAYLOAD_ALTERED = "the payload hash does not match salt, data and context"
+LEAF_ALTERED = "the leaf hash does not match the columns"
+
+
+def mismatch(record: EventRecord) -> str | None:
+    """Say which stored hash differs from what the columns amount to, None if none."""
+    payload = payload_hash(record.salt, record.data, record.context)
+    if payload != record.payload_hash:
+        return PAYLOAD_ALTERED
+    if merkle.leaf_hash(leaf_of(record)) != record.leaf_hash:
+        return LEAF_ALTERED
+    return None

@@ -9,11 +9,16 @@ STREAM = "tag"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TagCreated:
-    """A tag was made."""
+class TagFields:
+    """What a tag has from its creation on, in the event as in the state."""
 
     name: str
     colour: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TagCreated(TagFields):
+    """A tag was made."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

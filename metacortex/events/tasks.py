@@ -24,8 +24,8 @@ class Due:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TaskCreated:
-    """A task was made."""
+class TaskFields:
+    """What a task has from its creation on, in the event as in the state."""
 
     title: str
     description: str | None
@@ -38,8 +38,13 @@ class TaskCreated:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TaskEdited:
-    """Some of a task's own fields changed."""
+class TaskCreated(TaskFields):
+    """A task was made."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskEdits:
+    """What an edit may change, and its undo put back."""
 
     title: Change[str] | None = None
     description: Change[str | None] | None = None
@@ -47,6 +52,11 @@ class TaskEdited:
     due: Change[Due | None] | None = None
     tags: Change[tuple[UUID, ...]] | None = None
     assignee_id: Change[str | None] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskEdited(TaskEdits):
+    """Some of a task's own fields changed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,18 +164,12 @@ class TaskCommented:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TaskReverted:
+class TaskReverted(TaskEdits):
     """An undo put fields of a task back."""
 
-    title: Change[str] | None = None
-    description: Change[str | None] | None = None
     status: Change[Status] | None = None
-    priority: Change[Priority] | None = None
-    due: Change[Due | None] | None = None
     project_id: Change[UUID | None] | None = None
     parent_id: Change[UUID | None] | None = None
-    tags: Change[tuple[UUID, ...]] | None = None
-    assignee_id: Change[str | None] | None = None
     blocked_reason: Change[str | None] | None = None
     completed_at: Change[datetime | None] | None = None
     archived: Change[bool] | None = None

@@ -10,4 +10,5 @@ def now() -> datetime:
 
 def rfc3339(instant: datetime) -> str:
     """Write an aware instant in UTC with exactly six digits and `Z` (RFC 3339)."""
-    return instant.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
+    utc = instant if instant.tzinfo is UTC else instant.astimezone(UTC)
+    return utc.isoformat(timespec="microseconds")[:-6] + "Z"

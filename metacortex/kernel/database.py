@@ -10,13 +10,11 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import lru_cache
 from typing import Any, NewType, Protocol
-from uuid import uuid4
 
-import asyncpg
 from sqlalchemy import Engine, MetaData, TextClause, event
 from sqlalchemy.dialects.postgresql.asyncpg import dialect
-from sqlalchemy.exc import DBAPIError, InterfaceError, InvalidatePoolError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.orm import DeclarativeBase
 
@@ -42,7 +40,11 @@ class Table(DeclarativeBase):
 def engine(
     url: str, *, pool_size: int = 10, pooler: bool = False, name: str = "metacortex"
 ) -> AsyncEngine:
-    """Return an engine; `pooler` turns statement caches off for PgBouncer."""
+    """Return an engine; `pooler` is for one behind PgBouncer in transaction mode.
+
+    Statements have no names then. The driver sends no Sync between the Parse and the
+    Execute of one, so that the pooler keeps both on one session, transaction or not.
+    """
     arguments: dict[str, Any] = {
         "timeout": POOL_TIMEOUT_S,
         "server_settings": {"application_name": name, "jit": "off"},
@@ -51,7 +53,7 @@ def engine(
         arguments["server_settings"] = {}
         arguments["statement_cache_size"] = 0
         arguments["prepared_statement_cache_size"] = 0
-        arguments["prepared_statement_name_func"] = lambda: f"__mc_{uuid4().hex}__"
+        arguments["prepared_statement_name_func"] = str  # gives the empty name
     made = create_async_engine(
         url,
         pool_size=pool_size,
@@ -62,6 +64,15 @@ def engine(
     )
     event.listen(made.sync_engine, "checkout", _check_alive)
     return made
+
+
+def driver_arguments(url: str, *, pooler: bool, name: str) -> dict[str, Any]:
+    """Return what the driver's own `connect` takes for a URL of ours."""
+    found: dict[str, Any] = DIALECT.create_connect_args(make_url(url))[1]
+    if pooler:
+        return {**found, "timeout": POOL_TIMEOUT_S, "statement_cache_size": 0}
+    settings = {"application_name": name, "jit": "off"}
+    return {**found, "timeout": POOL_TIMEOUT_S, "server_settings": settings}
 
 
 def _check_alive(connection: Any, record: object, proxy: object) -> None:
@@ -75,13 +86,13 @@ def autocommit(engine: AsyncEngine) -> AsyncEngine:
     return engine.execution_options(isolation_level="AUTOCOMMIT")
 
 
-_DIALECT: Any = dialect()  # type: ignore[no-untyped-call]
+DIALECT: Any = dialect()  # type: ignore[no-untyped-call]
 
 
 @lru_cache(maxsize=1024)
 def _compiled(statement: TextClause) -> tuple[str, Sequence[str]]:
     """Return the statement as the driver reads it, and its parameters in order."""
-    compiled = statement.compile(dialect=_DIALECT)
+    compiled = statement.compile(dialect=DIALECT)
     return str(compiled), compiled.positiontup or ()
 
 
@@ -215,32 +226,3 @@ def straight(engine: AsyncEngine) -> Straight:
         found = Straight(engine)
         engine.update_execution_options(straight=found)
     return found
-
-
-TRANSIENT = frozenset({"40001", "40P01", "55P03"})
-"""Serialisation failure, deadlock, lock not available: the same again may succeed."""
-
-UNREACHABLE = ("08", "53", "57P0", "58")
-"""Connection lost, resources short, being shut down: another time it may succeed."""
-
-
-def sqlstate(error: BaseException) -> str | None:
-    """Return the SQLSTATE of whatever the driver raised, where there is one."""
-    return getattr(getattr(error, "orig", error), "sqlstate", None)
-
-
-def is_transient(error: BaseException) -> bool:
-    """Tell whether running the transaction again is likely to succeed."""
-    return sqlstate(error) in TRANSIENT
-
-
-def is_unreachable(error: BaseException) -> bool:
-    """Tell whether the database, not the statement, is the trouble."""
-    if isinstance(error, (PoolTimeout, InterfaceError, OSError, TimeoutError)):
-        return True
-    if isinstance(error, DBAPIError) and error.connection_invalidated:
-        return True
-    if isinstance(error, asyncpg.InterfaceError):  # a closed connection, for instance
-        return not isinstance(error, ValueError)
-    state = sqlstate(error)
-    return state is not None and state.startswith(UNREACHABLE)

@@ -19,6 +19,7 @@ from metacortex.events.record import Recorded
 from metacortex.kernel.clock import rfc3339
 from metacortex.kernel.database import Reads, Table
 from metacortex.queries.page import Filters, ListQuery, Sort
+from metacortex.queries.registry import PROJECTIONS
 from metacortex.queries.tables import INSTANT, SCHEMA
 
 
@@ -109,12 +110,12 @@ class ListActivity(ListQuery):
     """Events of a workspace, newest first, as people read them."""
 
     stream_id: UUID | None = None
-    stream_type: Sequence[str] = ()
-    type: Sequence[str] = ()
-    actor_id: Sequence[str] = ()
     command_id: UUID | None = None
     correlation_id: str | None = None
     request_id: str | None = None
+    stream_type: Sequence[str] = ()
+    type: Sequence[str] = ()
+    actor_id: Sequence[str] = ()
     since: datetime | None = None
     until: datetime | None = None
 
@@ -126,13 +127,7 @@ class ListActivity(ListQuery):
 
     def filters(self) -> Filters:
         """Return the conditions of this list."""
-        found = Filters()
-        for name in ("stream_id", "command_id", "correlation_id", "request_id"):
-            if (value := getattr(self, name)) is not None:
-                found.equal(name, value)
-        found.among("stream_type", "text", self.stream_type)
-        found.among("type", "text", self.type)
-        found.among("actor_id", "text", self.actor_id)
+        found = Filters().by_columns(ActivityTable, self)
         if self.since:
             found.add("recorded_at >= :since", since=self.since)
         if self.until:
@@ -157,33 +152,26 @@ class ListRecords(ListActivity):
     )
     event_id: UUID | None = None
 
-    def filters(self) -> Filters:
-        """Return the conditions of this list."""
-        found = ListActivity.filters(self)
-        if self.event_id is not None:
-            found.equal("event_id", self.event_id)
-        return found
 
+_AS_IT_IS = " ".join(
+    f"WHEN '{type}' THEN (SELECT document::text FROM {projection.table} r"
+    " WHERE r.workspace_id = :workspace AND r.id = stream_id)"
+    for type, projection in PROJECTIONS.items()
+)
 
-_CHANGES = text("""WITH moved AS (SELECT sequence, stream_type, stream_id
+_CHANGES = text(f"""WITH moved AS (SELECT sequence, stream_type, stream_id
     FROM queries.activity WHERE workspace_id = :workspace AND sequence > :since
     ORDER BY sequence LIMIT :limit), latest AS (SELECT stream_type, stream_id,
     max(sequence) AS sequence FROM moved GROUP BY 1, 2)
     SELECT (SELECT sequence FROM queries.checkpoints
     WHERE workspace_id = :workspace), (SELECT max(sequence) FROM moved),
-    (SELECT string_agg('{"type":"' || stream_type || '","id":"' || stream_id
+    (SELECT string_agg('{{"type":"' || stream_type || '","id":"' || stream_id
     || '","sequence":' || sequence || ',"data":' || CASE stream_type
-    WHEN 'task' THEN (SELECT document::text FROM queries.tasks r
-    WHERE r.workspace_id = :workspace AND r.id = stream_id)
-    WHEN 'project' THEN (SELECT document::text FROM queries.projects r
-    WHERE r.workspace_id = :workspace AND r.id = stream_id)
-    WHEN 'tag' THEN (SELECT document::text FROM queries.tags r
-    WHERE r.workspace_id = :workspace AND r.id = stream_id) END || '}', ','
-    ORDER BY sequence) FROM latest)""")
+    {_AS_IT_IS} END || '}}', ',' ORDER BY sequence) FROM latest)""")
 
 
 @dataclass(frozen=True, slots=True)
-class Changes:
+class FeedPage:
     """Resources that changed, each as it is now; ask again from `next_since`."""
 
     sequence: int
@@ -198,13 +186,13 @@ class Changes:
 
 async def changes_since(
     reads: Reads, workspace_id: UUID, since: int, limit: int
-) -> Changes:
+) -> FeedPage:
     """Return what changed in the next `limit` events after a sequence."""
     values = {"workspace": workspace_id, "since": since, "limit": limit}
     sequence, last, documents = await reads.row(_CHANGES, values)
     shown = sequence or 0
     reached = last if last is not None else max(since, shown)
-    return Changes(shown, reached, (documents or "").encode())
+    return FeedPage(shown, reached, (documents or "").encode())
 
 
 _THIN = text("""SELECT sequence, type, json_build_object('event_id', event_id, 'stream',

@@ -19,7 +19,7 @@ from metacortex.events import log
 from metacortex.kernel.database import ReadConnection, Reads, autocommit, straight
 from metacortex.kernel.errors import Lagging, NotFound
 from metacortex.queries import activity, fold, page, tasks
-from metacortex.queries.activity import Changes
+from metacortex.queries.activity import FeedPage
 from metacortex.queries.page import ListQuery, Page
 from metacortex.queries.registry import PROJECTIONS
 from metacortex.queries.watermarks import Shown, Watermarks
@@ -123,7 +123,7 @@ class Queries:
         """Return the sequence shown, and counts of tasks."""
         return await tasks.stats(self._reads, workspace_id, now, time_zone)
 
-    async def changes(self, workspace_id: UUID, since: int, limit: int) -> Changes:
+    async def changes(self, workspace_id: UUID, since: int, limit: int) -> FeedPage:
         """Return the resources that changed after a sequence."""
         return await activity.changes_since(self._reads, workspace_id, since, limit)
 

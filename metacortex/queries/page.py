@@ -8,17 +8,18 @@ import base64
 import hashlib
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
-from typing import Any, ClassVar
+from functools import cache, lru_cache
+from typing import Any, ClassVar, cast
 from uuid import UUID
 
 import orjson
 from sqlalchemy import TextClause, text
 
-from metacortex.kernel.database import Reads
+from metacortex.kernel.database import DIALECT, Reads, Table
+from metacortex.kernel.decider import names_of
 from metacortex.kernel.errors import Malformed
 from metacortex.queries.watermarks import Shown
 
@@ -43,6 +44,22 @@ class Filters:
     def equal(self, column: str, value: Any) -> "Filters":
         """Add: the column has the value."""
         return self.add(f"{column} = :{column}", **{column: value})
+
+    def by_columns(
+        self, table: type[Table], query: "ListQuery", **instead: Any
+    ) -> "Filters":
+        """Add, for each field of the query that is a column: it has that value.
+
+        Of several values it has one; None is no condition. `instead` are values as the
+        column holds them.
+        """
+        for name, type in _filtered(table, query.__class__):
+            value = instead[name] if name in instead else getattr(query, name)
+            if isinstance(value, (list, tuple)):
+                self.among(name, type, value)
+            elif value is not None:
+                self.equal(name, value)
+        return self
 
     def among(self, column: str, type: str, values: Sequence[Any]) -> "Filters":
         """Add: the column has one of the values; `none` stands for null."""
@@ -100,6 +117,18 @@ class ListQuery(ABC):
     @abstractmethod
     def filters(self) -> Filters:
         """Return the conditions of the list."""
+
+
+@cache
+def _filtered(table: Hashable, query: Hashable) -> Sequence[tuple[str, str]]:
+    """Return the fields of a query that are columns of a table, with their types."""
+    columns = cast(type[Table], table).__table__.columns
+    own = set(names_of(cast(type[Any], query))) - set(names_of(ListQuery))
+    return [
+        (name, columns[name].type.compile(dialect=DIALECT).lower())
+        for name in names_of(cast(type[Any], query))
+        if name in own and name in columns
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,20 +227,16 @@ def _after(cursor: str | None, mark: str, keys: Sequence[_Key]) -> Sequence[str]
     return found[1:]
 
 
-_DAY = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
+# Python reads more than this: eight digits without a colon, for one
+_TIME = r"[0-9]{4}(-[0-9]{2}){2} [0-9]{2}(:[0-9]{2}){2}(\.[0-9]{1,6})?"
 _FORMS: Mapping[str, tuple[re.Pattern[str], Callable[[str], object]]] = {
     "bigint": (re.compile(r"-?[0-9]{1,18}"), int),
     "float8": (re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,20})?(e-?[0-9]{1,2})?"), float),
-    "timestamp": (
-        re.compile(_DAY + r" [0-9:]{8}(\.[0-9]{1,6})?"),
-        datetime.fromisoformat,
-    ),
+    "timestamp": (re.compile(_TIME), datetime.fromisoformat),
     "smallint": (re.compile(r"-?[0-9]{1,4}"), int),
     "text": (re.compile(r"[^\x00]*"), str),
     "timestamptz": (
-        re.compile(
-            _DAY + r" [0-9:]{8}(\.[0-9]{1,6})?[+-](0[0-9]|1[0-5])(:[0-5][0-9])?"
-        ),
+        re.compile(_TIME + r"[+-](0[0-9]|1[0-5])(:[0-5][0-9])?"),
         datetime.fromisoformat,
     ),
     "uuid": (re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"), UUID),

@@ -19,15 +19,10 @@ import structlog
 from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from metacortex.events import log
-from metacortex.events.record import EventRecord
-from metacortex.kernel.database import (
-    Direct,
-    ReadConnection,
-    is_unreachable,
-    sqlstate,
-    straight,
-)
+from metacortex.events import log, merkle
+from metacortex.events.record import EventRecord, mismatch
+from metacortex.kernel.database import Direct, ReadConnection, straight
+from metacortex.kernel.driver_errors import meaning, sqlstate
 from metacortex.queries import activity, fold
 from metacortex.queries import verify as verification
 from metacortex.queries.activity import ActivityTable
@@ -57,8 +52,7 @@ _LOCK_ONE = text(
     " FOR UPDATE"
 )
 _HEAD = text(
-    "SELECT coalesce((SELECT sequence FROM events.heads"
-    " WHERE workspace_id = :workspace), 0)"
+    "SELECT sequence, frontier FROM events.heads WHERE workspace_id = :workspace"
 )
 _MOVE = (
     "UPDATE queries.checkpoints c SET sequence = n.s FROM"
@@ -89,6 +83,10 @@ BEHIND_LIMIT = 1_000  # workspaces a sweep names at once; the next sweep names m
 
 class Gap(Exception):
     """An event is missing in a log: nothing goes on as if it had not been there."""
+
+
+class Altered(Exception):
+    """The log is not what was appended; the message says where, and what differs."""
 
 
 class Poisoned(Exception):
@@ -175,10 +173,10 @@ class Projector:
                 return 0
             each = max(1, batch // len(locked))
             after = [(id, sequence) for id, sequence, _ in locked]
-            records = await log.read_after(direct, after, each)
+            records, all_read = await log.read_after(direct, after, each)
             try:
                 reached = _reached(after, records)
-                for id, sequence, head in locked:
+                for id, sequence, head in locked if all_read else ():
                     _check_end(reached[id], min(head, sequence + each), head)
                 await self._write(direct, records)
             except Exception as error:
@@ -227,9 +225,10 @@ class Projector:
         """Fold a workspace again from its first event; readers see all or nothing.
 
         Also what brings a parked workspace back. Returns the number of events.
-        Raises Gap where the log lacks one, with the old tables left as they are.
+        Raises Gap where the log lacks one and Altered where it is not what was
+        appended, with everything left as it was.
         """
-        total = 0
+        total, edge = 0, list[bytes]()
         own = {"workspace": workspace_id}
         async with self._straight.begin() as direct:
             await direct.write(_CREATE, {"workspaces": [workspace_id]})
@@ -237,14 +236,18 @@ class Projector:
             for table in _tables():
                 await direct.write(_delete(table), own)
             await direct.write(_BEGIN_ANEW, own)
-            head: int = (await direct.row(_HEAD, own))[0]
-            while records := await log.read_after(
-                direct, [(workspace_id, total)], REBUILD_CHUNK
-            ):
+            head, frontier = await direct.row(_HEAD, own) or (0, b"")
+            while records := (
+                await log.read_after(direct, [(workspace_id, total)], REBUILD_CHUNK)
+            )[0]:
                 reached = _reached([(workspace_id, total)], records)
+                leaves = [it.leaf_hash for it in records if it.sequence <= head]
+                edge = merkle.advance(total, edge, leaves)
                 await self._write(direct, records)
                 total = reached[workspace_id]
             _check_end(total, head, head)
+            if differs := merkle.difference(head, edge, frontier):
+                raise Altered(differs[1])
         return total
 
     async def verify(
@@ -271,12 +274,14 @@ def _check_end(reached: int, wanted: int, head: int) -> None:
 def _reached(
     after: Iterable[tuple[UUID, int]], records: Iterable[EventRecord]
 ) -> dict[UUID, int]:
-    """Return where reading on has come to, by workspace. Raises Gap."""
+    """Return where reading on has come to, by workspace. Raises Gap, Altered."""
     last = dict(after)
     for record in records:
         before = last[record.workspace_id]
         if record.sequence != before + 1:
             raise Gap(f"event {record.sequence} follows event {before} in the log")
+        if what := mismatch(record):
+            raise Altered(f"event {record.sequence}: {what}")
         last[record.workspace_id] = record.sequence
     return last
 
@@ -290,7 +295,7 @@ def _is_about_the_events(error: Exception) -> bool:
     state = sqlstate(error)
     if state is not None:
         return state.startswith(_ABOUT_VALUES)
-    return not is_unreachable(error)
+    return meaning(error) is None
 
 
 async def _folded(direct: Direct, records: Sequence[EventRecord]) -> Fold:

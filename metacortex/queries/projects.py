@@ -1,7 +1,7 @@
 """Projects, read side: the read table, its projection, and the queries."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, assert_never
 from uuid import UUID
@@ -21,9 +21,15 @@ from metacortex.events.projects import (
     ProjectUnarchived,
 )
 from metacortex.events.record import Recorded
-from metacortex.kernel.decider import changed
 from metacortex.queries.page import NAMED, Filters, ListQuery, Sort
-from metacortex.queries.tables import SCHEMA, Projection, ReadTable, born
+from metacortex.queries.tables import (
+    SCHEMA,
+    Projection,
+    ReadTable,
+    by_name,
+    first_row,
+    next_row,
+)
 
 
 class ProjectTable(ReadTable):
@@ -60,24 +66,20 @@ class ListedProject(ProjectRow):
     completed_tasks: int
 
 
+_first = first_row(ProjectRow, ProjectCreated)
+
+
 def project(row: ProjectRow | None, event: Recorded[ProjectEvent]) -> ProjectRow:
     """Return the row after the event."""
-    fact, record = event.event, event.record
-    if isinstance(fact, ProjectCreated):
-        return ProjectRow(
-            **born(record),
-            name=fact.name,
-            description=fact.description,
-            colour=fact.colour,
-        )
+    if isinstance(event.event, ProjectCreated):
+        return _first(event)
     assert row is not None, "a project's first event is its creation"
-    after = changed(row, fact)
-    return replace(after, version=record.version, updated_at=record.recorded_at)
+    return next_row(row, event)
 
 
 def columns(row: ProjectRow) -> Mapping[str, Any]:
     """Return what queries filter and sort by."""
-    return {"name": row.name, "archived": row.archived, "deleted": row.deleted}
+    return by_name(ProjectTable, row)
 
 
 def summary(event: ProjectEvent) -> str:
@@ -113,9 +115,9 @@ AND t.project_id = p.id AND NOT t.deleted)"""
 class ListProjects(ListQuery):
     """The projects of a workspace with counts of tasks, by name unless sorted."""
 
-    q: str | None = None
-    archived: bool | None = None
     deleted: bool = False
+    archived: bool | None = None
+    q: str | None = None
 
     table = "queries.projects"
     document = _COUNTED
@@ -128,9 +130,7 @@ class ListProjects(ListQuery):
 
     def filters(self) -> Filters:
         """Return the conditions of this list."""
-        found = Filters().equal("deleted", self.deleted)
-        if self.archived is not None:
-            found.equal("archived", self.archived)
+        found = Filters().by_columns(ProjectTable, self)
         if self.q:
             found.add(NAMED, q=self.q)
         return found

@@ -4,18 +4,22 @@ A row is a document, kept as the JSON that answers send, with the columns that q
 filter and sort by. Rows are folded from one stream each and can be thrown away.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from functools import cache
+from typing import Any, TypeVar, cast
 from uuid import UUID
 
 from sqlalchemy import BigInteger, Integer, Text
 from sqlalchemy.dialects.postgresql import JSON, TIMESTAMP
 from sqlalchemy.orm import Mapped, mapped_column
 
-from metacortex.events.record import EventRecord, Recorded
+from metacortex.events.record import Recorded
 from metacortex.kernel.database import Table
+from metacortex.kernel.decider import birth, changed
+
+R = TypeVar("R")
 
 SCHEMA = "queries"
 INSTANT = TIMESTAMP(timezone=True)
@@ -31,6 +35,10 @@ class ReadTable(Table):
     created_at: Mapped[datetime] = mapped_column(INSTANT)
     updated_at: Mapped[datetime] = mapped_column(INSTANT)
     document: Mapped[Any] = mapped_column(JSON)
+
+
+SHARED = frozenset(("workspace_id", "id", "created_at", "updated_at", "document"))
+"""The columns of `ReadTable`."""
 
 
 class CheckpointTable(Table):
@@ -63,11 +71,41 @@ class Projection:
     """What an event did, in plain words, for the task log."""
 
 
-def born(record: EventRecord) -> dict[str, Any]:
-    """Return the fields of a row that its stream's first record gives."""
-    return {
-        "id": record.stream_id,
-        "version": record.version,
-        "created_at": record.recorded_at,
-        "updated_at": record.recorded_at,
-    }
+def first_row(row: type[R], created: type[Any]) -> Callable[[Recorded[Any]], R]:
+    """Return what makes a row of a creation: its fields by name, and the record's."""
+    born = birth(row, created, "id", "version", "created_at", "updated_at")
+
+    def made(event: Recorded[Any]) -> R:
+        record = event.record
+        return born(
+            event.event,
+            id=record.stream_id,
+            version=record.version,
+            created_at=record.recorded_at,
+            updated_at=record.recorded_at,
+        )
+
+    return made
+
+
+def next_row(row: R, event: Recorded[Any]) -> R:
+    """Return the row after any later event: its changes by name."""
+    record = event.record
+    return changed(
+        row, event.event, version=record.version, updated_at=record.recorded_at
+    )
+
+
+def by_name(table: type[ReadTable], row: Any, **columns: Any) -> Mapping[str, Any]:
+    """Return what the table's own columns hold: what is given, or the row's field."""
+    for name in _own_columns(table):
+        if name not in columns:
+            columns[name] = getattr(row, name)
+    return columns
+
+
+@cache
+def _own_columns(table: Hashable) -> Sequence[str]:
+    """Return the columns that not all read tables have, and that Postgres lets fill."""
+    columns = cast(type[ReadTable], table).__table__.columns
+    return [it.name for it in columns if not it.computed and it.name not in SHARED]

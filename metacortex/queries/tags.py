@@ -1,7 +1,7 @@
 """Tags, read side: the read table, its projection, and the queries."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, assert_never
 from uuid import UUID
@@ -20,9 +20,15 @@ from metacortex.events.tags import (
     TagRenamed,
     TagReverted,
 )
-from metacortex.kernel.decider import changed
 from metacortex.queries.page import NAMED, Filters, ListQuery, Sort
-from metacortex.queries.tables import SCHEMA, Projection, ReadTable, born
+from metacortex.queries.tables import (
+    SCHEMA,
+    Projection,
+    ReadTable,
+    by_name,
+    first_row,
+    next_row,
+)
 
 
 class TagTable(ReadTable):
@@ -49,19 +55,20 @@ class TagRow:
     updated_at: datetime
 
 
+_first = first_row(TagRow, TagCreated)
+
+
 def project(row: TagRow | None, event: Recorded[TagEvent]) -> TagRow:
     """Return the row after the event."""
-    fact, record = event.event, event.record
-    if isinstance(fact, TagCreated):
-        return TagRow(**born(record), name=fact.name, colour=fact.colour)
+    if isinstance(event.event, TagCreated):
+        return _first(event)
     assert row is not None, "a tag's first event is its creation"
-    after = changed(row, fact)
-    return replace(after, version=record.version, updated_at=record.recorded_at)
+    return next_row(row, event)
 
 
 def columns(row: TagRow) -> Mapping[str, Any]:
     """Return what queries filter and sort by."""
-    return {"name": row.name, "deleted": row.deleted}
+    return by_name(TagTable, row)
 
 
 def summary(event: TagEvent) -> str:
@@ -100,7 +107,7 @@ class ListTags(ListQuery):
 
     def filters(self) -> Filters:
         """Return the conditions of this list."""
-        found = Filters().equal("deleted", self.deleted)
+        found = Filters().by_columns(TagTable, self)
         if self.q:
             found.add(NAMED, q=self.q)
         return found

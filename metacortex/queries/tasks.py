@@ -7,7 +7,7 @@ the zone of whoever asks, so lists take `time_zone`.
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, assert_never
 from uuid import UUID
@@ -43,9 +43,16 @@ from metacortex.events.tasks import (
     TaskUnblocked,
 )
 from metacortex.kernel.database import Reads
-from metacortex.kernel.decider import changed
 from metacortex.queries.page import Filters, ListQuery, Sort
-from metacortex.queries.tables import INSTANT, SCHEMA, Projection, ReadTable, born
+from metacortex.queries.tables import (
+    INSTANT,
+    SCHEMA,
+    Projection,
+    ReadTable,
+    by_name,
+    first_row,
+    next_row,
+)
 
 PRIORITIES: Mapping[Priority, int] = {"low": 0, "medium": 1, "high": 2, "urgent": 3}
 
@@ -119,24 +126,15 @@ class TaskRow:
     updated_at: datetime
 
 
+_first = first_row(TaskRow, TaskCreated)
+
+
 def project(row: TaskRow | None, event: Recorded[TaskEvent]) -> TaskRow:
     """Return the row after the event."""
-    fact, record = event.event, event.record
-    if isinstance(fact, TaskCreated):
-        return TaskRow(
-            **born(record),
-            title=fact.title,
-            description=fact.description,
-            priority=fact.priority,
-            due=fact.due,
-            project_id=fact.project_id,
-            parent_id=fact.parent_id,
-            tags=fact.tags,
-            assignee_id=fact.assignee_id,
-        )
+    if isinstance(event.event, TaskCreated):
+        return _first(event)
     assert row is not None, "a task's first event is its creation"
-    after = changed(row, fact)
-    return replace(after, version=record.version, updated_at=record.recorded_at)
+    return next_row(row, event)
 
 
 def deadline(due: Due) -> tuple[datetime | None, datetime | None]:
@@ -159,20 +157,14 @@ def deadline(due: Due) -> tuple[datetime | None, datetime | None]:
 def columns(row: TaskRow) -> Mapping[str, Any]:
     """Return what queries filter and sort by."""
     due_at, due_local = (None, None) if row.due is None else deadline(row.due)
-    return {
-        "title": row.title,
-        "status": row.status,
-        "priority": PRIORITIES[row.priority],
-        "due_date": None if row.due is None else row.due.date,
-        "due_at": due_at,
-        "due_local": due_local,
-        "project_id": row.project_id,
-        "parent_id": row.parent_id,
-        "tags": row.tags,
-        "assignee_id": row.assignee_id,
-        "archived": row.archived,
-        "deleted": row.deleted,
-    }
+    return by_name(
+        TaskTable,
+        row,
+        priority=PRIORITIES[row.priority],
+        due_date=None if row.due is None else row.due.date,
+        due_at=due_at,
+        due_local=due_local,
+    )
 
 
 def summary(event: TaskEvent) -> str:
@@ -232,21 +224,21 @@ def overdue(now: datetime, time_zone: str) -> dict[str, Any]:
 class ListTasks(ListQuery):
     """The tasks of a workspace, newest first unless sorted or searched otherwise."""
 
+    deleted: bool = False
+    archived: bool | None = None
     status: Sequence[Status] = ()
     priority: Sequence[Priority] = ()
     project_id: Sequence[UUID | Literal["none"]] = ()
     parent_id: Sequence[UUID | Literal["none"]] = ()
+    assignee_id: Sequence[str] = ()
     tag: Sequence[UUID] = ()
     tag_mode: Literal["any", "all"] = "any"
-    assignee_id: Sequence[str] = ()
     due_from: dt.date | None = None
     due_to: dt.date | None = None
     overdue: bool | None = None
     time_zone: str = "UTC"
     q: str | None = None
     updated_since: datetime | None = None
-    archived: bool | None = None
-    deleted: bool = False
     now: datetime
 
     table = "queries.tasks"
@@ -274,15 +266,8 @@ class ListTasks(ListQuery):
 
     def filters(self) -> Filters:
         """Return the conditions of this list."""
-        found = Filters().equal("deleted", self.deleted)
-        if self.archived is not None:
-            found.equal("archived", self.archived)
-        found.among("status", "text", self.status)
         ranks = [PRIORITIES[priority] for priority in self.priority]
-        found.among("priority", "smallint", ranks)
-        found.among("project_id", "uuid", self.project_id)
-        found.among("parent_id", "uuid", self.parent_id)
-        found.among("assignee_id", "text", self.assignee_id)
+        found = Filters().by_columns(TaskTable, self, priority=ranks)
         if self.tag:
             operator = "@>" if self.tag_mode == "all" else "&&"
             found.add(f"tags {operator} CAST(:tag AS uuid[])", tag=list(self.tag))

@@ -14,8 +14,8 @@ from uuid import UUID
 import orjson
 from sqlalchemy import TextClause, text
 
-from metacortex.events import codec, log
-from metacortex.events.record import EventRecord
+from metacortex.events import codec, log, merkle
+from metacortex.events.record import EventRecord, mismatch
 from metacortex.kernel.database import ReadConnection
 from metacortex.queries import activity, fold
 from metacortex.queries.registry import PROJECTIONS
@@ -25,7 +25,7 @@ CHUNK = 5_000  # events held in memory at a time, some 10 MB
 MOST = 1_000  # differences that are told; a rebuild mends the rest as well
 LOG = "log: "  # how a difference begins that no rebuild mends
 _KEPT = text(
-    "SELECT sequence AS head, (SELECT count(*) FROM events.log l"
+    "SELECT sequence AS head, frontier, (SELECT count(*) FROM events.log l"
     " WHERE l.workspace_id = h.workspace_id AND l.sequence <= h.sequence) AS kept"
     " FROM events.heads h WHERE workspace_id = :workspace"
 )
@@ -42,6 +42,12 @@ async def differences(
     row = (await connection.execute(_KEPT, {"workspace": workspace_id})).one_or_none()
     if row is not None and row.kept < row.head:  # what is left tells nothing for sure
         return [f"{LOG}{row.head - row.kept} of {row.head} events are missing"]
+    if row is not None:
+        altered = await _altered(
+            connection, workspace_id, row.head, row.frontier, chunk
+        )
+        if altered:
+            return altered
     found: list[str] = []
     for comparing in (_task_log, _rows):
         async for said in comparing(connection, workspace_id, shown, chunk):
@@ -51,20 +57,44 @@ async def differences(
     return found
 
 
+async def _altered(
+    connection: ReadConnection,
+    workspace_id: UUID,
+    head: int,
+    frontier: bytes,
+    chunk: int,
+) -> list[str]:
+    """Say which events are not what was appended, at most `MOST` of them."""
+    found: list[str] = []
+    done, edge = 0, list[bytes]()
+    while records := await log.read_on(connection, workspace_id, done, head, chunk):
+        found += [
+            f"{LOG}event {record.sequence}: {what}"
+            for record in records
+            if (what := mismatch(record))
+        ]
+        if len(found) >= MOST:
+            return [*found[:MOST], MORE]
+        edge = merkle.advance(done, edge, [it.leaf_hash for it in records])
+        done = records[-1].sequence
+    if not found and (differs := merkle.difference(head, edge, frontier)):
+        found.append(LOG + differs[1])
+    return found
+
+
 async def _task_log(
     connection: ReadConnection, workspace_id: UUID, shown: int, chunk: int
 ) -> AsyncIterator[list[str]]:
     """Compare the task log, chunk by chunk of sequences, and what stands beyond."""
-    for first in range(1, shown + 1, chunk):
-        last = min(first + chunk - 1, shown)
-        records = await log.read_range(connection, workspace_id, first, last)
+    done = 0
+    while records := await log.read_on(connection, workspace_id, done, shown, chunk):
         lines = [_line(record) for record in records]
-        after = None if first == 1 else first - 1
+        after, done = done or None, records[-1].sequence
         yield await _compared(
-            connection, activity.TABLE, workspace_id, lines, after, last
+            connection, activity.TABLE, workspace_id, lines, after, done
         )
     yield await _compared(
-        connection, activity.TABLE, workspace_id, [], shown or None, None
+        connection, activity.TABLE, workspace_id, [], done or None, None
     )
 
 

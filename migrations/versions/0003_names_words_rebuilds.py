@@ -10,6 +10,7 @@ revision = "0003"
 down_revision = "0002"
 branch_labels = None
 depends_on = None
+locks = ("commands.tags", "queries.checkpoints", "queries.tasks")
 
 _DESCRIPTION = "coalesce(document ->> 'description', '')"
 

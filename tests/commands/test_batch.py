@@ -10,7 +10,7 @@ from sqlalchemy import UniqueConstraint
 
 from metacortex.commands.batch import Batch, Planned, step
 from metacortex.commands.message import Answer, Unit
-from metacortex.commands.repository import Changes, Loaded
+from metacortex.commands.repository import BatchChanges, Loaded
 from metacortex.commands.space import Spaces
 from metacortex.events.log import LogTable
 from metacortex.events.record import SALT_BYTES
@@ -214,7 +214,7 @@ def test_a_dry_unit_is_decided_and_leaves_nothing(atomic: bool) -> None:
         ]
     )
     assert [code(it) for it in batch.results[0]] == [None, None, "invalid_transition"]
-    assert batch.close() == Changes([], [], {}, [])
+    assert batch.close() == BatchChanges([], [], [], {}, [])
     memory.run(memory.unit(StartTaskFactory(task_id=TASK), dry=True))
     assert memory.do(StartTaskFactory(task_id=TASK)).sequence == 2
 
@@ -294,6 +294,34 @@ def test_time_never_goes_back() -> None:
     assert [it.recorded_at for it in memory.log] == [NOW, NOW]
     assert memory.states["task", TASK].updated_at == NOW
     assert memory.head.recorded_at == NOW
+
+
+def test_whatever_is_decided_by_a_slow_clock_has_the_time_of_the_log() -> None:
+    memory = with_task()
+    complete = memory.unit(CompleteTaskFactory(task_id=TASK, subtasks="leave"))
+    refused = memory.unit(StartTaskFactory(task_id=TASK))
+    unchanged = memory.unit(CompleteTaskFactory(task_id=TASK, subtasks="leave"))
+    units = (complete, refused, unchanged)
+    memory.run(*units, now=NOW - timedelta(hours=1))
+    assert memory.state(TASK).completed_at == NOW
+    kept = [memory.receipts[it.requests[0].context.command_id] for it in units]
+    assert [it.outcome for it in kept] == ["applied", "refused", "unchanged"]
+    assert [it.recorded_at for it in kept] == [NOW] * 3
+
+
+def test_each_workspace_of_a_batch_has_its_own_time() -> None:
+    ahead, other = with_task(), Memory()
+    spaces = Spaces.of(ahead.loaded())
+    spaces.absorb(other.loaded())
+    early = NOW - timedelta(hours=1)
+    batch = Batch(spaces, early)
+    make = other.request(CreateTaskFactory())
+    complete = ahead.request(CompleteTaskFactory(task_id=TASK, subtasks="leave"))
+    for request in (complete, make):
+        batch.run(Planned(Unit(requests=[request]), [[step(request.command)]]))
+    receipts = {it.command_id: it.recorded_at for it in batch.close().receipts}
+    assert receipts[complete.context.command_id] == NOW
+    assert receipts[make.context.command_id] == early
 
 
 def test_a_turn_is_counted_for_every_batch_that_writes() -> None:

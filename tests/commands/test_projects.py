@@ -1,6 +1,7 @@
 """Projects: put away, deleted and brought back, with the tasks that are theirs."""
 
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -27,7 +28,7 @@ from tests.factories import (
     ProjectCreatedFactory,
     ProjectDeletedFactory,
     RestoreProjectFactory,
-    RevertProjectFactory,
+    RevertFactory,
     TaskCreatedFactory,
     TaskDeletedFactory,
     UnarchiveProjectFactory,
@@ -36,13 +37,20 @@ from tests.spec import Given, given, when
 
 PROJECT, TASK, SUBTASK = new_id(), new_id(), new_id()
 
-EXISTING = [
+
+def reverting(project_id: UUID = PROJECT) -> Any:
+    """Return a part of an undo, of a project."""
+    changes = {"colour": Change("red", None)}
+    return RevertFactory(stream_type="project", stream_id=project_id, changes=changes)
+
+
+EXISTING: list[Any] = [
     EditProjectFactory,
     ArchiveProjectFactory,
     UnarchiveProjectFactory,
     DeleteProjectFactory,
     RestoreProjectFactory,
-    RevertProjectFactory,
+    reverting,
 ]
 
 
@@ -104,7 +112,7 @@ def test_a_project_is_put_away_once_and_taken_out_once() -> None:
 
 
 @pytest.mark.parametrize(
-    "factory", [EditProjectFactory, DeleteProjectFactory, RevertProjectFactory]
+    "factory", [EditProjectFactory, DeleteProjectFactory, reverting]
 )
 def test_an_archived_project_only_comes_out_again(factory: Any) -> None:
     project(ProjectArchivedFactory(), colour="red").when(
@@ -114,7 +122,9 @@ def test_an_archived_project_only_comes_out_again(factory: Any) -> None:
 
 def test_the_archiving_of_a_project_is_reverted() -> None:
     project(ProjectArchivedFactory()).when(
-        RevertProjectFactory(project_id=PROJECT, changes={"archived": OFF})
+        RevertFactory(
+            stream_type="project", stream_id=PROJECT, changes={"archived": OFF}
+        )
     ).then(ProjectReverted(archived=OFF))
 
 
@@ -148,13 +158,17 @@ def test_an_unknown_project_is_not_found(factory: Any) -> None:
 
 def test_a_reverted_edit_puts_the_old_value_back() -> None:
     project(colour="red").when(
-        RevertProjectFactory(
-            project_id=PROJECT, changes={"colour": Change("red", None)}
+        RevertFactory(
+            stream_type="project",
+            stream_id=PROJECT,
+            changes={"colour": Change("red", None)},
         )
     ).then(ProjectReverted(colour=Change("red", None)))
 
 
 def test_the_birth_of_a_project_is_undone_while_it_has_no_live_task() -> None:
-    undo = RevertProjectFactory(project_id=PROJECT, changes={"deleted": ON})
+    undo = RevertFactory(
+        stream_type="project", stream_id=PROJECT, changes={"deleted": ON}
+    )
     project().when(undo).then(ProjectReverted(deleted=ON))
     with_tasks().when(undo).then_refused("undo_conflict", tasks=[str(TASK)])

@@ -1,5 +1,6 @@
 """Tags: one live name each, gone softly, and every task of a gone tag says so."""
 
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -23,7 +24,7 @@ from tests.factories import (
     DeleteTagFactory,
     EditTagFactory,
     MergeTagFactory,
-    RevertTagFactory,
+    RevertFactory,
     TagCreatedFactory,
     TagDeletedFactory,
     TagMergedFactory,
@@ -214,28 +215,34 @@ def test_a_tag_merges_into_a_live_tag_only() -> None:
 
 
 @pytest.mark.parametrize(
-    "factory", [EditTagFactory, DeleteTagFactory, MergeTagFactory, RevertTagFactory]
+    "command",
+    [
+        EditTagFactory(),
+        DeleteTagFactory(),
+        MergeTagFactory(),
+        RevertFactory(stream_type="tag", changes={"colour": Change("red", None)}),
+    ],
 )
-def test_an_unknown_tag_is_not_found(factory: type) -> None:
-    when(factory()).then_refused("not_found")
+def test_an_unknown_tag_is_not_found(command: Any) -> None:
+    when(command).then_refused("not_found")
 
 
 def test_a_reverted_renaming_needs_the_old_name_free() -> None:
     back = {"name": Change("Chores", "Errands")}
     renamed = given(TagCreatedFactory(name="Chores"))
-    renamed.when(RevertTagFactory(tag_id=TAG, changes=back)).then(
+    renamed.when(RevertFactory(stream_type="tag", stream_id=TAG, changes=back)).then(
         TagReverted(name=Change("Chores", "Errands"))
     )
     given(
         TagCreatedFactory(name="Chores"),
         Elsewhere(OTHER, TagCreatedFactory(name="errands")),
-    ).when(RevertTagFactory(tag_id=TAG, changes=back)).then_refused(
+    ).when(RevertFactory(stream_type="tag", stream_id=TAG, changes=back)).then_refused(
         "name_taken", id=str(OTHER)
     )
 
 
 def test_a_deleted_tag_comes_back_if_its_name_is_still_free() -> None:
-    back = RevertTagFactory(tag_id=TAG, changes={"deleted": OFF})
+    back = RevertFactory(stream_type="tag", stream_id=TAG, changes={"deleted": OFF})
     gone = given(
         Elsewhere(TAG, TagCreatedFactory(name="Errands")),
         Elsewhere(TAG, TagDeletedFactory()),
@@ -248,7 +255,7 @@ def test_a_deleted_tag_comes_back_if_its_name_is_still_free() -> None:
 def test_a_tag_whose_birth_is_undone_leaves_its_tasks() -> None:
     task, has_it = tagged(TAG)
     given(TagCreatedFactory(), has_it).when(
-        RevertTagFactory(tag_id=TAG, changes={"deleted": ON})
+        RevertFactory(stream_type="tag", stream_id=TAG, changes={"deleted": ON})
     ).then_all(
         TagReverted(deleted=ON),
         Elsewhere(task, TaskRetagged(tags=Change((TAG,), ()))),

@@ -32,7 +32,7 @@ from tests.factories import (
     ProjectDeletedFactory,
     ReopenTaskFactory,
     RestoreTaskFactory,
-    RevertTaskFactory,
+    RevertFactory,
     StartTaskFactory,
     TagCreatedFactory,
     TagDeletedFactory,
@@ -46,7 +46,13 @@ from tests.spec import ME, Given, given, when
 
 PROJECT, TASK, TAG, OTHER = new_id(), new_id(), new_id(), new_id()
 
-EXISTING = [
+
+def reverting(task_id: UUID = TASK) -> Any:
+    """Return a part of an undo, of a task."""
+    return RevertFactory(stream_type="task", stream_id=task_id)
+
+
+EXISTING: list[Any] = [
     EditTaskFactory,
     StartTaskFactory,
     BlockTaskFactory,
@@ -60,7 +66,7 @@ EXISTING = [
     DeleteTaskFactory,
     RestoreTaskFactory,
     CommentTaskFactory,
-    RevertTaskFactory,
+    reverting,
 ]
 
 
@@ -289,12 +295,12 @@ def test_a_task_is_put_away_once_and_taken_out_once() -> None:
     ).then_nothing()
 
 
-ALWAYS = {
+ALWAYS: set[Any] = {
     ArchiveTaskFactory,
     UnarchiveTaskFactory,
     DeleteTaskFactory,
     RestoreTaskFactory,
-    RevertTaskFactory,
+    reverting,
 }
 """Neither the archived nor the status of a task bars these."""
 

@@ -23,7 +23,7 @@ from tests.factories import (
     ProjectArchivedFactory,
     ProjectCreatedFactory,
     ProjectDeletedFactory,
-    RevertTaskFactory,
+    RevertFactory,
     TagCreatedFactory,
     TagDeletedFactory,
     TaskArchivedFactory,
@@ -321,13 +321,13 @@ def test_an_undo_obeys_the_rules_of_the_place_it_goes_back_to(
         *tree(),
         *on(D, deleted(D)),
         *on(TAG, TagCreatedFactory(), TagDeletedFactory()),
-    ).when(RevertTaskFactory(task_id=B, changes=changes)).then_refused(code)
+    ).when(RevertFactory(stream_id=B, changes=changes)).then_refused(code)
 
 
 def test_an_undone_deletion_needs_a_live_parent() -> None:
     back = {"deleted": OFF, "deleted_with": Change(B, None)}
     gone = [*on(B, deleted(B)), *on(A, deleted(A))]
-    given(*tree(), *gone).when(RevertTaskFactory(task_id=B, changes=back)).then_refused(
+    given(*tree(), *gone).when(RevertFactory(stream_id=B, changes=back)).then_refused(
         "parent_deleted"
     )
 
@@ -337,13 +337,13 @@ def test_an_undone_deletion_needs_a_live_project() -> None:
     gone = [*on(A, deleted(A)), *on(HOME, ProjectDeletedFactory())]
     in_project = on(A, TaskCreatedFactory(project_id=HOME))
     given(*projects(HOME), *in_project, *gone).when(
-        RevertTaskFactory(task_id=A, changes=back)
+        RevertFactory(stream_id=A, changes=back)
     ).then_refused("project_deleted")
 
 
 def test_the_birth_of_a_task_is_undone_while_nothing_lives_below_it() -> None:
     changes = {"deleted": ON, "deleted_with": Change(None, A)}
-    undo = RevertTaskFactory(task_id=A, changes=changes)
+    undo = RevertFactory(stream_id=A, changes=changes)
     given(*tree()).when(undo).then_refused(
         "undo_conflict", tasks=[str(B), str(C)], count=2
     )
@@ -355,5 +355,5 @@ def test_the_birth_of_a_task_is_undone_while_nothing_lives_below_it() -> None:
 def test_a_reverted_edit_puts_the_old_value_back() -> None:
     back = {"priority": Change("high", "medium")}
     given(*on(A, TaskCreatedFactory(priority="high"))).when(
-        RevertTaskFactory(task_id=A, changes=back)
+        RevertFactory(stream_id=A, changes=back)
     ).then(TaskReverted(priority=Change("high", "medium")))

@@ -92,6 +92,15 @@ def test_of_a_trial_nothing_is_taken_for_granted() -> None:
     assert reading.values["receipt_ids"] == [key]
 
 
+def test_of_a_repeat_the_head_is_read_since_no_saving_tells() -> None:
+    memory = Memory()
+    request = memory.request(create())
+    spaces = remembered(memory, request)
+    found = wanted(memory.unit(request), spaces)
+    assert found.workspaces == {memory.id}
+    assert keys(found, "task") == []
+
+
 def test_a_workspace_is_remembered_for_a_moment() -> None:
     memory, make = Memory(), create()
     spaces = remembered(memory, make)

@@ -90,6 +90,7 @@ def test_the_walk_shows_what_it_says(stack: Stack, shared: Path) -> None:
     assert said.count("role_required\n") == 1
     assert "Nothing lags." in said
     assert "failing" not in said
+    assert " events, as appended\n" in said
     assert said.endswith(": equal\n")
 
 

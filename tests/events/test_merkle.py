@@ -82,3 +82,30 @@ def test_advancing_leaves_the_given_frontier_alone() -> None:
     frontier = [LEAVES[0]]
     merkle.advance(1, frontier, LEAVES[1:])
     assert frontier == [LEAVES[0]]
+
+
+@given(st.lists(st.binary(max_size=8).map(merkle.leaf_hash), min_size=1), st.data())
+def test_a_changed_leaf_is_within_the_subtree_that_is_named(
+    leaves: list[bytes], data: st.DataObject
+) -> None:
+    size = len(leaves)
+    stored = b"".join(merkle.advance(0, [], leaves))
+    changed = data.draw(st.integers(0, size - 1))
+    leaves[changed] = merkle.leaf_hash(leaves[changed])
+    found = merkle.difference(size, merkle.advance(0, [], leaves), stored)
+    assert found is not None
+    first, what = found
+    last = int(what.removesuffix(" is not the head's").rpartition(" ")[2])
+    assert first <= changed + 1 <= last
+    assert (last - first + 1) & (last - first) == 0, "a perfect subtree"
+
+
+@given(leaf_lists)
+def test_a_frontier_is_compared_with_nothing_left_over(leaves: list[bytes]) -> None:
+    edge = merkle.advance(0, [], leaves)
+    stored, size = b"".join(edge), len(leaves)
+    assert merkle.difference(size, edge, stored) is None
+    assert merkle.difference(size, edge, stored + b"more") is not None
+    if stored:
+        assert merkle.difference(size, edge, stored[:-1]) is not None
+        assert merkle.difference(size, edge, b"") is not None

@@ -13,7 +13,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from metacortex.events.merkle import leaf_hash
-from metacortex.events.record import EventRecord, canonical, leaf_of, payload_hash
+from metacortex.events.record import (
+    LEAF_ALTERED,
+    PAYLOAD_ALTERED,
+    EventRecord,
+    canonical,
+    leaf_of,
+    mismatch,
+    payload_hash,
+)
 from metacortex.kernel.clock import rfc3339
 from metacortex.kernel.ids import derived, event_id
 from tests.shared import data
@@ -161,6 +169,15 @@ def test_every_column_is_in_the_leaf_or_committed_to() -> None:
 def test_editing_a_column_breaks_the_leaf(column: str) -> None:
     edited = dataclasses.replace(record(), **{column: EDITED[column]})
     assert leaf_of(edited) != LEAF
+
+
+@pytest.mark.parametrize("column", [*EDITED, *sorted(NOT_IN_THE_LEAF - {"sequence"})])
+def test_a_stored_record_that_was_edited_does_not_match(column: str) -> None:
+    stored = dataclasses.replace(record(), leaf_hash=bytes.fromhex(LEAF_HASH))
+    assert mismatch(stored) is None
+    edited = dataclasses.replace(stored, **{column: EDITED.get(column, b"")})
+    of_payload = column in ("data", "context", "salt", "payload_hash")
+    assert mismatch(edited) == (PAYLOAD_ALTERED if of_payload else LEAF_ALTERED)
 
 
 @pytest.mark.parametrize(

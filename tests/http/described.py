@@ -1,14 +1,19 @@
 """What the OpenAPI document promises of answers, and whether one keeps it."""
 
+import tempfile
+from pathlib import Path
 from typing import Any
 
 import httpx2
 import jsonschema_rs
-import orjson
 
-from metacortex.api.openapi import document
+from metacortex.api.app import create_app
+from metacortex.settings import Settings
 
-SPEC: dict[str, Any] = orjson.loads(document())
+with tempfile.TemporaryDirectory() as folder:
+    SPEC: dict[str, Any] = create_app(
+        Settings(environment="test", data_dir=Path(folder))
+    ).openapi()
 COMPONENTS: dict[str, Any] = SPEC["components"]
 
 OPERATIONS: dict[str, dict[str, Any]] = {
@@ -24,8 +29,6 @@ OURS = {name.lower() for name in COMPONENTS["headers"]}
 def promised(operation: dict[str, Any], status: int) -> dict[str, Any]:
     """Return the answer that an operation describes for a status."""
     found: dict[str, Any] = operation["responses"][str(status)]
-    if "$ref" in found:
-        found = COMPONENTS["responses"][found["$ref"].rpartition("/")[2]]
     return found
 
 

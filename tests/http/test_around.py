@@ -1,6 +1,7 @@
 """What surrounds every answer: health, metrics, docs, headers, other origins."""
 
 import asyncio
+import re
 from urllib.parse import urlsplit
 
 import httpx2
@@ -39,11 +40,25 @@ async def test_metrics_count_requests_by_route(client: Client) -> None:
     assert "metacortex_http_requests_in_flight" in text
 
 
-async def test_the_docs_need_nothing_from_elsewhere(http: httpx2.AsyncClient) -> None:
-    page = await http.get("/docs")
+async def test_the_plain_docs_need_no_script(http: httpx2.AsyncClient) -> None:
+    page = await http.get("/docs/plain")
     assert page.status_code == 200 and "createTask" in page.text
     assert "https://" not in page.text and "<script" not in page.text
     assert (await http.get("/docs/style.css")).status_code == 200
+
+
+async def test_the_docs_need_nothing_from_elsewhere(http: httpx2.AsyncClient) -> None:
+    page = await http.get("/docs")
+    assert "//" not in page.text
+    policy = page.headers["Content-Security-Policy"]
+    assert "script-src 'self';" in policy
+    for file in re.findall(r'(?:src|href)="(/[^"]+)"', page.text):
+        assert (await http.get(file)).status_code == 200, file
+
+
+async def test_the_root_and_the_api_lead_to_the_docs(http: httpx2.AsyncClient) -> None:
+    assert (await http.get("/")).headers["Location"] == "/docs"
+    assert (await http.get(BASE)).json()["data"]["docs"] == "/docs"
 
 
 @pytest.mark.parametrize(

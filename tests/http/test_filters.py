@@ -220,7 +220,7 @@ async def test_the_best_match_comes_first(client: Client) -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("status", "open"),
+        ("status", "done"),
         ("priority", "4"),
         ("project_id", "x"),
         ("tag", "none"),

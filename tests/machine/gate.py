@@ -49,6 +49,13 @@ class Gate:
             await self._do("DROP SEQUENCE events.gate_tries")
 
     @asynccontextmanager
+    async def refusing(self, sqlstate: str) -> AsyncIterator[None]:
+        """Let every commit fail with an error."""
+        does = f"RAISE EXCEPTION 'not now' USING ERRCODE = '{sqlstate}';"
+        async with self._built(does):
+            yield
+
+    @asynccontextmanager
     async def _built(self, does: str) -> AsyncIterator[None]:
         await self._do(
             "CREATE FUNCTION events.at_gate() RETURNS trigger LANGUAGE plpgsql"
@@ -85,13 +92,17 @@ class Gate:
 
 
 class Line:
-    """Carries connections to a database; `mute` loses all that it answers from now."""
+    """Carries connections to a database; `mute` loses all that it answers from now.
+
+    Or from so many bytes on, which may be in the middle of a message.
+    """
 
     def __init__(self, url: str) -> None:
         self._there = make_url(url)
         self._here: asyncio.Server | None = None
         self._carried: set[asyncio.Task[None]] = set()
-        self._mute: set[asyncio.Task[None]] = set()
+        self._left: dict[asyncio.Task[None], int] = {}
+        self._refusing = False
         self.lost = 0
 
     @asynccontextmanager
@@ -106,22 +117,35 @@ class Line:
                 it.cancel()
             await asyncio.gather(*self._carried, return_exceptions=True)
 
-    def mute(self) -> None:
-        """Break each present connection at the next thing that the server says."""
-        self._mute = set(self._carried)
+    def mute(self, after: int = 0) -> None:
+        """Break each present connection once the server has said so many bytes more."""
+        self._left = dict.fromkeys(self._carried, after)
+
+    def refuse(self, refusing: bool = True) -> None:
+        """Hang up on whoever connects from now on, or carry them again."""
+        self._refusing = refusing
 
     async def _carry(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
+        if self._refusing:
+            writer.close()
+            return
         task = asyncio.current_task()
         assert task is not None
         self._carried.add(task)
         answers, requests = await self._connect()
         asking = asyncio.create_task(_copy(reader, requests))
         try:
-            while (said := await answers.read(2**16)) and task not in self._mute:
-                writer.write(said)
-            self.lost += bool(said)
+            while said := await answers.read(2**16):
+                left = self._left.get(task, len(said))
+                writer.write(said[:left])
+                if left < len(said):
+                    self.lost += 1
+                    await writer.drain()
+                    break
+                if task in self._left:
+                    self._left[task] -= len(said)
         finally:
             self._carried.discard(task)
             asking.cancel()

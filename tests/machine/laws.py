@@ -137,6 +137,9 @@ def _check_order(found: Sequence[EventRecord]) -> None:
     for stream in streams(found).values():
         assert [it.version for it in stream] == list(range(1, len(stream) + 1))
     assert len({it.event_id for it in found}) == len(found)
+    for it in found:
+        if it.type == "task.completed":
+            assert codec.read(it).event.completed_at.new == it.recorded_at
 
 
 def _check_hashes(found: Sequence[EventRecord]) -> None:
@@ -156,12 +159,19 @@ async def _check_states(
         for id, it in of_type.items()
     }
     assert stored == {key: fold(its) for key, its in streams(found).items()}
+    for (type, _), row in stored.items():
+        assert row.created_at <= row.updated_at
+        if type == "task" and row.state.completed_at is not None:
+            assert row.created_at <= row.state.completed_at <= row.updated_at
 
 
 def _check_receipts(
     found: Sequence[EventRecord], kept: Mapping[UUID, RowMapping]
 ) -> None:
-    """Every event is of one applied command, whose receipt names it, and no other."""
+    """Every event is of one applied command, whose receipt names it, and no other.
+
+    Each receipt has the time of its events, or one after the version that it names.
+    """
     by_command = defaultdict[UUID, list[EventRecord]](list)
     for it in found:
         by_command[it.command_id].append(it)
@@ -174,6 +184,13 @@ def _check_receipts(
         ids = [str(it.event_id) for it in its]
         assert ids == [event_id(id, n) for n in range(len(its))]
         assert {it.command_type for it in its} == {kept[id]["type"]}
+        assert {it.recorded_at for it in its} == {kept[id]["recorded_at"]}
+    of_stream = streams(found)
+    for receipt in kept.values():
+        if receipt["outcome"] == "unchanged" and receipt["version"]:
+            stream = of_stream[receipt["stream_type"], UUID(str(receipt["stream_id"]))]
+            seen = stream[receipt["version"] - 1]
+            assert receipt["recorded_at"] >= seen.recorded_at
 
 
 def streams(found: Sequence[EventRecord]) -> Streams:

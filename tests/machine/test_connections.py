@@ -50,3 +50,13 @@ async def test_a_login_reads_instants_in_utc(urls: Urls) -> None:
         database = engine(url)
         assert (await straight(database).row(text("SHOW timezone"), {}))[0] == "UTC"
         await database.dispose()
+
+
+async def test_only_auditors_may_be_idle_in_a_transaction_for_long(urls: Urls) -> None:
+    found = []
+    for url in (urls.app, urls.projector, urls.auditor):
+        database = engine(url)
+        shown = text("SHOW idle_in_transaction_session_timeout")
+        found.append((await straight(database).row(shown, {}))[0])
+        await database.dispose()
+    assert found == ["10s", "10s", "0"]

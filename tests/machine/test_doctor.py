@@ -1,15 +1,20 @@
 """`metacortex doctor` asks every service as its user would, and believes no name."""
 
 from collections.abc import AsyncIterator
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from metacortex import doctor
+from metacortex.commands import tasks
+from metacortex.commands.bus import Bus
+from metacortex.kernel.database import engine
 from metacortex.settings import Settings
 from tests.conftest import Urls, migrated
+from tests.machine.forging import forge
+from tests.machine.walking import ACTOR, unit
 
 APP, PROJECTOR, AUDITOR = (
     f"login of metacortex_{name}" for name in ("app", "projector", "auditor")
@@ -168,6 +173,30 @@ async def test_damage_is_named(
         await run(own, repair)
     assert detail.startswith(says)
     assert status == ("warning" if "more than it needs" in says else "failing")
+
+
+async def test_an_altered_event_is_named(
+    settings: Settings, own: Urls, workspace: UUID
+) -> None:
+    database = engine(own.app)
+    births = [tasks.CreateTask(task_id=uuid4(), title="Clean") for _ in range(3)]
+    await Bus(database).execute([unit(workspace, *births)])
+    await database.dispose()
+    assert (await seen(settings, own))["log"] == (
+        "ok",
+        "3 events of 1 workspaces, a sample, are as appended",
+    )
+    forgery = "UPDATE events.log SET actor_id = {} WHERE sequence = 2"
+    await forge(own.owner, forgery.format("'user_forger'"))
+    status, detail = (await seen(settings, own))["log"]
+    await forge(own.owner, forgery.format(f"'{ACTOR}'"))
+    assert status == "failing"
+    assert detail.startswith(
+        f"{workspace}: event 2: the leaf hash does not match the columns: "
+        "`metacortex audit check`"
+    )
+    await forge(own.owner, "DELETE FROM events.log")
+    await forge(own.owner, "DELETE FROM events.heads")
 
 
 async def test_one_login_for_everything_needs_the_rights_of_all(

@@ -8,7 +8,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from metacortex import grants
-from metacortex.kernel.database import ReadConnection, sqlstate
+from metacortex.kernel.database import ReadConnection
+from metacortex.kernel.driver_errors import sqlstate
 from tests.conftest import Urls
 
 DENIED = "42501"  # insufficient_privilege

@@ -28,6 +28,7 @@ from metacortex.queries.verify import written_columns
 from metacortex.queries.watermarks import Shown
 from tests.conftest import Urls
 from tests.machine import laws
+from tests.machine.forging import append_after_last, forge
 from tests.machine.walking import Walk, unit
 
 HANG_S = 60  # only there to end a hang
@@ -249,7 +250,7 @@ async def test_verify_holds_no_more_events_than_a_chunk(
 
         return reading
 
-    for name in ("read_range", "read_by_stream"):
+    for name in ("read_on", "read_by_stream"):
         monkeypatch.setattr(log, name, counted(getattr(log, name)))
     assert await projector.verify(workspace, 5) == []
     assert max(sizes) == 5
@@ -284,21 +285,13 @@ async def run(url: str, sql: str, **values: object) -> None:
 
 async def poison(urls: Urls, workspace: UUID) -> None:
     """Append an edit whose schema version this release does not know."""
-    data = orjson.dumps({"title": {"from": "Clean", "to": "Of tomorrow"}}).decode()
-    await run(
+    await append_after_last(
         urls.owner,
-        "WITH head AS (UPDATE events.heads SET sequence = sequence + 1"
-        " WHERE workspace_id = :w RETURNING sequence), last AS (SELECT l.* FROM"
-        " events.log l, head WHERE l.workspace_id = :w"
-        " AND l.sequence = head.sequence - 1)"
-        " INSERT INTO events.log SELECT l.workspace_id, head.sequence, :id,"
-        " l.stream_type, l.stream_id, l.version + 1, 'task.edited', 2, l.recorded_at,"
-        " l.actor_type, l.actor_id, l.command_id, 'task.edit', l.correlation_id,"
-        " l.causation_id, CAST(:data AS json), l.context, l.salt, l.payload_hash,"
-        " l.leaf_hash FROM last l, head",
-        w=workspace,
-        id=uuid4(),
-        data=data,
+        workspace,
+        type="task.edited",
+        schema_version=2,
+        command_type="task.edit",
+        data=orjson.dumps({"title": {"from": "Clean", "to": "Of tomorrow"}}),
     )
 
 
@@ -417,14 +410,8 @@ async def test_a_schema_that_does_not_fit_parks_nobody(
 
 async def without_second_event(urls: Urls, workspace: UUID) -> None:
     """Delete an event as only somebody can who takes the triggers off."""
-    await run(urls.owner, "ALTER TABLE events.log DISABLE TRIGGER USER")
-    try:
-        delete = "DELETE FROM events.log WHERE workspace_id = :w AND sequence = 2"
-        await run(urls.owner, delete, w=workspace)
-    finally:
-        for trigger in ("log_rows_stay", "log_stays"):
-            always = f"ALTER TABLE events.log ENABLE ALWAYS TRIGGER {trigger}"
-            await run(urls.owner, always)
+    delete = "DELETE FROM events.log WHERE workspace_id = :w AND sequence = 2"
+    await forge(urls.owner, delete, w=workspace)
 
 
 async def test_a_missing_event_stops_whoever_reads_on(
@@ -469,6 +456,86 @@ async def test_a_log_that_ends_before_its_head_is_not_taken_for_whole(
     assert (await projector.turn([workspace])).behind == []
     _, error = await parked(writes, workspace)
     assert error is not None and "ends at 1, its head says 2" in error
+
+
+# Large events
+
+
+@pytest.fixture
+async def large(writes: AsyncEngine, monkeypatch: pytest.MonkeyPatch) -> list[UUID]:
+    """Three workspaces with edits of 2 kB each, ten times what is read at once."""
+    monkeypatch.setattr(log, "READ_BYTES", 5_000)
+    ids = [uuid4() for _ in range(3)]
+    for id in ids:
+        task_id = uuid4()
+        make = tasks.CreateTask(task_id=task_id, title="Large")
+        edits = [
+            tasks.EditTask(task_id=task_id, description=f"{n} {'ä' * 1_000}")
+            for n in range(8)
+        ]
+        await Bus(writes).execute([unit(id, make, *edits)])
+    return ids
+
+
+async def test_a_batch_is_bounded_in_bytes(
+    projector: Projector,
+    writes: AsyncEngine,
+    large: list[UUID],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    reads: list[list[int]] = []
+    read_after = log.read_after
+
+    async def noted(*given: Any) -> tuple[list[EventRecord], bool]:
+        records, all_read = await read_after(*given)
+        sizes = [len(it.data) + len(it.context) for it in records]
+        assert all_read == (sum(sizes) < log.READ_BYTES)
+        reads.append(sizes)
+        return records, all_read
+
+    monkeypatch.setattr(log, "read_after", noted)
+    await catch_up(projector, large)
+    for id in large:
+        assert await parked(writes, id) == (9, None)
+        assert await projector.rebuild(id) == 9
+        await laws.check_read_side(writes, projector, id)
+    assert len(reads) > 2 * 9
+    for sizes in filter(None, reads):
+        assert sum(sizes[:-1]) < log.READ_BYTES, "only the last one may reach it"
+
+
+async def test_one_event_is_read_however_large(
+    writes: AsyncEngine,
+    large: list[UUID],
+    monkeypatch: pytest.MonkeyPatch,
+    projector: Projector,
+) -> None:
+    monkeypatch.setattr(log, "READ_BYTES", 1)
+    await catch_up(projector, large)
+    for id in large:
+        assert await parked(writes, id) == (9, None)
+        await laws.check_read_side(writes, projector, id)
+
+
+async def test_large_events_of_one_workspace_hold_up_no_other(
+    projector: Projector, writes: AsyncEngine, large: list[UUID]
+) -> None:
+    quick = Projector(projector._engine, turn_s=0)
+    await quick.turn(large)
+    shown = [await laws.shown(writes, id) for id in large]
+    assert min(shown) >= 1, "the first event of each comes before the second of any"
+
+
+async def test_a_gap_is_found_where_bytes_end_a_batch(
+    urls: Urls, projector: Projector, writes: AsyncEngine, large: list[UUID]
+) -> None:
+    delete = "DELETE FROM events.log WHERE workspace_id = :w AND sequence > 7"
+    await forge(urls.owner, delete, w=large[0])
+    await catch_up(projector, large)
+    sequence, error = await parked(writes, large[0])
+    assert sequence == 7
+    assert error is not None and "ends at 7, its head says 9" in error
+    assert await parked(writes, large[1]) == (9, None)
 
 
 async def test_pages_kept_do_not_outlive_a_rebuild(

@@ -4,10 +4,6 @@ Pure: no I/O, no clock, no framework (a contract in pyproject.toml). The table o
 and command is `TRANSITIONS`; the API publishes it as it stands.
 """
 
-from collections.abc import Mapping
-from typing import Any
-from uuid import UUID
-
 from metacortex.commands.tasks.messages import (
     COMMENT_LIMIT,
     DEPTH_LIMIT,
@@ -28,7 +24,6 @@ from metacortex.commands.tasks.messages import (
     MoveTask,
     ReopenTask,
     RestoreTask,
-    RevertTask,
     StartTask,
     Subtasks,
     TaskCommand,
@@ -40,19 +35,11 @@ from metacortex.commands.tasks.places import ON, delete, move, restore
 from metacortex.commands.tasks.rules import decide
 from metacortex.commands.tasks.state import OPEN, TRANSITIONS, Task, evolve
 from metacortex.events.tasks import STREAM
-from metacortex.kernel.decider import Change, Decider
-
-
-def revert(task_id: UUID, changes: Mapping[str, Change[Any]]) -> RevertTask:
-    """Return the command that puts the fields back; undoing a birth deletes."""
-    if "created" in changes:
-        changes = {"deleted": ON, "deleted_with": Change(None, task_id)}
-    fields = {name: it for name, it in changes.items() if name != "along"}
-    return RevertTask(task_id=task_id, changes=fields, along="along" in changes)
-
+from metacortex.kernel.decider import Decider
 
 DECIDER = Decider(
     stream_type=STREAM,
+    plural="tasks",
     state=Task,
     commands={
         "task.create": CreateTask,
@@ -69,14 +56,12 @@ DECIDER = Decider(
         "task.delete": DeleteTask,
         "task.restore": RestoreTask,
         "task.comment": CommentTask,
-        "task.revert": RevertTask,
     },
     births=(CreateTask,),
     stream_id=lambda command: command.task_id,
     needs=needs,
     decide=decide,
     evolve=evolve,
-    revert=revert,
 )
 
 __all__ = [
@@ -100,7 +85,6 @@ __all__ = [
     "REASON_LIMIT",
     "ReopenTask",
     "RestoreTask",
-    "RevertTask",
     "StartTask",
     "Subtasks",
     "TAG_LIMIT",
@@ -116,5 +100,4 @@ __all__ = [
     "move",
     "needs",
     "restore",
-    "revert",
 ]

@@ -1,13 +1,12 @@
 """What one may ask of tasks: the commands, and how long their parts may be."""
 
 import datetime as dt
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 from uuid import UUID
 
 from metacortex.events.tasks import Due, Priority
-from metacortex.kernel.decider import UNSET, Change, Unset
+from metacortex.kernel.decider import UNSET, Unset
 
 TITLE_LIMIT = 255
 DESCRIPTION_LIMIT = 16_383  # Todoist's, so that imports fit
@@ -158,28 +157,6 @@ class CommentTask:
     body: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RevertTask:
-    """Put fields of a task back; issued by an undo only.
-
-    `along` says that the command that is undone was about another stream.
-    """
-
-    task_id: UUID
-    changes: Mapping[str, Change[Any]]
-    along: bool = False
-
-    @property
-    def retags(self) -> bool:
-        """Whether it only puts back what a command about a tag did."""
-        return self.along and self.changes.keys() == {"tags"}
-
-    @property
-    def places(self) -> bool:
-        """Whether it only puts back what a task above or a tag brought about."""
-        return self.along and self.changes.keys() <= {"tags", "project_id"}
-
-
 TaskCommand = (
     CreateTask
     | EditTask
@@ -195,5 +172,4 @@ TaskCommand = (
     | DeleteTask
     | RestoreTask
     | CommentTask
-    | RevertTask
 )

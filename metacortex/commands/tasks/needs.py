@@ -10,17 +10,18 @@ from metacortex.commands.tasks.messages import (
     EditTask,
     MoveTask,
     RestoreTask,
-    RevertTask,
     TaskCommand,
 )
 from metacortex.events.tasks import STREAM
-from metacortex.kernel.decider import LookUp, Need, Stream, Unset
+from metacortex.kernel.decider import LookUp, Need, Revert, Stream, Unset
 
 CLOSED = LookUp("project.closed", "")
 
 
-def needs(command: TaskCommand) -> Sequence[Need]:
+def needs(command: TaskCommand | Revert) -> Sequence[Need]:
     """Name the streams and look-ups that the rules of a command read."""
+    if isinstance(command, Revert):
+        return _needs_to_revert(command)
     own: list[Need] = [Stream(STREAM, command.task_id)]
     if isinstance(command, CreateTask):
         return own + _needs_to_create(command)
@@ -38,16 +39,19 @@ def needs(command: TaskCommand) -> Sequence[Need]:
                 + _needs_to_stand(command.project_id, command.parent_id)
                 + (_family(command.task_id))
             )
-        case RevertTask(changes=changes):
-            after = {name: value.new for name, value in changes.items()}
-            return (
-                own
-                + _needs_to_stand(after.get("project_id"), after.get("parent_id"))
-                + _needs_of(after.get("tags", ()), None)
-                + _family(command.task_id)
-            )
         case _:
             return own
+
+
+def _needs_to_revert(command: Revert) -> Sequence[Need]:
+    id, after = command.stream_id, {k: it.new for k, it in command.changes.items()}
+    return [
+        Stream(STREAM, id),
+        LookUp("task.project", id),
+        *_needs_to_stand(after.get("project_id"), after.get("parent_id")),
+        *_needs_of(after.get("tags", ()), None),
+        *_family(id),
+    ]
 
 
 def _needs_to_create(command: CreateTask) -> list[Need]:

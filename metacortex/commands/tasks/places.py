@@ -1,17 +1,13 @@
-"""Rules of tasks about where they stand: moved, deleted, restored, taken back."""
+"""Rules of tasks about where they stand: moved, deleted, restored."""
 
 from collections.abc import Sequence
 from uuid import UUID
 
 from metacortex.commands.tasks.checks import (
-    check_alone,
     check_along,
     check_place,
-    check_present,
     check_project,
-    check_tags_back,
     check_target,
-    distinct,
     live_parent,
     open_parent,
 )
@@ -19,7 +15,6 @@ from metacortex.commands.tasks.messages import (
     DeleteTask,
     MoveTask,
     RestoreTask,
-    RevertTask,
 )
 from metacortex.commands.tasks.state import Task
 from metacortex.events.tasks import (
@@ -27,7 +22,6 @@ from metacortex.events.tasks import (
     TaskEvent,
     TaskMoved,
     TaskRestored,
-    TaskReverted,
 )
 from metacortex.kernel.decider import (
     UNSET,
@@ -37,7 +31,6 @@ from metacortex.kernel.decider import (
     Found,
     Unset,
     change,
-    changed,
 )
 from metacortex.kernel.errors import Refused
 
@@ -108,7 +101,7 @@ def restore(
     command: RestoreTask, task: Task, facts: Facts
 ) -> Sequence[TaskEvent | Elsewhere]:
     """Bring the task back, with all that went along, or refuse."""
-    _check_home(command.task_id, task, facts)
+    check_home(command.task_id, task, facts)
     along = _went_along(command.task_id, task, facts)
     check_along(along, facts)
     back = TaskRestored(deleted=OFF, deleted_with=Change(task.deleted_with, None))
@@ -126,7 +119,7 @@ def _went_along(task_id: UUID, task: Task, facts: Facts) -> list[Found]:
     return along
 
 
-def _check_home(task_id: UUID, task: Task, facts: Facts) -> None:
+def check_home(task_id: UUID, task: Task, facts: Facts) -> None:
     """Refuse to bring a task back where its parent or its project is gone."""
     for found in facts.look_up("task.ancestors", task_id):
         if found.id == task.parent_id and found.state.deleted:
@@ -134,35 +127,3 @@ def _check_home(task_id: UUID, task: Task, facts: Facts) -> None:
     for project in facts.look_up("task.project", task_id):
         if project.state.deleted:
             raise Refused("project_deleted", meta={"project_id": str(project.id)})
-
-
-def take_back(command: RevertTask, task: Task, facts: Facts) -> list[TaskEvent]:
-    """Put fields back, if the rules of places still allow it.
-
-    A parent may be archived: the task is not new there.
-    """
-    _check_awake(command, task)
-    reverted = TaskReverted(**command.changes)
-    after = changed(task, reverted)
-    if reverted.parent_id is not None:
-        live_parent(after.parent_id, facts)
-        check_place(command.task_id, after.parent_id, facts)
-    if reverted.project_id is not None and after.project_id is not None:
-        check_target(after.project_id, facts)
-    if reverted.tags is not None:
-        check_tags_back(set(after.tags) - set(task.tags), facts)
-        distinct(after.tags)
-    if after.deleted and not task.deleted:
-        check_alone(command.task_id, facts)
-    if task.deleted and not after.deleted:
-        _check_home(command.task_id, task, facts)
-    return [reverted]
-
-
-def _check_awake(command: RevertTask, task: Task) -> None:
-    """Refuse to change a deleted or archived task behind the back of its rules."""
-    if "deleted" in command.changes or command.places:
-        return
-    check_present(task)
-    if task.archived and "archived" not in command.changes:
-        raise Refused("task_archived")

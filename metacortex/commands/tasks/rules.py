@@ -1,19 +1,23 @@
 """The rules of tasks: what happens when a command meets a state."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from datetime import datetime
 from typing import Any, assert_never
 from uuid import UUID
 
 from metacortex.commands.tasks.checks import (
+    check_alone,
     check_assignee,
     check_depth,
+    check_place,
     check_present,
     check_project,
+    check_tags_back,
     check_target,
     checked_tags,
     closed_projects,
     distinct,
+    live_parent,
     named,
     open_parent,
 )
@@ -30,13 +34,19 @@ from metacortex.commands.tasks.messages import (
     MoveTask,
     ReopenTask,
     RestoreTask,
-    RevertTask,
     StartTask,
     TaskCommand,
     UnarchiveTask,
     UnblockTask,
 )
-from metacortex.commands.tasks.places import OFF, ON, delete, move, restore, take_back
+from metacortex.commands.tasks.places import (
+    OFF,
+    ON,
+    check_home,
+    delete,
+    move,
+    restore,
+)
 from metacortex.commands.tasks.state import OPEN, TRANSITIONS, Task
 from metacortex.events.tasks import (
     Due,
@@ -50,6 +60,7 @@ from metacortex.events.tasks import (
     TaskEdited,
     TaskEvent,
     TaskReopened,
+    TaskReverted,
     TaskStarted,
     TaskUnarchived,
     TaskUnblocked,
@@ -60,31 +71,32 @@ from metacortex.kernel.decider import (
     Elsewhere,
     Facts,
     Found,
+    Revert,
     Unset,
     change,
+    changed,
+    creation,
+    edit,
 )
 from metacortex.kernel.errors import Invalid, NotFound, Refused
 
-NOTHING = TaskEdited()
-
 
 def decide(
-    command: TaskCommand, task: Task | None, facts: Facts
+    command: TaskCommand | Revert, task: Task | None, facts: Facts
 ) -> Sequence[TaskEvent | Elsewhere]:
     """Return what happens. Raises NotFound, Refused, Invalid."""
     if isinstance(command, CreateTask):
         return _create(command, task, facts)
     if task is None:
         raise NotFound("not_found")
-    if not (isinstance(command, RevertTask) and command.retags):
-        check_project(facts.look_up("task.project", command.task_id))
+    if isinstance(command, Revert):
+        return _revert(command, task, facts)
+    check_project(facts.look_up("task.project", command.task_id))
     match command:
         case DeleteTask():
             return [] if task.deleted else delete(command, facts)
         case RestoreTask():
             return restore(command, task, facts) if task.deleted else []
-        case RevertTask():
-            return take_back(command, task, facts)
         case ArchiveTask():
             check_present(task)
             return [] if task.archived else [TaskArchived(archived=ON)]
@@ -153,32 +165,15 @@ def _create(command: CreateTask, task: Task | None, facts: Facts) -> list[TaskEv
     if command.parent_id is not None:
         check_depth(len(facts.look_up("task.ancestors", command.parent_id)) + 1)
     check_assignee(command.assignee_id, facts)
-    return [
-        TaskCreated(
-            title=command.title,
-            description=command.description,
-            priority=command.priority,
-            due=command.due,
-            project_id=project_id,
-            parent_id=command.parent_id,
-            tags=distinct(tags),
-            assignee_id=command.assignee_id,
-        )
-    ]
+    return [creation(TaskCreated, command, project_id=project_id, tags=distinct(tags))]
 
 
 def _edit(command: EditTask, task: Task, facts: Facts) -> list[TaskEvent]:
     assignee = change(task.assignee_id, command.assignee_id)
     check_assignee(assignee.new if assignee else None, facts)
-    edited = TaskEdited(
-        title=change(task.title, command.title),
-        description=change(task.description, command.description),
-        priority=change(task.priority, command.priority),
-        due=change(task.due, _due(command.due, task.due)),
-        tags=change(task.tags, _tags(command, task, facts)),
-        assignee_id=assignee,
-    )
-    return [] if edited == NOTHING else [edited]
+    due, tags = _due(command.due, task.due), _tags(command, task, facts)
+    edited = edit(TaskEdited, task, command, due=due, tags=tags)
+    return [] if edited is None else [edited]
 
 
 def _due(asked: Due | DueChange | None | Unset, now: Due | None) -> Due | None | Unset:
@@ -286,3 +281,46 @@ def _completed(task: Task, status: Change[Status], now: datetime) -> TaskComplet
         completed_at=Change(task.completed_at, now),
         blocked_reason=_no_reason(task),
     )
+
+
+def _revert(command: Revert, task: Task, facts: Facts) -> list[TaskEvent]:
+    """Put fields back, if the rules of places still allow it.
+
+    A parent may be archived: the task is not new there.
+    """
+    id, changes = command.stream_id, command.changes
+    if command.creation:
+        changes = {"deleted": ON, "deleted_with": Change(None, id)}
+    _check_revertible(command, changes.keys(), task, facts)
+    reverted = TaskReverted(**changes)
+    after = changed(task, reverted)
+    if reverted.parent_id is not None:
+        live_parent(after.parent_id, facts)
+        check_place(id, after.parent_id, facts)
+    if reverted.project_id is not None and after.project_id is not None:
+        check_target(after.project_id, facts)
+    if reverted.tags is not None:
+        check_tags_back(set(after.tags) - set(task.tags), facts)
+        distinct(after.tags)
+    if after.deleted and not task.deleted:
+        check_alone(id, facts)
+    if task.deleted and not after.deleted:
+        check_home(id, task, facts)
+    return [reverted]
+
+
+def _check_revertible(
+    command: Revert, names: Set[str], task: Task, facts: Facts
+) -> None:
+    """Refuse to change a task that is put away behind the back of its rules.
+
+    What a task above or a tag brought about is taken back all the same: the tags even
+    in an archived project.
+    """
+    if not (command.cascaded and names == {"tags"}):
+        check_project(facts.look_up("task.project", command.stream_id))
+    if "deleted" in names or (command.cascaded and names <= {"tags", "project_id"}):
+        return
+    check_present(task)
+    if task.archived and "archived" not in names:
+        raise Refused("task_archived")

@@ -5,23 +5,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from metacortex.events.tasks import Due, Priority, Status, TaskCreated, TaskEvent
-from metacortex.kernel.decider import changed
+from metacortex.events.tasks import Status, TaskCreated, TaskEvent, TaskFields
+from metacortex.kernel.decider import birth, changed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Task:
+class Task(TaskFields):
     """A task as its rules see it."""
 
-    title: str
-    description: str | None
-    status: Status
-    priority: Priority
-    due: Due | None
-    project_id: UUID | None
-    parent_id: UUID | None
-    tags: tuple[UUID, ...]
-    assignee_id: str | None
+    status: Status = "pending"
     blocked_reason: str | None = None
     completed_at: datetime | None = None
     archived: bool = False
@@ -61,19 +53,12 @@ TRANSITIONS: Mapping[str, Mapping[Status, Status]] = {
 """By command and state, the state after it; what is missing is refused."""
 
 
+_born = birth(Task, TaskCreated)
+
+
 def evolve(task: Task | None, event: TaskEvent) -> Task:
     """Return the task after the event."""
     if isinstance(event, TaskCreated):
-        return Task(
-            title=event.title,
-            description=event.description,
-            status="pending",
-            priority=event.priority,
-            due=event.due,
-            project_id=event.project_id,
-            parent_id=event.parent_id,
-            tags=event.tags,
-            assignee_id=event.assignee_id,
-        )
+        return _born(event)
     assert task is not None, "a task's first event is its creation"
     return changed(task, event)

@@ -1,10 +1,10 @@
-"""What request bodies are made of: strict fields, and how they become a command."""
+"""Field types and base classes of request bodies and query parameters."""
 
 import datetime as dt
 import re
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, get_origin
 from uuid import UUID
 from zoneinfo import available_timezones
 
@@ -14,10 +14,12 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
-    Field,
     StringConstraints,
+    model_validator,
 )
+from typing_extensions import TypeAliasType
 
+from metacortex.events import tasks as events
 from metacortex.events.tasks import Due
 
 SURROGATES = re.compile("[\ud800-\udfff]")  # what is no character of its own
@@ -93,11 +95,11 @@ def _zone(value: str) -> str:
     return value
 
 
-Zone = Annotated[
-    str,
-    AfterValidator(_zone),
-    Field(json_schema_extra=lambda schema: schema.update(enum=sorted(zones()))),
-]
+Zone = Annotated[str, AfterValidator(_zone)]
+TaskStatus = TypeAliasType(
+    "TaskStatus", events.Status
+)  # an alias has a name in the document
+Priority = TypeAliasType("Priority", events.Priority)
 
 
 WallTime = Annotated[
@@ -111,18 +113,46 @@ WallTime = Annotated[
 class Parameters(BaseModel):
     """Base of query parameters: unknown ones are refused.
 
-    What stands below a field is its description in the OpenAPI document.
+    A field that is a tuple takes a repeated parameter, or values with commas between.
+    The string below a field is its description in the OpenAPI document.
     """
 
     model_config = ConfigDict(
         extra="forbid", frozen=True, use_attribute_docstrings=True
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _split(cls, given: Any) -> Any:
+        """Split the values of fields that take many at their commas."""
+        if not isinstance(given, dict):
+            return given
+        return {
+            name: _parts(value) if name in cls.multiple() else value
+            for name, value in given.items()
+        }
+
+    @classmethod
+    @lru_cache
+    def multiple(cls) -> frozenset[str]:
+        """Return the names of the parameters that take more than one value."""
+        return frozenset(
+            field.alias or name
+            for name, field in cls.model_fields.items()
+            if get_origin(field.annotation) is tuple
+        )
+
+
+def _parts(values: Any) -> list[str]:
+    """Return the values of a repeated parameter, split at commas."""
+    given = [values] if isinstance(values, str) else values
+    return [part for value in given for part in str(value).split(",")]
+
 
 class Body(BaseModel):
     """Base of request bodies: unknown fields are refused, absent and null differ.
 
-    What stands below a field is its description in the OpenAPI document.
+    The string below a field is its description in the OpenAPI document.
     """
 
     model_config = ConfigDict(
@@ -136,13 +166,13 @@ class Body(BaseModel):
 
 
 def without_defaults(schema: dict[str, Any]) -> None:
-    """Take the defaults out of a schema: what is missing there has none."""
+    """Remove the defaults from a schema: an absent field means "unchanged"."""
     for found in schema.get("properties", {}).values():
         found.pop("default", None)
 
 
 class Changes(Body):
-    """Base of bodies that say what shall change: what is not sent stays."""
+    """Base of merge patches: fields that are not sent keep their value."""
 
     model_config = ConfigDict(json_schema_extra=without_defaults)
 
@@ -152,13 +182,13 @@ class Nothing(Body):
 
 
 class DueBody(Body):
-    """A day, or a wall time on it; without a time zone it floats with the reader."""
+    """A day, or a local time on it; without a time zone, that of whoever reads it."""
 
     date: Day
     time: WallTime | None = None
-    """On a clock in the time zone."""
+    """Local time in the time zone, such as 09:30."""
     time_zone: Zone | None = None
-    """Such as Europe/Berlin; without it, the reader's."""
+    """Name of an IANA time zone, such as Europe/Berlin; without it, the reader's."""
 
     def due(self) -> Due:
         """Return it as events hold it."""

@@ -1,4 +1,4 @@
-"""What the handlers are handed: the door, the lane and the read side of one process."""
+"""What handlers work with: the token verifier, the lane and the read side."""
 
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -6,30 +6,32 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+from redis.asyncio import Redis
 from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.requests import Request
 
 from metacortex.api.auth import Caller, Role, Verifier, bearer
-from metacortex.api.reading import Waits
+from metacortex.api.parsing import Waits
 from metacortex.commands.lane import Lane
 from metacortex.commands.members import Members
 from metacortex.kernel.errors import Forbidden
 from metacortex.queries.bus import Queries
 from metacortex.queries.page import ListQuery
 
-KEPT_QUERIES = 2_048  # parsed query strings; a frontend asks the same few again
-KEPT_CHARACTERS = 1_000  # longer ones are rare, and would add up
+PARSED_QUERIES = 2_048  # parsed query strings; a frontend asks the same few again
+QUERY_CHARACTERS = 1_000  # longer query strings are rare, and would add up
 
 
 @dataclass(slots=True, kw_only=True)
-class Machine:
-    """One process's machine; made by the application, found on the request."""
+class Services:
+    """The services of one process; made at start, found through the request."""
 
     verifier: Verifier
     lane: Lane
     members: Members
     queries: Queries
     writes: AsyncEngine
+    redis: Redis
     waits: Waits
     body_limit: int
     closing: bool = False
@@ -46,16 +48,16 @@ class Machine:
         await self.members.saw(caller.workspace_id, caller.user_id)
         return caller
 
-    def kept_query(self, key: tuple[UUID, str, str]) -> ListQuery | None:
+    def parsed_query(self, key: tuple[UUID, str, str]) -> ListQuery | None:
         """Return the query that this query string meant before."""
         return self._queries.get(key)
 
-    def keep_query(self, key: tuple[UUID, str, str], query: ListQuery) -> None:
+    def remember_query(self, key: tuple[UUID, str, str], query: ListQuery) -> None:
         """Remember what a query string means, if it is short."""
-        if len(key[2]) > KEPT_CHARACTERS:
+        if len(key[2]) > QUERY_CHARACTERS:
             return
         self._queries[key] = query
-        if len(self._queries) > KEPT_QUERIES:
+        if len(self._queries) > PARSED_QUERIES:
             self._queries.popitem(last=False)
 
 
@@ -66,7 +68,7 @@ def allow(caller: Caller, roles: Sequence[Role]) -> Caller:
     return caller
 
 
-def machine_of(request: Request) -> Machine:
-    """Return the machine of the process that serves a request."""
-    found: Machine = request.app.state.machine
+def services_of(request: Request) -> Services:
+    """Return the services of the process that serves a request."""
+    found: Services = request.app.state.services
     return found

@@ -2,34 +2,36 @@
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
+from uuid import UUID
 
 import orjson
 from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from metacortex.api import envelope, reading
+from metacortex.api import envelope, parsing
 from metacortex.api.auth import Caller, Role
-from metacortex.api.bodies import Body, Id, Nothing, Parameters
+from metacortex.api.dependencies import CurrentRead
 from metacortex.api.errors import describe, status_of
-from metacortex.api.machine import allow, machine_of
-from metacortex.api.modules import COMMANDS as SPECS
-from metacortex.api.modules import PLURALS
+from metacortex.api.fields import Body, Id, Nothing, Parameters
+from metacortex.api.modules import COMMANDS as ROUTES
+from metacortex.api.modules import KEY, PLURALS, VERSION_LIMIT
+from metacortex.api.reads import USERS, sequence_header
 from metacortex.api.routes import (
-    USERS,
     answered,
     command_meta,
-    order,
+    command_request,
     parse,
     refuse_parameters,
-    resource,
-    stale,
+    resource_of,
 )
+from metacortex.api.routing import Router
+from metacortex.api.schemas import Envelope, QueryMeta, Receipt, answer
+from metacortex.api.services import services_of
 from metacortex.commands import receipts
 from metacortex.commands.message import Answer
-from metacortex.commands.message import Request as Order
+from metacortex.commands.message import Request as CommandRequest
 from metacortex.commands.message import Result, Unit
-from metacortex.commands.receipts import Receipt
 from metacortex.commands.undo import UNDO, Undo
 from metacortex.kernel.clock import rfc3339
 from metacortex.kernel.database import ReadConnection, autocommit
@@ -41,13 +43,14 @@ from metacortex.kernel.errors import (
 )
 
 BATCH_LIMIT = 100  # commands of one request, as Todoist has it
-VERSION_LIMIT = 2**31 - 1
+
+router = Router(roles=(*USERS, Role.AUDITOR), tags=["commands"])
 
 
 class BatchItem(Body):
     """One command of a batch; its id is its idempotency key."""
 
-    id: Annotated[str, Field(pattern=r"^[!-~]{1,255}$", strict=True)]
+    id: Annotated[str, Field(pattern=KEY, strict=True)]
     """Its idempotency key: a UUID, or any 1 to 255 characters."""
     type: Annotated[str, Field(strict=True)]
     """Such as task.create."""
@@ -88,51 +91,54 @@ class BatchParameters(Parameters):
 
 async def batch(request: Request) -> Response:
     """Run a batch of commands in one transaction."""
-    machine = machine_of(request)
+    services = services_of(request)
     for name in ("Idempotency-Key", "If-Match"):
         if name.lower() in request.headers:
-            raise reading.header_error(name, "Each command says it for itself")
-    caller = await machine.member(request)
-    raw = await reading.read_json(request, machine.body_limit)
-    given = reading.parameters(BatchParameters, request.url.query)
-    body = reading.validated(BatchBody, raw)
-    orders = [
-        _order(request, caller, item, index) for index, item in enumerate(body.commands)
+            raise parsing.header_error(name, "Each command says it for itself")
+    caller = await services.member(request)
+    raw = await parsing.read_json(request, services.body_limit)
+    given = parsing.parameters(BatchParameters, request.url.query)
+    body = parsing.validated(BatchBody, raw)
+    requests = [
+        _request(request, caller, item, index)
+        for index, item in enumerate(body.commands)
     ]
-    _check_distinct(orders)
+    _check_distinct(requests)
     atomic = body.atomicity == "all"
-    bad = [one for one in orders if isinstance(one, MetaCortexError)]
+    bad = [one for one in requests if isinstance(one, MetaCortexError)]
     if bad and atomic:
         raise Several([one for error in bad for one in envelope.several(error)])
-    good = [one for one in orders if isinstance(one, Order)]
+    good = [one for one in requests if isinstance(one, CommandRequest)]
     results: list[Result] = []
     if good:
         unit = Unit(requests=good, atomic=atomic, dry=given.dry_run)
-        results = await machine.lane.submit(unit)
+        results = await services.lane.submit(unit)
     if atomic:
         return _all(request, body, results, given.dry_run)
     found = iter(results)
-    merged = [next(found) if isinstance(one, Order) else one for one in orders]
+    merged = [
+        next(found) if isinstance(one, CommandRequest) else one for one in requests
+    ]
     return _per_item(request, body, merged, given.dry_run)
 
 
-def _order(
+def _request(
     request: Request, caller: Caller, item: BatchItem, index: int
-) -> Order | MetaCortexError:
+) -> CommandRequest | MetaCortexError:
     """Return the command of an item, or what is wrong with it."""
     prefix = f"/commands/{index}"
     try:
-        spec = SPECS.get(item.type)
-        if spec is None:
+        route = ROUTES.get(item.type)
+        if route is None:
             source = {"pointer": f"{prefix}/type"}
             raise Invalid("unknown_command", source=source)
-        if (item.target is None) != (spec.path == ""):
+        if (item.target is None) != (route.path == ""):
             source = {"pointer": f"{prefix}/target"}
             code = "missing_field" if item.target is None else "unknown_field"
             raise Invalid(code, source=source)
-        id = reading.as_command_id(item.id, caller)
+        id = parsing.as_command_id(item.id, caller)
         parsed = parse(
-            spec,
+            route,
             caller,
             id,
             item.target,
@@ -140,15 +146,15 @@ def _order(
             item.expected_version,
             f"{prefix}/args",
         )
-        return order(request, caller, parsed)
+        return command_request(request, caller, parsed)
     except MetaCortexError as error:
         return error
 
 
-def _check_distinct(orders: list[Order | MetaCortexError]) -> None:
+def _check_distinct(requests: list[CommandRequest | MetaCortexError]) -> None:
     seen: set[Any] = set()
-    for index, one in enumerate(orders):
-        if isinstance(one, Order):
+    for index, one in enumerate(requests):
+        if isinstance(one, CommandRequest):
             if one.context.command_id in seen:
                 source = {"pointer": f"/commands/{index}/id"}
                 raise Invalid("invalid_field", "The id stands twice", source=source)
@@ -211,8 +217,8 @@ def _item(item: BatchItem, index: int, result: Result) -> dict[str, Any]:
         }
     return {
         "id": item.id,
-        "status": SPECS[item.type].status,
-        "data": orjson.Fragment(resource(result)),
+        "status": ROUTES[item.type].status,
+        "data": orjson.Fragment(resource_of(result)),
         "meta": command_meta(result),
         "errors": [],
     }
@@ -225,44 +231,45 @@ def _inner(error: MetaCortexError) -> bool:
 
 async def undo(request: Request) -> Response:
     """Take a command back."""
-    machine = machine_of(request)
-    caller = await machine.member(request)
-    raw = await reading.read_json(request, machine.body_limit)
-    reading.validated(Nothing, raw)
+    services = services_of(request)
+    caller = await services.member(request)
+    raw = await parsing.read_json(request, services.body_limit)
+    parsing.validated(Nothing, raw)
     refuse_parameters(request)
-    target = reading.path_id(request)
-    id = reading.command_id(request, caller)
+    target = parsing.path_id(request)
+    id = parsing.command_id(request, caller)
     if "if-match" in request.headers:
-        raise reading.header_error("If-Match", "An undo finds later changes itself")
-    answer = await machine.lane.send(
-        Order(
+        raise parsing.header_error("If-Match", "An undo finds later changes itself")
+    answer = await services.lane.send(
+        CommandRequest(
             command=Undo(command_id=target),
-            context=reading.context(request, caller, id),
+            context=parsing.context(request, caller, id),
             fingerprint=receipts.fingerprint(caller.user_id, UNDO, target),
         )
     )
     return answered(request, answer, 200, PLURALS[answer.receipt.stream_type or ""])
 
 
-async def receipt(request: Request) -> Response:
+@router.get(
+    "/commands/{id:uuid}",
+    operation_id="getCommand",
+    summary="The outcome of a command",
+    response_model=Envelope[Receipt, QueryMeta],
+)
+async def get_command(read: CurrentRead, response: Response, id: UUID) -> Any:
     """Return what became of a command."""
-    machine = machine_of(request)
-    caller = allow(machine.caller(request), (*USERS, Role.AUDITOR))
-    refuse_parameters(request)
-    id = reading.path_id(request)
-    fresh = reading.freshness(request, machine.waits)
-    seen = await machine.queries.shown(caller.workspace_id, fresh)
-    async with autocommit(machine.writes).connect() as connection:
-        found = await receipts.find(ReadConnection(connection), caller.workspace_id, id)
+    services, workspace_id = read.services, read.caller.workspace_id
+    sequence = (await read.shown()).sequence
+    async with autocommit(services.writes).connect() as connection:
+        found = await receipts.find(ReadConnection(connection), workspace_id, id)
     if found is None:
         raise NotFound("not_found")
-    meta: dict[str, Any] = {"sequence": seen.sequence}
-    stale(meta, fresh, seen.sequence)
-    headers = {"Metacortex-Sequence": str(seen.sequence)}
-    return envelope.answer(request, orjson.dumps(shown(found)), meta, headers=headers)
+    response.headers.update(sequence_header(sequence))
+    return answer(as_schema(found), read.meta(sequence))
 
 
-def shown(found: Receipt) -> Mapping[str, Any]:
+def as_schema(found: receipts.Receipt) -> Mapping[str, Any]:
+    """Return a receipt as answers show it."""
     stream = {"type": found.stream_type, "id": found.stream_id}
     return {
         "command_id": found.command_id,

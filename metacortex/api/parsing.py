@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl
@@ -13,7 +13,7 @@ from pydantic_core import from_json
 from starlette.requests import Request
 
 from metacortex.api.auth import Caller
-from metacortex.api.bodies import SURROGATES
+from metacortex.api.fields import SURROGATES, Parameters
 from metacortex.commands.message import Context
 from metacortex.kernel.errors import (
     Invalid,
@@ -27,6 +27,7 @@ from metacortex.kernel.ids import derived, new_id
 from metacortex.queries.bus import Freshness
 
 M = TypeVar("M", bound=BaseModel)
+P = TypeVar("P", bound=Parameters)
 
 KEY_LIMIT = 255
 HEADER_LIMIT = 1_000  # characters kept of a user agent
@@ -52,6 +53,12 @@ def header_error(name: str, detail: str) -> Malformed:
     return Malformed("invalid_header", detail, source={"header": name})
 
 
+def body_limit(request: Request) -> int:
+    """Return how many bytes a body may have."""
+    limit: int = request.scope["metacortex"]["body_limit"]
+    return limit
+
+
 async def read_body(request: Request, limit: int) -> bytes:
     """Return the body. Raises TooLarge before more than the limit is held."""
     announced = request.headers.get("content-length", "")
@@ -68,11 +75,17 @@ async def read_body(request: Request, limit: int) -> bytes:
 async def read_json(request: Request, limit: int) -> Any:
     """Return the parsed body, an empty object for none.
 
-    Raises TooLarge, Unsupported, Malformed. NaN and Infinity are not JSON (RFC 8259).
+    Raises TooLarge, and what `parse_json` raises.
     """
     body = await read_body(request, limit)
-    if not body:
-        return {}
+    return parse_json(request, body) if body else {}
+
+
+def parse_json(request: Request, body: bytes) -> Any:
+    """Return a body as JSON; NaN and Infinity are none (RFC 8259).
+
+    Raises Unsupported, Malformed, and Invalid for a lone surrogate.
+    """
     media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media not in JSON_TYPES:
         raise Unsupported("unsupported_media_type")
@@ -102,7 +115,7 @@ def validated(model: type[M], found: Any, prefix: str = "") -> M:
     try:
         return model.model_validate(found, context="body")
     except ValidationError as error:
-        raise Several([_field_error(one, prefix) for one in _errors(error)]) from None
+        raise Several([field_error(one, prefix) for one in _errors(error)]) from None
 
 
 def _errors(error: ValidationError) -> list[Any]:
@@ -112,7 +125,8 @@ def _errors(error: ValidationError) -> list[Any]:
 _KINDS = {"extra_forbidden": "unknown_field", "missing": "missing_field"}
 
 
-def _field_error(found: Mapping[str, Any], prefix: str) -> MetaCortexError:
+def field_error(found: Mapping[str, Any], prefix: str = "") -> MetaCortexError:
+    """Return the error of a field of the body."""
     pointer = prefix + "".join(f"/{_escaped(step)}" for step in found["loc"])
     code = _KINDS.get(found["type"], "invalid_field")
     return Invalid(code, _said(found), source={"pointer": pointer})
@@ -138,35 +152,56 @@ def _escaped(step: Any) -> str:
     return str(step).replace("~", "~0").replace("/", "~1")
 
 
-def parameters(model: type[M], query: str) -> M:
+def parameters(model: type[P], query: str) -> P:
     """Return the model of a query string. Raises Several, one per bad parameter."""
-    found: dict[str, Any] = {}
-    fields = model.model_fields
     try:
-        pairs = parse_qsl(query, keep_blank_values=True, errors="strict")
+        return model.model_validate(_values(query, model.multiple()))
+    except ValidationError as error:
+        raise Several([parameter_error(one) for one in _errors(error)]) from None
+
+
+def _values(query: str, multiple: Collection[str]) -> dict[str, Any]:
+    """Return the values of a query string by name. Raises Malformed for a repeat."""
+    found: dict[str, Any] = {}
+    for name, value in _pairs(query):
+        if name in multiple:
+            found.setdefault(name, []).append(value)
+        elif name in found:
+            raise _repeated(name)
+        else:
+            found[name] = value
+    return found
+
+
+def _pairs(query: str) -> list[tuple[str, str]]:
+    try:
+        return parse_qsl(query, keep_blank_values=True, errors="strict")
     except ValueError as error:
         detail = "It is not percent-encoded UTF-8, or has too many parts"
         raise Malformed("invalid_parameter", detail) from error
-    for name, value in pairs:
-        many = name in fields and _takes_many(fields[name].annotation)
-        if many:
-            found.setdefault(name, []).append(value)
-        elif name in found:
-            source = {"parameter": name}
-            raise Malformed("invalid_parameter", "It stands twice", source=source)
-        else:
-            found[name] = value
-    try:
-        return model.model_validate(found)
-    except ValidationError as error:
-        raise Several([_parameter_error(one) for one in _errors(error)]) from None
 
 
-def _takes_many(annotation: Any) -> bool:
-    return getattr(annotation, "__origin__", None) is tuple
+def _repeated(name: str) -> Malformed:
+    source = {"parameter": name}
+    return Malformed("invalid_parameter", "It is given twice", source=source)
 
 
-def _parameter_error(found: Mapping[str, Any]) -> MetaCortexError:
+def check_names(query: str, known: Collection[str], multiple: Collection[str]) -> None:
+    """Refuse parameters that are unknown, and repeats where one is taken.
+
+    Raises Malformed.
+    """
+    seen: set[str] = set()
+    for name, _ in _pairs(query):
+        if name not in known:
+            raise Malformed("unknown_parameter", source={"parameter": name})
+        if name in seen and name not in multiple:
+            raise _repeated(name)
+        seen.add(name)
+
+
+def parameter_error(found: Mapping[str, Any]) -> MetaCortexError:
+    """Return the error of a query parameter."""
     unknown = found["type"] == "extra_forbidden"
     name = str(found["loc"][0]) if found["loc"] else ""
     return Malformed(

@@ -1,0 +1,162 @@
+"""What changed: the change feed, and the stream of server-sent events."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Annotated
+from uuid import UUID
+
+import structlog
+from fastapi import Query
+from pydantic import Field
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from metacortex.api import envelope, parsing
+from metacortex.api.dependencies import CurrentRead
+from metacortex.api.fields import DIGITS, Parameters, Zone
+from metacortex.api.reads import USERS, read_of, sequence_header
+from metacortex.api.routes import refuse_parameters
+from metacortex.api.routing import Router
+from metacortex.api.schemas import Envelope, QueryMeta, TaskStats
+from metacortex.api.services import Services
+from metacortex.kernel import clock
+from metacortex.kernel.driver_errors import meaning, report
+
+logger = structlog.get_logger(__name__)
+
+HEARTBEAT_S = 15.0  # proxies close connections that are silent for a minute
+LIFETIME_S = 600.0  # a stream ends then, so that tokens and deploys are not forgotten
+CHUNK = 500  # events read at a time
+RECONNECT = "event: reconnect\ndata: {}\n\n"
+EVENT_STREAM = "text/event-stream"
+CHANGES = 200
+CHANGES_LIMIT = 1_000
+
+STATS_EXAMPLE = {
+    "total": 12,
+    "open": 9,
+    "overdue": 1,
+    "by_status": {
+        "pending": 6,
+        "in_progress": 2,
+        "blocked": 1,
+        "completed": 2,
+        "cancelled": 1,
+    },
+    "by_priority": {"low": 2, "medium": 7, "high": 2, "urgent": 1},
+}
+
+STREAM_DESCRIPTION = f"""Server-sent events, until the client closes the connection.
+
+Each event of the log comes as `id: <sequence>`, `event: <type>` (such as
+`task.completed`) and `data: <StreamedEvent as JSON>`. A comment comes after
+{HEARTBEAT_S:.0f} silent seconds. After {LIFETIME_S:.0f} s, and before the server stops,
+`event: reconnect` with empty data ends the stream: connect again with the last id in
+`Last-Event-ID`, and nothing is missed."""
+
+router = Router(roles=USERS, tags=["feeds"])
+
+
+class ChangeParameters(Parameters):
+    """From where on, and how many events at a time."""
+
+    since: Annotated[int, Field(ge=0, le=parsing.SEQUENCE_LIMIT), DIGITS] = 0
+    """The next_since of the answer before; 0 for all that there is."""
+    limit: Annotated[int, Field(ge=1, le=CHANGES_LIMIT), DIGITS] = CHANGES
+    """Events to look at; what changed twice comes once."""
+
+
+async def changes(request: Request) -> Response:
+    """Answer with the resources that changed after a sequence, as they are now."""
+    read = read_of(request)
+    given = parsing.parameters(ChangeParameters, request.url.query)
+    await read.wait()
+    found = await read.services.queries.changes(
+        read.caller.workspace_id, given.since, given.limit
+    )
+    meta = read.meta(found.sequence, next_since=found.next_since, more=found.more)
+    headers = sequence_header(found.sequence)
+    return envelope.listing(request, found.documents, meta, headers)
+
+
+class StatsParameters(Parameters):
+    """Whose day it is."""
+
+    time_zone: Zone = "UTC"
+    """IANA time zone of deadlines that name none."""
+
+
+@router.get(
+    "/tasks/stats",
+    operation_id="taskStats",
+    summary="Count tasks",
+    tags=["tasks"],
+    response_model=Envelope[TaskStats, QueryMeta],
+)
+async def task_stats(
+    request: Request, read: CurrentRead, given: Annotated[StatsParameters, Query()]
+) -> Response:
+    """Answer with counts of tasks by status, priority and lateness."""
+    await read.wait()
+    sequence, found = await read.services.queries.task_stats(
+        read.caller.workspace_id, clock.now(), given.time_zone
+    )
+    headers = sequence_header(sequence)
+    return envelope.answer(request, found, read.meta(sequence), headers=headers)
+
+
+async def stream(request: Request) -> Response:
+    """Stream events as they become visible; resumes after `Last-Event-ID`."""
+    services, caller = (read := read_of(request)).services, read.caller
+    refuse_parameters(request)
+    last = request.headers.get("last-event-id")
+    if last is None:
+        after = (await services.queries.watermarks.shown(caller.workspace_id)).sequence
+    else:
+        found = parsing.whole(last)
+        if found is None:
+            raise parsing.header_error("Last-Event-ID", "a whole number from 0")
+        after = found
+    headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+    if request.method == "HEAD":  # an empty body of any length would never end
+        return Response(media_type=EVENT_STREAM, headers=headers)
+    return StreamingResponse(
+        _while_reachable(_events(services, caller.workspace_id, after)),
+        media_type=EVENT_STREAM,
+        headers=headers,
+    )
+
+
+async def _events(
+    services: Services, workspace_id: UUID, after: int
+) -> AsyncIterator[str]:
+    loop = asyncio.get_running_loop()
+    ends = loop.time() + LIFETIME_S
+    quiet = loop.time()
+    yield "retry: 3000\n\n"
+    while loop.time() < ends and not services.closing:
+        shown = await services.queries.watermarks.wait(workspace_id, after + 1, 1.0)
+        while shown.sequence > after:
+            rows = await services.queries.thin(workspace_id, after, CHUNK)
+            for sequence, type, data in rows:
+                yield f"id: {sequence}\nevent: {type}\ndata: {data}\n\n"
+                after = sequence
+            quiet = loop.time()
+            if not rows:
+                break
+        if loop.time() - quiet >= HEARTBEAT_S:
+            yield ": still here\n\n"
+            quiet = loop.time()
+    yield RECONNECT
+
+
+async def _while_reachable(events: AsyncIterator[str]) -> AsyncIterator[str]:
+    """Pass events on; end with `reconnect` when the database is not reachable."""
+    try:
+        async for event in events:
+            yield event
+    except Exception as error:
+        if meaning(error) is None:
+            raise
+        report(logger, "stream_ended", error)
+        yield RECONNECT
