@@ -1,5 +1,6 @@
 .DEFAULT_GOAL := help
 .PHONY: help install up test test-18 check style types fix bench docs migration lock clean
+.PHONY: client client-check test-client
 SHELL := /bin/bash
 
 PYTHON ?= $(shell command -v python3 || command -v python3.11 || echo python3)
@@ -8,7 +9,7 @@ STAMP := .venv/.installed
 CODE := metacortex migrations tests bench
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(STAMP) ## Make .venv with the locked packages
 
@@ -75,6 +76,22 @@ bench: $(STAMP) ## Measure, and write bench/RESULTS.md (ARGS="--quick")
 docs: $(STAMP) ## Write docs/settings.md and docs/errors.md from the code
 	$(BIN)/python -m metacortex.reference
 
+# The client needs Node 20 or newer; nothing else here does.
+CLIENT := clients/typescript
+NODE_MODULES := $(CLIENT)/node_modules/.package-lock.json
+$(NODE_MODULES): $(CLIENT)/package-lock.json $(CLIENT)/package.json
+	npm ci --prefix $(CLIENT) --no-audit --no-fund
+	@touch $@
+
+client: $(STAMP) $(NODE_MODULES) ## Generate the TypeScript client from the code
+	npm run --silent --prefix $(CLIENT) generate
+
+client-check: $(STAMP) $(NODE_MODULES) ## Fail if the generated client is not current
+	npm run --silent --prefix $(CLIENT) generate:check
+
+test-client: $(STAMP) $(NODE_MODULES) ## Check the TypeScript client against a running server
+	npm run --silent --prefix $(CLIENT) check
+
 migration: $(STAMP) ## Begin a migration: make migration m="Add a due time to tasks"
 	@test -n "$$m" || { echo 'Say what it does: make migration m="..."' >&2; exit 1; }
 	$(BIN)/alembic revision -m "$$m"
@@ -95,4 +112,5 @@ lock: ## Renew the locks from pyproject.toml
 clean: ## Remove what can be made again; data in .metacortex stays
 	rm -rf .venv .mypy_cache .pytest_cache .hypothesis .import_linter_cache build dist
 	rm -rf .coverage .coverage.* htmlcov
+	rm -rf $(CLIENT)/node_modules $(CLIENT)/dist
 	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -3,7 +3,7 @@ import { defineConfig, globalIgnores } from 'eslint/config';
 import tseslint from 'typescript-eslint';
 
 export default defineConfig(
-  globalIgnores(['dist', 'src/generated']),
+  globalIgnores(['dist', '.examples', 'src/generated']),
   js.configs.recommended,
   {
     files: ['**/*.ts'],

@@ -199,3 +199,11 @@ def test_a_token_is_data_for_people_and_for_programs(folder: Path) -> None:
     refused = call("token", "--user", "ada")
     assert refused.exit_code == 1
     assert "set ENVIRONMENT=development" in refused.stderr
+
+
+def test_the_document_and_the_codes_are_printed_without_any_settings() -> None:
+    unreadable = {"METACORTEX_PORT": "http"}
+    found = json.loads(call("openapi", **unreadable).stdout)
+    assert found["paths"]["/tasks"]["post"]["operationId"] == "createTask"
+    errors = json.loads(call("openapi", "--errors", **unreadable).stdout)
+    assert {it["code"]: it["status"] for it in errors}["token_expired"] == 401

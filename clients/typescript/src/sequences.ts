@@ -20,14 +20,15 @@ type Message =
 /** The highest sequence seen, workspace by workspace, shared with other tabs. */
 export class Sequences {
   readonly #highest = new Map<string, number>();
+  #channel: Channel | null;
 
   constructor(
     private readonly name: string,
-    private readonly channel: Channel | null,
+    channel: Channel | null,
     private readonly storage: TextStorage | null,
   ) {
-    if (!channel) return;
-    channel.addEventListener('message', ({ data }) => {
+    this.#channel = channel;
+    channel?.addEventListener('message', ({ data }) => {
       this.#hear(data as Message);
     });
     this.#tell({ kind: 'ask' });
@@ -50,8 +51,10 @@ export class Sequences {
     this.#tell({ kind: 'forget', workspace });
   }
 
+  /** Tells and hears no more; a closed channel throws at whoever still uses it. */
   close(): void {
-    this.channel?.close();
+    this.#channel?.close();
+    this.#channel = null;
   }
 
   #keep(workspace: string, sequence: number): boolean {
@@ -75,7 +78,7 @@ export class Sequences {
   }
 
   #tell(message: Message): void {
-    this.channel?.postMessage(message);
+    this.#channel?.postMessage(message);
   }
 
   #hear(message: Message): void {

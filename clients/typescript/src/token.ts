@@ -73,9 +73,7 @@ export function workspaceOf(token: string | null): string | undefined {
   const claims = claimsOf(token);
   const active = claims?.o;
   const organisation =
-    typeof active === 'object' && active !== null && 'id' in active
-      ? active.id
-      : claims?.org_id;
+    typeof active === 'object' && active !== null && 'id' in active ? active.id : claims?.org_id;
   const found = organisation ?? claims?.sub;
   return typeof found === 'string' ? found : undefined;
 }
