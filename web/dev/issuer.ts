@@ -51,9 +51,9 @@ async function token(asked: Asked): Promise<unknown> {
   const made = stdout.trim();
   return {
     token: made,
-    expires_at: new Date(Date.now() + TTL_S * 1000).toISOString(),
+    expires_at: Math.floor(Date.now() / 1000) + TTL_S,
     user_id: `user_${asked.user}`,
-    workspace_id: null,
+    workspace_id: "",
     role: asked.role ?? "owner",
   };
 }

@@ -9,9 +9,10 @@ const EARLY_MS = 15_000; // a token is renewed before it expires under way
 
 interface Issued {
   token: string;
-  expires_at: string;
+  /** Seconds since 1970. */
+  expires_at: number;
   user_id: string;
-  workspace_id: string | null;
+  workspace_id: string;
   role: Role;
 }
 
@@ -73,7 +74,7 @@ export function developmentSession(signIn: SignIn, first?: Issued): Session {
     workspace,
     role,
     getToken: async ({ renew }) => {
-      const fresh = held && Date.parse(held.expires_at) - Date.now() > EARLY_MS;
+      const fresh = held && held.expires_at * 1000 - Date.now() > EARLY_MS;
       if (held && fresh && !renew) return held.token;
       asking ??= issue(signIn).finally(() => (asking = null));
       held = await asking;
