@@ -6,12 +6,13 @@ import { defineConfig } from "vitest/config";
 import { api } from "./dev/api.ts";
 import { slimAxios } from "./scripts/axios.ts";
 import { licences } from "./scripts/licenses.ts";
+import { workerFiles } from "./scripts/worker.ts";
 
 const SHARED =
   /node_modules\/(react|react-dom|scheduler|react-router|@tanstack\/(query|react-query)[^/]*|axios)\/|clients\/typescript|src\/shared\/(api|i18n|sync|time|ui\/(Icon|Shell|Account|Menu|Toasts|keys|theme|direction)|auth\/(Auth|development|Require))/;
 
 export default defineConfig({
-  plugins: [react(), api(), slimAxios(), licences()],
+  plugins: [react(), api(), slimAxios(), licences(), workerFiles()],
   resolve: {
     alias: {
       // Built from its sources: one compiler, one tree to shake.
@@ -29,7 +30,11 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     target: "es2022",
     rolldownOptions: {
+      input: { index: resolve("index.html"), sw: resolve("src/shared/offline/sw.js") },
       output: {
+        // A service worker reaches what lies below it, so it has a name of its own.
+        entryFileNames: ({ name }) =>
+          name === "sw" ? "sw.js" : "assets/[name]-[hash].js",
         codeSplitting: {
           // What every room needs is one file: it compresses better than many.
           groups: [{ name: "base", test: SHARED }],

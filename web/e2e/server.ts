@@ -80,7 +80,15 @@ export default async function setup(project: TestProject) {
   );
   await ready(`${api}/health/ready`, up, join(data, "up.log"));
   const vite = join(ROOT, "web/node_modules/vite/bin/vite.js");
-  const args = [vite, "preview", "--outDir", "e2e/built", "--port", String(webPort), "--strictPort"];
+  const args = [
+    vite,
+    "preview",
+    "--outDir",
+    "e2e/built",
+    "--port",
+    String(webPort),
+    "--strictPort",
+  ];
   const preview = start(
     process.execPath,
     args,

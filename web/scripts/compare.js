@@ -24,15 +24,24 @@ function same(name) {
 try {
   const vite = resolve(import.meta.dirname, "../node_modules/vite/bin/vite.js");
   const args = [vite, "build", "--outDir", fresh, "--logLevel", "error"];
-  execFileSync(process.execPath, args, { cwd: resolve(import.meta.dirname, ".."), stdio: "inherit" });
+  execFileSync(process.execPath, args, {
+    cwd: resolve(import.meta.dirname, ".."),
+    stdio: "inherit",
+  });
   const [old, now] = [files(committed), files(fresh)];
   const wrong = [
-    ...old.filter((it) => !now.includes(it)).map((it) => `${it} is committed, and not built`),
-    ...now.filter((it) => !old.includes(it)).map((it) => `${it} is built, and not committed`),
+    ...old
+      .filter((it) => !now.includes(it))
+      .map((it) => `${it} is committed, and not built`),
+    ...now
+      .filter((it) => !old.includes(it))
+      .map((it) => `${it} is built, and not committed`),
     ...now.filter((it) => old.includes(it) && !same(it)).map((it) => `${it} differs`),
   ];
   if (wrong.length > 0) {
-    console.error(["metacortex/web is not current; run make web:", ...wrong].join("\n  "));
+    console.error(
+      ["metacortex/web is not current; run make web:", ...wrong].join("\n  "),
+    );
     process.exitCode = 1;
   } else console.log(`metacortex/web is current: ${now.length} files`);
 } finally {

@@ -135,6 +135,15 @@ export const reopen = (task: Task): Draft =>
     completed_at: null,
   });
 
+export const start = (task: Task): Draft =>
+  about("start", task, {}, words.started(task.title), { status: "in_progress" });
+
+export const cancel = (task: Task): Draft =>
+  about("cancel", task, {}, words.cancelled(task.title), { status: "cancelled" });
+
+export const restore = (task: Task): Draft =>
+  about("restore", task, {}, words.restored(task.title), { deleted: false });
+
 export const toggle = (task: Task): Draft =>
   isOpen(task) ? complete(task) : reopen(task);
 

@@ -13,6 +13,7 @@ import { Comments } from "./Comments.tsx";
 import { History } from "./History.tsx";
 import { PastTask } from "./PastTask.tsx";
 import { PanelFields } from "./PanelFields.tsx";
+import { PanelMenu } from "./PanelMenu.tsx";
 import { PanelTitle } from "./PanelTitle.tsx";
 import { Description } from "./Description.tsx";
 import { Subtasks } from "./Subtasks.tsx";
@@ -48,6 +49,8 @@ export default function TaskPanel({ id }: { id: string }) {
     <aside className="aside panel" aria-label={text.panel.title}>
       <div className="panel-bar">
         <span className="muted small">{task?.deleted ? text.panel.deleted : ""}</span>
+        <span className="grow" />
+        {task && <PanelMenu task={task} />}
         <CloseButton onClose={close} />
       </div>
       {!task && (

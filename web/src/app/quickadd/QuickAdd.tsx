@@ -17,12 +17,14 @@ interface Props {
 
 const DRAFT = "metacortex.draft"; // what is half typed survives a reload
 
-/** The grammar is fetched when the page is at rest, or when somebody writes. */
+/** The grammar is fetched when somebody is about to write. */
 const grammar = () => import("./grammar.ts");
 
-function useGrammar(): typeof parse | null {
+function useGrammar(wanted: boolean): typeof parse | null {
   const [loaded, setLoaded] = useState<{ parse: typeof parse } | null>(null);
-  useEffect(() => void grammar().then(setLoaded), []);
+  useEffect(() => {
+    if (wanted) void grammar().then(setLoaded);
+  }, [wanted]);
   return loaded?.parse ?? null;
 }
 
@@ -43,7 +45,8 @@ export function QuickAdd({ defaults, onAdded }: Props) {
   const { add } = useActions();
   const { state } = useLocation() as { state: { add?: boolean } | null };
   const known = useKnown();
-  const understand = useGrammar();
+  const [focused, setFocused] = useState(false);
+  const understand = useGrammar(focused || value !== "");
   useEffect(() => {
     if (state?.add) box.current?.focus();
   }, [state]);
@@ -85,6 +88,7 @@ export function QuickAdd({ defaults, onAdded }: Props) {
           maxLength={600}
           enterKeyHint="done"
           onChange={(event) => change(event.target.value.replace(/\n/g, " "))}
+          onFocus={() => setFocused(true)}
           onKeyDown={keys}
         />
       </div>

@@ -5,12 +5,19 @@
  */
 const CACHE = "metacortex-shell";
 const SHELL = "/";
-const KEPT = 60; // files; two releases
+const FILES = "__FILES__"; // of this release; the build fills them in
+const KEPT = 2 * FILES.length; // two releases: open pages may still want the last one's
 
 self.addEventListener("install", (event) => {
-  event.waitUntil(caches.open(CACHE).then((cache) => cache.add(SHELL)));
+  event.waitUntil(keep());
   self.skipWaiting();
 });
+
+async function keep() {
+  const cache = await caches.open(CACHE);
+  const known = await Promise.all(FILES.map((file) => cache.match(file)));
+  await cache.addAll([SHELL, ...FILES.filter((_, index) => !known[index])]);
+}
 
 self.addEventListener("activate", (event) => {
   event.waitUntil(self.clients.claim());
