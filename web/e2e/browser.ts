@@ -120,16 +120,15 @@ export const tick = (page: Page, title: string): Locator =>
 
 /** The titles that are drawn, in order, each behind two spaces for each level. */
 export async function outline(page: Page): Promise<string[]> {
-  const rows = await page.getByRole("main").getByRole("listitem").all();
-  const found = await Promise.all(
-    rows.map(async (it) => {
-      const box = await it.boundingBox();
-      const level = Number((await it.getAttribute("aria-level")) ?? "1");
-      const title = await it.getByRole("checkbox").getAttribute("aria-label");
-      return { y: box?.y ?? 0, line: "  ".repeat(level - 1) + title };
-    }),
-  );
-  return found.sort((a, b) => a.y - b.y).map((it) => it.line);
+  return page.getByRole("main").evaluate((main) => {
+    const rows = [...main.querySelectorAll("li[aria-level]")].map((row) => ({
+      top: row.getBoundingClientRect().top,
+      level: Number(row.getAttribute("aria-level")),
+      title: row.querySelector("input[type=checkbox]")?.getAttribute("aria-label"),
+    }));
+    rows.sort((a, b) => a.top - b.top);
+    return rows.map(({ level, title }) => "  ".repeat(level - 1) + title);
+  });
 }
 
 export async function eventually<T>(

@@ -56,10 +56,12 @@ export function QuickAdd({ defaults, onAdded }: Props) {
     sessionStorage.setItem(DRAFT, next);
   };
   const submit = async () => {
+    if (value.trim() === "") return;
+    change(""); // at once: the next task may be typed before the grammar is there
     const read = understand ?? (await grammar()).parse;
     const parsed = read(value, known());
-    if (parsed.title === "") return;
-    change("");
+    // What is nothing but a date or a tag is no task: it is put back.
+    if (parsed.title === "") return change(value);
     onAdded(add(parsed, defaults));
   };
   const keys = (event: KeyboardEvent<HTMLTextAreaElement>) => {

@@ -6,24 +6,19 @@ import type { Task } from "../../shared/sync/rows.ts";
 
 const DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 const BASE = DIGITS.length;
-const WIDTH = 9; // base 62 digits of the microseconds since 1970, until the year 2398
+const INSTANT = 15; // hexadecimal digits of the microseconds since 1970, as the server has it
 
 type Placed = Pick<Task, "id" | "created_at"> & { rank?: string | null };
 
-function implicit(createdAt: string): string {
-  const fraction = /\.(\d+)/.exec(createdAt)?.[1] ?? "";
-  let left =
-    Math.floor(Date.parse(createdAt) / 1000) * 1e6 +
-    Number(fraction.padEnd(6, "0").slice(0, 6));
-  let found = "";
-  for (let place = 0; place < WIDTH; place++) {
-    found = DIGITS.charAt(left % BASE) + found;
-    left = Math.floor(left / BASE);
-  }
-  return found;
+/** The rank of what was never moved: by creation, then by id; none ends in 0. */
+function ofCreation({ id, created_at }: Placed): string {
+  const fraction = /\.(\d+)/.exec(created_at)?.[1] ?? "";
+  const seconds = Math.floor(Date.parse(created_at) / 1000);
+  const instant = seconds * 1e6 + Number(fraction.padEnd(6, "0").slice(0, 6));
+  return `${instant.toString(16).padStart(INSTANT, "0")}${id.replaceAll("-", "")}1`;
 }
 
-export const rankOf = (task: Placed): string => task.rank ?? implicit(task.created_at);
+export const rankOf = (task: Placed): string => task.rank ?? ofCreation(task);
 
 const bytes = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 

@@ -78,8 +78,16 @@ function keysOfLine(
     x: () => selection.toggle(line.id),
     F2: () => does.startEdit(line.id),
     e: () => does.startEdit(line.id),
-    Delete: () => does.remove(line.task),
+    Delete: () => {
+      const beside = neighbour(lines, line);
+      does.remove(line.task);
+      selection.setCurrent(beside?.id ?? null);
+      if (beside) focusRow(beside.id);
+    },
   };
+  // A row that has the focus opens by itself; what else has it keeps its own Enter.
+  if (document.activeElement === document.body)
+    keys["Enter"] = () => rowOf(line.id)?.click();
   if (line.subtasks > 0) {
     keys[line.collapsed ? "ArrowRight" : "ArrowLeft"] = () => toggleCollapsed(line.id);
   }
@@ -92,11 +100,24 @@ function keysOfLine(
   return keys;
 }
 
+/** The task that takes the place of one that goes, else the one before it. */
+function neighbour(lines: readonly Line[], line: TaskLine): TaskLine | undefined {
+  const at = lines.indexOf(line);
+  const below = lines.slice(at + 1).filter(isTask);
+  return (
+    below.find((it) => it.depth <= line.depth) ??
+    lines.slice(0, at).filter(isTask).at(-1)
+  );
+}
+
+const rowOf = (id: string) =>
+  document.querySelector<HTMLElement>(`[data-task="${id}"]`);
+
 /** Focuses a row once it is drawn; the list scrolls to it first. */
 export function focusRow(id: string): void {
   requestAnimationFrame(() =>
     requestAnimationFrame(() => {
-      document.querySelector<HTMLElement>(`[data-task="${id}"]`)?.focus();
+      rowOf(id)?.focus();
     }),
   );
 }

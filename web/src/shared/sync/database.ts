@@ -92,14 +92,51 @@ export class Database {
     return promised(this.#store("queue").getAll() as IDBRequest<Pending[]>);
   }
 
-  /** Appends to the queue; they are kept when it returns. */
-  async enqueue(items: readonly Omit<Pending, "n">[]): Promise<Pending[]> {
+  /**
+   * Appends to the queue, together with the step by which it can be undone; both are
+   * kept when it returns.
+   */
+  async enqueue(
+    items: readonly Omit<Pending, "n">[],
+    step: Omit<Done, "n"> | null,
+  ): Promise<number> {
+    const options = { durability: "strict" } as const;
+    const transaction = this.idb.transaction(["queue", "done"], "readwrite", options);
+    const queue = transaction.objectStore("queue");
+    for (const item of items) queue.add(item);
+    const added =
+      step && (transaction.objectStore("done").add(step) as IDBRequest<number>);
+    await finished(transaction);
+    return added ? added.result : 0;
+  }
+
+  /** Marks what is about to be sent; what was withdrawn meanwhile is not returned. */
+  async claim(items: readonly Pending[]): Promise<Pending[]> {
     const store = this.#store("queue", "readwrite");
     const made = finished(store.transaction);
-    const keys = items.map((it) => promised(store.add(it) as IDBRequest<number>));
+    const found = await Promise.all(
+      items.map(({ n }) => promised(store.get(n) as IDBRequest<Pending | undefined>)),
+    );
+    const claimed = found.flatMap((it) =>
+      it ? [{ ...it, state: "sending" as const }] : [],
+    );
+    for (const item of claimed) store.put(item);
     await made;
-    const found = await Promise.all(keys);
-    return items.map((it, index) => ({ ...it, n: found[index] ?? 0 }));
+    return claimed;
+  }
+
+  /** Takes off the end of the queue what nobody has begun to send; all of it or nothing. */
+  async withdraw(ids: readonly string[]): Promise<boolean> {
+    const store = this.#store("queue", "readwrite");
+    const queue = await promised(store.getAll() as IDBRequest<Pending[]>);
+    const tail = queue.slice(-ids.length);
+    const untouched = tail.every(
+      (it, index) => it.state === "waiting" && it.id === ids[index],
+    );
+    if (!untouched || tail.length !== ids.length) return false;
+    for (const { n } of tail) store.delete(n);
+    await finished(store.transaction);
+    return true;
   }
 
   async update(items: readonly Pending[]): Promise<void> {
@@ -116,10 +153,6 @@ export class Database {
 
   async done(): Promise<Done[]> {
     return promised(this.#store("done").getAll() as IDBRequest<Done[]>);
-  }
-
-  async addDone(done: Omit<Done, "n">): Promise<number> {
-    return promised(this.#store("done", "readwrite").add(done) as IDBRequest<number>);
   }
 
   /** Takes one off, so that two tabs do not undo the same. */

@@ -14,6 +14,8 @@ const BATCH = 100; // what the API takes in one request
 const UNDOABLE = 100; // undo steps that are kept
 const RETRY_MS = [250, 500, 1000, 2000, 4000]; // then every 4 s: somebody is waiting
 
+type Unsaved = Omit<Pending, "n">;
+
 export interface OutboxEvents {
   /** The queue is another: other tabs are to read it. */
   changed: () => void;
@@ -28,7 +30,8 @@ export class Outbox {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #draining: Promise<void> | null = null;
   #again = false;
-  #unsaved: Omit<Pending, "n">[] = [];
+  #unsaved: Unsaved[] = [];
+  #turn: Promise<unknown> = Promise.resolve();
   #closed = false;
 
   constructor(
@@ -40,48 +43,31 @@ export class Outbox {
   ) {}
 
   /** Shows the changes at once, keeps them, and sends them. Returns the undo step. */
-  async add(drafts: readonly Draft[], label: string): Promise<number> {
+  add(drafts: readonly Draft[], label: string): Promise<number> {
     const group = drafts.length > 1 ? newId() : null;
     const items = drafts.map((draft) => this.#item(draft, group));
-    const kept = await this.#keep(items);
-    const commands = kept.map(({ id, inverse: back }) => ({ id, inverse: back }));
-    const step = await this.database.addDone({ label, commands, at: Date.now() });
-    void this.#trim();
-    void this.drain();
-    return step;
+    const commands = items.map(({ id, inverse: back }) => ({ id, inverse: back }));
+    const kept = this.#keep(items, { label, commands, at: Date.now() });
+    void this.#inTurn(() => this.#trim());
+    return kept;
   }
 
   /** Takes a step back; nothing if another tab has done so. */
-  async undo(n: number): Promise<Done | null> {
-    const done = await this.database.takeDone(n);
-    if (!done) return null;
-    const queue = await this.database.queue();
-    const ids = done.commands.map((it) => it.id);
-    const tail = queue.slice(-ids.length);
-    const unsent =
-      tail.length === ids.length && tail.every((it) => it.state === "waiting");
-    if (unsent && tail.every((it, index) => it.id === ids[index])) {
-      await this.database.remove(tail.map((it) => it.n));
-    } else {
-      const items = [...done.commands]
-        .reverse()
-        .map((it) => this.#undoItem(it.id, it.inverse, done.label));
-      await this.#keep(items);
-    }
-    await this.#changed();
-    void this.drain();
-    return done;
+  undo(n: number): Promise<Done | null> {
+    return this.#inTurn(() => this.#undo(n));
   }
 
-  async undoLast(): Promise<Done | null> {
-    const last = (await this.database.done()).at(-1);
-    return last ? this.undo(last.n) : null;
+  /** Takes back what was done last, in whichever tab, whenever. */
+  undoLast(): Promise<Done | null> {
+    return this.#inTurn(async () => {
+      const last = (await this.database.done()).at(-1);
+      return last ? this.#undo(last.n) : null;
+    });
   }
 
   /** Undoes a command of the log, whoever gave it. */
   async undoCommand(commandId: string, label: string): Promise<void> {
-    await this.#keep([this.#undoItem(commandId, [], label)]);
-    void this.drain();
+    await this.#keep([this.#undoItem(commandId, [], label)], null);
   }
 
   /** Gives a refused change up. */
@@ -111,7 +97,7 @@ export class Outbox {
     clearTimeout(this.#timer);
   }
 
-  #item(draft: Draft, group: string | null): Omit<Pending, "n"> {
+  #item(draft: Draft, group: string | null): Unsaved {
     const { type, target, args, label, patches } = draft;
     return {
       id: newId(),
@@ -133,15 +119,49 @@ export class Outbox {
     return { ...this.#item(draft, null), undoes: of };
   }
 
-  /** Shows changes at once and keeps them. */
-  async #keep(items: readonly Omit<Pending, "n">[]): Promise<Pending[]> {
+  /** What was asked for first is kept first, however long keeping takes. */
+  #inTurn<T>(run: () => Promise<T>): Promise<T> {
+    const next = this.#turn.then(run);
+    this.#turn = next.catch(() => undefined); // told to whoever asked for it
+    return next;
+  }
+
+  async #undo(n: number): Promise<Done | null> {
+    const done = await this.database.takeDone(n);
+    if (!done) return null;
+    if (!(await this.database.withdraw(done.commands.map((it) => it.id)))) {
+      const items = [...done.commands]
+        .reverse()
+        .map((it) => this.#undoItem(it.id, it.inverse, done.label));
+      this.#show(items);
+      await this.database.enqueue(items, null);
+      this.#saved(items);
+    }
+    await this.#changed();
+    void this.drain();
+    return done;
+  }
+
+  /** Shows changes at once, keeps them in turn, and sends them. */
+  #keep(items: readonly Unsaved[], step: Omit<Done, "n"> | null): Promise<number> {
+    this.#show(items);
+    return this.#inTurn(async () => {
+      const made = await this.database.enqueue(items, step);
+      this.#saved(items);
+      await this.#changed();
+      void this.drain();
+      return made;
+    });
+  }
+
+  #show(items: readonly Unsaved[]): void {
     this.#unsaved.push(...items);
     const shown = this.replica.snapshot().pending;
     this.replica.overlay([...shown, ...items.map(unnumbered)]);
-    const kept = await this.database.enqueue(items);
+  }
+
+  #saved(items: readonly Unsaved[]): void {
     this.#unsaved = this.#unsaved.filter((it) => !items.includes(it));
-    await this.#changed();
-    return kept;
   }
 
   async #changed(): Promise<void> {
@@ -172,10 +192,9 @@ export class Outbox {
     }
   }
 
-  async #send(items: readonly Pending[]): Promise<void> {
-    await this.database.update(
-      items.map((it) => ({ ...it, state: "sending" as const })),
-    );
+  async #send(waiting: readonly Pending[]): Promise<void> {
+    const items = await this.database.claim(waiting);
+    if (items.length === 0) return;
     const outcomes = await this.#ask(items);
     const answered = items.map((it, index) => settled(it, outcomes[index]));
     await this.database.update(answered);
@@ -225,7 +244,7 @@ function settled(item: Pending, outcome: Outcome | undefined): Pending {
   return { ...item, state: "sent", sequence: outcome.sequence };
 }
 
-const unnumbered = (item: Omit<Pending, "n">): Pending => ({
+const unnumbered = (item: Unsaved): Pending => ({
   ...item,
   n: Number.MAX_SAFE_INTEGER,
 });
