@@ -74,7 +74,7 @@ function DevelopmentAuth({ children }: { children: ReactNode }) {
   const auth = useMemo<Auth>(() => {
     const teams = rememberedTeams().map((it) => ({ id: it, name: it }));
     return {
-      session: signIn && developmentSession(signIn, issued),
+      session: signIn && developmentSession(signIn, issued, leave),
       workspaces: [{ id: null, name: text.personal }, ...teams],
       switchTo: (workspace) => {
         if (!signIn) return;

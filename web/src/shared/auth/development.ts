@@ -63,7 +63,12 @@ export async function issue(signIn: SignIn): Promise<Issued> {
 export const displayName = (user: string): string =>
   user.charAt(0).toUpperCase() + user.slice(1);
 
-export function developmentSession(signIn: SignIn, first?: Issued): Session {
+/** `onRefused` is told when the issuer no longer knows who this is. */
+export function developmentSession(
+  signIn: SignIn,
+  first: Issued | undefined,
+  onRefused: () => void,
+): Session {
   let held = first;
   let asking: Promise<Issued> | null = null;
   const { user, workspace = null, role = "owner" } = signIn;
@@ -76,7 +81,12 @@ export function developmentSession(signIn: SignIn, first?: Issued): Session {
     getToken: async ({ renew }) => {
       const fresh = held && held.expires_at * 1000 - Date.now() > EARLY_MS;
       if (held && fresh && !renew) return held.token;
-      asking ??= issue(signIn).finally(() => (asking = null));
+      asking ??= issue(signIn)
+        .catch((error: unknown) => {
+          if (error instanceof SignInRefused) onRefused();
+          throw error;
+        })
+        .finally(() => (asking = null));
       held = await asking;
       return held.token;
     },
