@@ -161,7 +161,7 @@ describe("many tasks", () => {
     await signedIn(page, user, "/all");
     await live(page);
     const importing = metacortex("import", "checklist", LIST, "--user", user);
-    await page.getByRole("listitem").first().waitFor();
+    await page.getByRole("listitem").first().waitFor({ timeout: 50_000 });
     await importing;
     await eventually(async () => {
       const text = await page

@@ -7,6 +7,7 @@ export default defineConfig({
     globalSetup: ["./server.ts"],
     fileParallelism: false, // one server, two cores
     testTimeout: 60_000,
+    expect: { poll: { timeout: 10_000 } },
     hookTimeout: 120_000,
   },
 });

@@ -10,6 +10,7 @@ import NameDialog from "../../shared/ui/NameDialog.tsx";
 import { createSection } from "../commands/sections.ts";
 import { useActions } from "../useActions.ts";
 import { Card } from "./Card.tsx";
+import { ColumnMenu } from "./ColumnMenu.tsx";
 import { type Column, columnsOf, moveTo } from "./columns.ts";
 
 /** The tasks of a project in columns: its sections, else what state they are in. */
@@ -85,6 +86,9 @@ function BoardColumn({ column, onDrop, onShift }: ColumnProps) {
       <h2>
         <span>{title}</span>
         <span className="number muted">{tasks.length}</span>
+        {column.by === "section" && column.id !== "none" && (
+          <ColumnMenu column={column} />
+        )}
       </h2>
       <ul>
         {tasks.map((task) => (

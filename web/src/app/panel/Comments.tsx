@@ -4,29 +4,22 @@ import { type FormEvent, type KeyboardEvent } from "react";
 import { useClient } from "../../shared/api/ApiContext.tsx";
 import { useFeature } from "../../shared/api/meta.ts";
 import { listComments } from "../../shared/api/operations.ts";
+import { useSession } from "../../shared/auth/AuthContext.tsx";
 import { text } from "../../shared/i18n/index.ts";
 import type { Task } from "../../shared/sync/rows.ts";
 import { useSnapshot } from "../../shared/sync/SyncContext.tsx";
-import { useClock } from "../../shared/time/ClockContext.tsx";
-import { instantWords } from "../../shared/time/words.ts";
 import { commentOn } from "../commands/comments.ts";
 import { useActions } from "../useActions.ts";
+import { CommentItem, type Shown } from "./CommentItem.tsx";
 import { Markdown } from "./Markdown.tsx";
 import { personName } from "./PanelFields.tsx";
 import { Section } from "./Section.tsx";
-
-interface Shown {
-  id: string;
-  author: string;
-  body: string;
-  at: string;
-  waiting?: boolean;
-}
 
 /** Comments of a task; where the server has no list of them, those of its history. */
 function useComments(task: Task): Shown[] {
   const client = useClient();
   const hasList = useFeature("comments");
+  const { userId } = useSession();
   const { data } = useQuery({
     queryKey: ["comments", task.id, task.version, hasList],
     placeholderData: (before) => before,
@@ -35,11 +28,13 @@ function useComments(task: Task): Shown[] {
       if (hasList) {
         const parts = { path: { id: task.id }, query: { per_page: 200 } };
         const { data: rows } = await client.query(listComments, parts);
-        return rows.map(({ id, author, text: body, created_at: at }) => ({
+        return rows.map(({ id, author, text: body, created_at: at, edited_at }) => ({
           id,
           author: author.name ?? personName(author.id),
           body,
           at,
+          edited: edited_at !== null,
+          mine: author.id === userId,
         }));
       }
       const { data: entries } = await client.tasks.history(task.id, { per_page: 200 });
@@ -51,6 +46,8 @@ function useComments(task: Task): Shown[] {
           author: personName(it.actor.id),
           body: (it.details as { body?: string }).body ?? "",
           at: it.recorded_at,
+          edited: false,
+          mine: false,
         }));
     },
   });
@@ -61,7 +58,6 @@ export function Comments({ task }: { task: Task }) {
   const comments = useComments(task);
   const hasList = useFeature("comments");
   const { pending } = useSnapshot();
-  const { timeZone } = useClock();
   const actions = useActions();
   const waiting = pending.filter(
     (it) =>
@@ -88,15 +84,7 @@ export function Comments({ task }: { task: Task }) {
     >
       <ol className="comments">
         {comments.map((it) => (
-          <li key={it.id}>
-            <p className="small">
-              <strong>{it.author}</strong>{" "}
-              <time className="muted" dateTime={it.at}>
-                {instantWords(it.at, timeZone, new Date())}
-              </time>
-            </p>
-            <Markdown source={it.body} />
-          </li>
+          <CommentItem key={it.id} comment={it} taskId={task.id} />
         ))}
         {waiting.map((it) => (
           <li key={it.id} className="muted">

@@ -61,6 +61,14 @@ export const getMe = operation<Me>("get", "/me");
 export const editMe = operation<Me>("patch", "/me");
 export const listMembers = operation<Member[]>("get", "/members");
 export const listComments = operation<Comment[]>("get", "/tasks/{id}/comments");
+export const editComment = operation<Comment>(
+  "patch",
+  "/tasks/{id}/comments/{comment_id}",
+);
+export const deleteComment = operation<Comment>(
+  "delete",
+  "/tasks/{id}/comments/{comment_id}",
+);
 export const listSections = operation<unknown[], { sequence: number }>(
   "get",
   "/sections",

@@ -190,6 +190,9 @@ export const en = {
     comments: "Comments",
     addComment: "Add a comment",
     send: "Comment",
+    editComment: "Edit the comment",
+    deleteComment: "Delete the comment",
+    edited: "edited",
     history: "History",
     historyLater: "The history needs a connection.",
     showThen: "Show as it was then",
@@ -210,6 +213,7 @@ export const en = {
   board: {
     title: "Board",
     addSection: "Add a section",
+    section: (name: string) => `Section ${name}`,
     blockedReason: "Put on hold",
   },
 
