@@ -57,6 +57,7 @@ class RecordFilters(PageParameters):
 async def list_events(
     request: Request, read: CurrentRead, filters: Annotated[RecordFilters, Query()]
 ) -> Response:
+    """The log itself, newest event first, with all that was hashed."""
     given = filters.model_dump()
     given["since"], given["until"] = given.pop("from_"), given.pop("to")
     query = list_query(ListRecords, read.caller.workspace_id, given)
@@ -70,6 +71,7 @@ async def list_events(
     response_model=Envelope[AuditEvent, QueryMeta],
 )
 async def get_event(request: Request, read: CurrentRead, id: UUID) -> Response:
+    """An event by its id, with all that was hashed."""
     workspace_id = read.caller.workspace_id
     query = ListRecords(workspace_id=workspace_id, event_id=id)
     shown = await read.shown()

@@ -29,9 +29,7 @@ from metacortex.api.routing import Router
 from metacortex.api.schemas import Envelope, QueryMeta, Receipt, answer
 from metacortex.api.services import services_of
 from metacortex.commands import receipts
-from metacortex.commands.message import Answer
-from metacortex.commands.message import Request as CommandRequest
-from metacortex.commands.message import Result, Unit
+from metacortex.commands.message import Answer, CommandRequest, Result, Unit
 from metacortex.commands.undo import UNDO, Undo
 from metacortex.kernel.clock import rfc3339
 from metacortex.kernel.database import ReadConnection, autocommit
@@ -257,7 +255,7 @@ async def undo(request: Request) -> Response:
     response_model=Envelope[Receipt, QueryMeta],
 )
 async def get_command(read: CurrentRead, response: Response, id: UUID) -> Any:
-    """Return what became of a command."""
+    """Its receipt: what it was, who sent it, and what it did or why not."""
     services, workspace_id = read.services, read.caller.workspace_id
     sequence = (await read.shown()).sequence
     async with autocommit(services.writes).connect() as connection:

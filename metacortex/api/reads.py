@@ -10,7 +10,7 @@ from metacortex.api import parsing
 from metacortex.api.auth import Caller, Role
 from metacortex.api.services import Services, allow, services_of
 from metacortex.queries.bus import Freshness
-from metacortex.queries.watermarks import Shown
+from metacortex.queries.watermarks import Watermark
 
 USERS = (Role.OWNER, Role.MEMBER)
 
@@ -23,7 +23,7 @@ class Read:
     caller: Caller
     fresh: Freshness
 
-    async def shown(self) -> Shown:
+    async def shown(self) -> Watermark:
         """Return what is visible, after waiting for it if asked to. Raises Lagging."""
         return await self.services.queries.shown(self.caller.workspace_id, self.fresh)
 

@@ -26,8 +26,7 @@ from metacortex.api.route_table import Handler
 from metacortex.api.schemas import resource
 from metacortex.api.services import services_of
 from metacortex.commands import receipts
-from metacortex.commands.message import Answer
-from metacortex.commands.message import Request as CommandRequest
+from metacortex.commands.message import Answer, CommandRequest
 from metacortex.commands.registry import COMMANDS
 from metacortex.commands.repository import Stored
 from metacortex.kernel import clock
@@ -295,6 +294,8 @@ def get_handler(module: ModuleRoutes) -> Handler:
 
 def _past(request: Request) -> Mapping[str, Any]:
     """Return which past is asked for, if any. Raises Malformed."""
+    if not request.scope["query_string"]:
+        return {}
     given = parsing.parameters(PastParameters, request.url.query)
     if given.as_of is not None and given.version is not None:
         raise Malformed(

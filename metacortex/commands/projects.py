@@ -290,7 +290,7 @@ DECIDER = Decider(
         "project.delete": DeleteProject,
         "project.restore": RestoreProject,
     },
-    births=(CreateProject,),
+    creation_commands=(CreateProject,),
     stream_id=lambda command: command.project_id,
     needs=needs,
     decide=decide,

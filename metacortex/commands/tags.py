@@ -257,7 +257,7 @@ DECIDER = Decider(
         "tag.delete": DeleteTag,
         "tag.merge": MergeTag,
     },
-    births=(CreateTag,),
+    creation_commands=(CreateTag,),
     stream_id=lambda command: command.tag_id,
     needs=needs,
     decide=decide,

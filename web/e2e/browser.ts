@@ -28,7 +28,7 @@ const ARGS = [
     "--disable-sync",
   ],
 ];
-const TIMEOUT_MS = 15_000; // the machine has two cores, and a server on them
+const TIMEOUT_MS = 30_000; // the machine has two cores, and a server on them
 
 export interface Browsing {
   context: BrowserContext;
@@ -134,7 +134,7 @@ export async function outline(page: Page): Promise<string[]> {
 export async function eventually<T>(
   look: () => Promise<T>,
   wanted: T,
-  within_ms = 10_000,
+  within_ms = 30_000,
 ): Promise<void> {
   await expect.poll(look, { timeout: within_ms, interval: 100 }).toEqual(wanted);
 }

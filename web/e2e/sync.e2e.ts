@@ -1,3 +1,5 @@
+import { mkdtempSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { describe, expect, inject, it } from "vitest";
@@ -17,10 +19,27 @@ import {
 import { childOf } from "./server.ts";
 
 const browser = browsing();
-const LIST = join(
-  import.meta.dirname,
-  "../../../../shared/data/interview-checklist.md",
-);
+
+/** A check list as large as those that people publish. */
+function checkList(): string {
+  const file = join(mkdtempSync(join(tmpdir(), "metacortex-list-")), "list.md");
+  const chapters = Array.from({ length: 20 }, (_, chapter) => {
+    const items = Array.from(
+      { length: 30 },
+      (_item, index) =>
+        `${index % 3 ? "    " : ""}- [ ] Chapter ${chapter + 1}, item ${index + 1}`,
+    );
+    return [`## Chapter ${chapter + 1}`, "", ...items].join("
+");
+  });
+  writeFileSync(file, `# Long list
+
+${chapters.join("
+
+")}
+`);
+  return file;
+}
 
 const live = (page: Awaited<ReturnType<typeof browser.page>>) =>
   page.getByRole("button", { name: "live", exact: true }).waitFor();
@@ -160,7 +179,8 @@ describe("many tasks", () => {
     const page = await browser.page();
     await signedIn(page, user, "/all");
     await live(page);
-    const importing = metacortex("import", "checklist", LIST, "--user", user);
+    const list = process.env.CHECKLIST ?? checkList(); // of shared/data, for one
+    const importing = metacortex("import", "checklist", list, "--user", user);
     await page.getByRole("listitem").first().waitFor({ timeout: 50_000 });
     await importing;
     await eventually(async () => {

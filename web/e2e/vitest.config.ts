@@ -6,7 +6,7 @@ export default defineConfig({
     include: ["*.e2e.ts"],
     globalSetup: ["./server.ts"],
     fileParallelism: false, // one server, two cores
-    testTimeout: 60_000,
+    testTimeout: 180_000,
     expect: { poll: { timeout: 10_000 } },
     hookTimeout: 120_000,
   },

@@ -1,19 +1,13 @@
 import type { ErrorCode } from './generated/errors.gen.js';
+import type { ApiError as DescribedError } from './generated/types.gen.js';
 
 export type { ErrorCode };
 
 /** What an error points at: a header, a parameter, or a JSON pointer into the body. */
 export type ErrorSource = Partial<Record<'header' | 'parameter' | 'pointer', string>>;
 
-/** One error of an answer. */
-export interface ErrorDetail {
-  code: ErrorCode;
-  status: number;
-  title: string;
-  detail: string;
-  meta: Record<string, unknown>;
-  source?: ErrorSource;
-}
+/** One error of an answer; its `code` says what its `meta` holds. */
+export type ErrorDetail = DescribedError;
 
 /** What an answer is called that does not come from the API: a proxy's page, for one. */
 export type UnexpectedAnswer = 'unexpected_answer';

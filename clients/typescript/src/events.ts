@@ -1,6 +1,7 @@
 import { connection } from './connection.js';
 import { ApiError } from './errors.js';
 import * as operations from './generated/sdk.gen.js';
+import type { StreamedEvent } from './generated/types.gen.js';
 import { backOff, isRetryable } from './retry.js';
 import type { Message } from './sse.js';
 import type { Transport } from './transport.js';
@@ -8,16 +9,10 @@ import type { Change, HistoryEntry } from './types.js';
 import { sleep } from './waiting.js';
 
 /** An event that the read model shows by now. */
-export interface StreamEvent {
+export interface StreamEvent extends StreamedEvent {
   /** Where to resume: `events({ lastEventId: event.sequence })`. */
   sequence: number;
   type: HistoryEntry['type'];
-  event_id: string;
-  stream: HistoryEntry['stream'];
-  /** Of the resource, after the event. */
-  version: number;
-  actor_id: string;
-  changed_fields: string[];
 }
 
 export interface StreamOptions {
@@ -87,7 +82,11 @@ async function head(transport: Transport, signal: AbortSignal | undefined): Prom
 /** The server's word that it ends the stream has no id, and is no event. */
 function eventOf({ id, type, data }: Message): StreamEvent | undefined {
   if (id === undefined) return undefined;
-  return { ...(JSON.parse(data) as StreamEvent), sequence: Number(id), type };
+  return {
+    ...(JSON.parse(data) as StreamedEvent),
+    sequence: Number(id),
+    type: type as StreamEvent['type'],
+  };
 }
 
 async function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {

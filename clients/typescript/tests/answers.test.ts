@@ -68,7 +68,9 @@ test('projects and tags have theirs', async () => {
 test('each walks through all pages', async () => {
   const client = await freshClient();
   const titles = Array.from({ length: 25 }, (_, index) => `Task ${String(index)}`);
-  await client.commands.run(titles.map((title) => ({ type: 'task.create', args: { title } })));
+  await client.commands.run(
+    titles.map((title) => ({ type: 'task.create' as const, args: { title } })),
+  );
   const found = [];
   for await (const task of client.tasks.each({ per_page: 10 })) found.push(task.title);
   expect(found.sort()).toEqual(titles.sort());
@@ -76,8 +78,8 @@ test('each walks through all pages', async () => {
 
 test('a batch is all or nothing, or each on its own', async () => {
   const client = await freshClient();
-  const good = { type: 'task.create', args: { title: 'Good' } };
-  const bad = { type: 'task.create', args: { title: '' } };
+  const good = { type: 'task.create', args: { title: 'Good' } } as const;
+  const bad = { type: 'task.create', args: { title: '' } } as const;
   const refused = await failure(client.commands.run([good, bad]));
   expect(refused).toMatchObject({ status: 422, source: { pointer: '/commands/1/args/title' } });
   const each = await client.commands.run([good, bad], { atomicity: 'per_item' });

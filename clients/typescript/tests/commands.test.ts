@@ -66,7 +66,10 @@ test('the commands of a batch keep their keys over a dead server', async () => {
   });
   const baseURL = `http://127.0.0.1:${String(port)}/api/v1`;
   const client = await freshClient({ baseURL, retry: PATIENT });
-  const commands = ['a', 'b', 'c'].map((title) => ({ type: 'task.create', args: { title } }));
+  const commands = ['a', 'b', 'c'].map((title) => ({
+    type: 'task.create' as const,
+    args: { title },
+  }));
   const { data } = await client.commands.run(commands);
   expect(data.results.map((result) => result.status)).toEqual([201, 201, 201]);
   expect((await client.tasks.list()).meta.total).toBe(3);

@@ -44,7 +44,7 @@ export async function refused(change: Change): Promise<void> {
   // @ts-expect-error -- a title is asked for
   await client.tasks.create({});
   // @ts-expect-error -- a status that is none
-  await client.tasks.list({ status: ['open'] });
+  await client.tasks.list({ status: ['done'] });
   // @ts-expect-error -- a filter that is not known
   await client.tasks.list({ colour: 'red' });
   // @ts-expect-error -- an id is text

@@ -19,7 +19,79 @@ export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends 
 };
 
 /**
+ * Every error code
+ *
+ * Codes are stable; `http_error` may come with any status.
+ */
+export const listErrors = <ThrowOnError extends boolean = false>(options?: Options<ListErrorsData, ThrowOnError>) => (options?.client ?? client).get<ListErrorsResponses, ListErrorsErrors, ThrowOnError>({
+    responseType: 'json',
+    url: '/meta/errors',
+    ...options
+});
+
+/**
+ * Which command each state takes
+ *
+ * The table that the rules use; null where a command is refused.
+ */
+export const listStateMachines = <ThrowOnError extends boolean = false>(options?: Options<ListStateMachinesData, ThrowOnError>) => (options?.client ?? client).get<ListStateMachinesResponses, ListStateMachinesErrors, ThrowOnError>({
+    responseType: 'json',
+    url: '/meta/state-machines',
+    ...options
+});
+
+/**
+ * Count tasks
+ *
+ * Tasks that are not deleted, by status, priority and lateness.
+ */
+export const taskStats = <ThrowOnError extends boolean = false>(options?: Options<TaskStatsData, ThrowOnError>) => (options?.client ?? client).get<TaskStatsResponses, TaskStatsErrors, ThrowOnError>({
+    responseType: 'json',
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/tasks/stats',
+    ...options
+});
+
+/**
+ * The event records
+ *
+ * The log itself, newest event first, with all that was hashed.
+ */
+export const listAuditEvents = <ThrowOnError extends boolean = false>(options?: Options<ListAuditEventsData, ThrowOnError>) => (options?.client ?? client).get<ListAuditEventsResponses, ListAuditEventsErrors, ThrowOnError>({
+    responseType: 'json',
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/audit/events',
+    ...options
+});
+
+/**
+ * One event record
+ *
+ * An event by its id, with all that was hashed.
+ */
+export const getAuditEvent = <ThrowOnError extends boolean = false>(options: Options<GetAuditEventData, ThrowOnError>) => (options.client ?? client).get<GetAuditEventResponses, GetAuditEventErrors, ThrowOnError>({
+    responseType: 'json',
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/audit/events/{id}',
+    ...options
+});
+
+/**
+ * The outcome of a command
+ *
+ * Its receipt: what it was, who sent it, and what it did or why not.
+ */
+export const getCommand = <ThrowOnError extends boolean = false>(options: Options<GetCommandData, ThrowOnError>) => (options.client ?? client).get<GetCommandResponses, GetCommandErrors, ThrowOnError>({
+    responseType: 'json',
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/commands/{id}',
+    ...options
+});
+
+/**
  * List tasks
+ *
+ * A page of those that pass all filters, with the exact total.
  */
 export const listTasks = <ThrowOnError extends boolean = false>(options?: Options<ListTasksData, ThrowOnError>) => (options?.client ?? client).get<ListTasksResponses, ListTasksErrors, ThrowOnError>({
     responseType: 'json',
@@ -30,6 +102,8 @@ export const listTasks = <ThrowOnError extends boolean = false>(options?: Option
 
 /**
  * Create a task
+ *
+ * Make a task. A subtask takes project and tags of its parent unless given.
  */
 export const createTask = <ThrowOnError extends boolean = false>(options: Options<CreateTaskData, ThrowOnError>) => (options.client ?? client).post<CreateTaskResponses, CreateTaskErrors, ThrowOnError>({
     responseType: 'json',
@@ -44,6 +118,10 @@ export const createTask = <ThrowOnError extends boolean = false>(options: Option
 
 /**
  * Delete a task with its subtasks
+ *
+ * Delete a task with its subtree, softly. A repeat changes nothing.
+ *
+ * Archived subtasks go along; one of an archived project is a reason to refuse.
  */
 export const deleteTask = <ThrowOnError extends boolean = false>(options: Options<DeleteTaskData, ThrowOnError>) => (options.client ?? client).delete<DeleteTaskResponses, DeleteTaskErrors, ThrowOnError>({
     responseType: 'json',
@@ -66,6 +144,8 @@ export const getTask = <ThrowOnError extends boolean = false>(options: Options<G
 
 /**
  * Edit a task
+ *
+ * Change a task's own fields. What equals the present value changes nothing.
  */
 export const editTask = <ThrowOnError extends boolean = false>(options: Options<EditTaskData, ThrowOnError>) => (options.client ?? client).patch<EditTaskResponses, EditTaskErrors, ThrowOnError>({
     responseType: 'json',
@@ -80,6 +160,8 @@ export const editTask = <ThrowOnError extends boolean = false>(options: Options<
 
 /**
  * Block a task
+ *
+ * Say what stands in the way. Repeating it with the same reason changes nothing.
  */
 export const blockTask = <ThrowOnError extends boolean = false>(options: Options<BlockTaskData, ThrowOnError>) => (options.client ?? client).post<BlockTaskResponses, BlockTaskErrors, ThrowOnError>({
     responseType: 'json',
@@ -94,6 +176,11 @@ export const blockTask = <ThrowOnError extends boolean = false>(options: Options
 
 /**
  * Complete a task
+ *
+ * Mark a task done. Completing a completed task changes nothing.
+ *
+ * Open subtasks are left as they are, completed along, or a reason to refuse. Archived
+ * ones, and those of an archived project, are neither completed nor waited for.
  */
 export const completeTask = <ThrowOnError extends boolean = false>(options: Options<CompleteTaskData, ThrowOnError>) => (options.client ?? client).post<CompleteTaskResponses, CompleteTaskErrors, ThrowOnError>({
     responseType: 'json',
@@ -108,6 +195,8 @@ export const completeTask = <ThrowOnError extends boolean = false>(options: Opti
 
 /**
  * Move a task
+ *
+ * Put a task elsewhere; subtasks of the same project come along, archived too.
  */
 export const moveTask = <ThrowOnError extends boolean = false>(options: Options<MoveTaskData, ThrowOnError>) => (options.client ?? client).post<MoveTaskResponses, MoveTaskErrors, ThrowOnError>({
     responseType: 'json',
@@ -122,6 +211,8 @@ export const moveTask = <ThrowOnError extends boolean = false>(options: Options<
 
 /**
  * Comment on a task
+ *
+ * Say something about a task. A repeat with another command id says it twice.
  */
 export const commentTask = <ThrowOnError extends boolean = false>(options: Options<CommentTaskData, ThrowOnError>) => (options.client ?? client).post<CommentTaskResponses, CommentTaskErrors, ThrowOnError>({
     responseType: 'json',
@@ -136,6 +227,8 @@ export const commentTask = <ThrowOnError extends boolean = false>(options: Optio
 
 /**
  * Start a task
+ *
+ * Begin work. Starting a started task changes nothing.
  */
 export const startTask = <ThrowOnError extends boolean = false>(options: Options<StartTaskData, ThrowOnError>) => (options.client ?? client).post<StartTaskResponses, StartTaskErrors, ThrowOnError>({
     responseType: 'json',
@@ -150,6 +243,8 @@ export const startTask = <ThrowOnError extends boolean = false>(options: Options
 
 /**
  * Unblock a task
+ *
+ * Nothing stands in the way any more. A repeat changes nothing.
  */
 export const unblockTask = <ThrowOnError extends boolean = false>(options: Options<UnblockTaskData, ThrowOnError>) => (options.client ?? client).post<UnblockTaskResponses, UnblockTaskErrors, ThrowOnError>({
     responseType: 'json',
@@ -164,6 +259,8 @@ export const unblockTask = <ThrowOnError extends boolean = false>(options: Optio
 
 /**
  * Reopen a completed or cancelled task
+ *
+ * Take a completed or cancelled task up again. An open task is left as it is.
  */
 export const reopenTask = <ThrowOnError extends boolean = false>(options: Options<ReopenTaskData, ThrowOnError>) => (options.client ?? client).post<ReopenTaskResponses, ReopenTaskErrors, ThrowOnError>({
     responseType: 'json',
@@ -178,6 +275,8 @@ export const reopenTask = <ThrowOnError extends boolean = false>(options: Option
 
 /**
  * Cancel a task
+ *
+ * Decide not to do a task. Cancelling a cancelled task changes nothing.
  */
 export const cancelTask = <ThrowOnError extends boolean = false>(options: Options<CancelTaskData, ThrowOnError>) => (options.client ?? client).post<CancelTaskResponses, CancelTaskErrors, ThrowOnError>({
     responseType: 'json',
@@ -192,6 +291,11 @@ export const cancelTask = <ThrowOnError extends boolean = false>(options: Option
 
 /**
  * Archive a task
+ *
+ * Put a task away, not its subtasks. Archiving an archived task changes nothing.
+ *
+ * Until it is taken out it can only be deleted and restored. What its tree or a tag
+ * does to it, it follows: moved, deleted and restored along, a deleted tag taken off.
  */
 export const archiveTask = <ThrowOnError extends boolean = false>(options: Options<ArchiveTaskData, ThrowOnError>) => (options.client ?? client).post<ArchiveTaskResponses, ArchiveTaskErrors, ThrowOnError>({
     responseType: 'json',
@@ -206,6 +310,8 @@ export const archiveTask = <ThrowOnError extends boolean = false>(options: Optio
 
 /**
  * Take a task out of the archive
+ *
+ * Take a task out again. A repeat changes nothing.
  */
 export const unarchiveTask = <ThrowOnError extends boolean = false>(options: Options<UnarchiveTaskData, ThrowOnError>) => (options.client ?? client).post<UnarchiveTaskResponses, UnarchiveTaskErrors, ThrowOnError>({
     responseType: 'json',
@@ -220,6 +326,8 @@ export const unarchiveTask = <ThrowOnError extends boolean = false>(options: Opt
 
 /**
  * Restore a task with what was deleted along
+ *
+ * Bring back a task with what was deleted along. A repeat changes nothing.
  */
 export const restoreTask = <ThrowOnError extends boolean = false>(options: Options<RestoreTaskData, ThrowOnError>) => (options.client ?? client).post<RestoreTaskResponses, RestoreTaskErrors, ThrowOnError>({
     responseType: 'json',
@@ -234,6 +342,8 @@ export const restoreTask = <ThrowOnError extends boolean = false>(options: Optio
 
 /**
  * Who changed this task, when, from what to what
+ *
+ * Its task log, newest entry first.
  */
 export const getTaskHistory = <ThrowOnError extends boolean = false>(options: Options<GetTaskHistoryData, ThrowOnError>) => (options.client ?? client).get<GetTaskHistoryResponses, GetTaskHistoryErrors, ThrowOnError>({
     responseType: 'json',
@@ -244,6 +354,8 @@ export const getTaskHistory = <ThrowOnError extends boolean = false>(options: Op
 
 /**
  * List projects with task counts
+ *
+ * A page of those that pass all filters, with the exact total.
  */
 export const listProjects = <ThrowOnError extends boolean = false>(options?: Options<ListProjectsData, ThrowOnError>) => (options?.client ?? client).get<ListProjectsResponses, ListProjectsErrors, ThrowOnError>({
     responseType: 'json',
@@ -254,6 +366,8 @@ export const listProjects = <ThrowOnError extends boolean = false>(options?: Opt
 
 /**
  * Create a project
+ *
+ * Make a project. A repeat with the same id is refused as `already_exists`.
  */
 export const createProject = <ThrowOnError extends boolean = false>(options: Options<CreateProjectData, ThrowOnError>) => (options.client ?? client).post<CreateProjectResponses, CreateProjectErrors, ThrowOnError>({
     responseType: 'json',
@@ -268,6 +382,10 @@ export const createProject = <ThrowOnError extends boolean = false>(options: Opt
 
 /**
  * Delete a project and its tasks
+ *
+ * Delete a project, its tasks and their subtrees, softly. A repeat changes nothing.
+ *
+ * A subtask of another, archived project is a reason to refuse.
  */
 export const deleteProject = <ThrowOnError extends boolean = false>(options: Options<DeleteProjectData, ThrowOnError>) => (options.client ?? client).delete<DeleteProjectResponses, DeleteProjectErrors, ThrowOnError>({
     responseType: 'json',
@@ -290,6 +408,8 @@ export const getProject = <ThrowOnError extends boolean = false>(options: Option
 
 /**
  * Edit a project
+ *
+ * Change a project's own fields. What equals the present value changes nothing.
  */
 export const editProject = <ThrowOnError extends boolean = false>(options: Options<EditProjectData, ThrowOnError>) => (options.client ?? client).patch<EditProjectResponses, EditProjectErrors, ThrowOnError>({
     responseType: 'json',
@@ -304,6 +424,8 @@ export const editProject = <ThrowOnError extends boolean = false>(options: Optio
 
 /**
  * Archive a project
+ *
+ * Put a project away. Archiving an archived project changes nothing.
  */
 export const archiveProject = <ThrowOnError extends boolean = false>(options: Options<ArchiveProjectData, ThrowOnError>) => (options.client ?? client).post<ArchiveProjectResponses, ArchiveProjectErrors, ThrowOnError>({
     responseType: 'json',
@@ -318,6 +440,8 @@ export const archiveProject = <ThrowOnError extends boolean = false>(options: Op
 
 /**
  * Take a project out of the archive
+ *
+ * Take a project out again. Repeating that changes nothing.
  */
 export const unarchiveProject = <ThrowOnError extends boolean = false>(options: Options<UnarchiveProjectData, ThrowOnError>) => (options.client ?? client).post<UnarchiveProjectResponses, UnarchiveProjectErrors, ThrowOnError>({
     responseType: 'json',
@@ -332,6 +456,8 @@ export const unarchiveProject = <ThrowOnError extends boolean = false>(options: 
 
 /**
  * Restore a project with what was deleted along
+ *
+ * Bring back a project with what was deleted along. A repeat changes nothing.
  */
 export const restoreProject = <ThrowOnError extends boolean = false>(options: Options<RestoreProjectData, ThrowOnError>) => (options.client ?? client).post<RestoreProjectResponses, RestoreProjectErrors, ThrowOnError>({
     responseType: 'json',
@@ -346,6 +472,8 @@ export const restoreProject = <ThrowOnError extends boolean = false>(options: Op
 
 /**
  * Who changed this project, when, from what to what
+ *
+ * Its task log, newest entry first.
  */
 export const getProjectHistory = <ThrowOnError extends boolean = false>(options: Options<GetProjectHistoryData, ThrowOnError>) => (options.client ?? client).get<GetProjectHistoryResponses, GetProjectHistoryErrors, ThrowOnError>({
     responseType: 'json',
@@ -356,6 +484,8 @@ export const getProjectHistory = <ThrowOnError extends boolean = false>(options:
 
 /**
  * List tags
+ *
+ * A page of those that pass all filters, with the exact total.
  */
 export const listTags = <ThrowOnError extends boolean = false>(options?: Options<ListTagsData, ThrowOnError>) => (options?.client ?? client).get<ListTagsResponses, ListTagsErrors, ThrowOnError>({
     responseType: 'json',
@@ -366,6 +496,8 @@ export const listTags = <ThrowOnError extends boolean = false>(options?: Options
 
 /**
  * Create a tag
+ *
+ * Make a tag. A repeat with the same id is refused as `already_exists`.
  */
 export const createTag = <ThrowOnError extends boolean = false>(options: Options<CreateTagData, ThrowOnError>) => (options.client ?? client).post<CreateTagResponses, CreateTagErrors, ThrowOnError>({
     responseType: 'json',
@@ -380,6 +512,8 @@ export const createTag = <ThrowOnError extends boolean = false>(options: Options
 
 /**
  * Delete a tag
+ *
+ * Delete a tag; tasks only lose the tag. Deleting it again changes nothing.
  */
 export const deleteTag = <ThrowOnError extends boolean = false>(options: Options<DeleteTagData, ThrowOnError>) => (options.client ?? client).delete<DeleteTagResponses, DeleteTagErrors, ThrowOnError>({
     responseType: 'json',
@@ -402,6 +536,8 @@ export const getTag = <ThrowOnError extends boolean = false>(options: Options<Ge
 
 /**
  * Rename or recolour a tag
+ *
+ * Rename or recolour a tag. What equals the present value changes nothing.
  */
 export const editTag = <ThrowOnError extends boolean = false>(options: Options<EditTagData, ThrowOnError>) => (options.client ?? client).patch<EditTagResponses, EditTagErrors, ThrowOnError>({
     responseType: 'json',
@@ -416,6 +552,8 @@ export const editTag = <ThrowOnError extends boolean = false>(options: Options<E
 
 /**
  * Merge a tag
+ *
+ * Let a tag go up in another: its tasks get that one. A repeat changes nothing.
  */
 export const mergeTag = <ThrowOnError extends boolean = false>(options: Options<MergeTagData, ThrowOnError>) => (options.client ?? client).post<MergeTagResponses, MergeTagErrors, ThrowOnError>({
     responseType: 'json',
@@ -430,6 +568,8 @@ export const mergeTag = <ThrowOnError extends boolean = false>(options: Options<
 
 /**
  * Who changed this tag, when, from what to what
+ *
+ * Its task log, newest entry first.
  */
 export const getTagHistory = <ThrowOnError extends boolean = false>(options: Options<GetTagHistoryData, ThrowOnError>) => (options.client ?? client).get<GetTagHistoryResponses, GetTagHistoryErrors, ThrowOnError>({
     responseType: 'json',
@@ -439,75 +579,11 @@ export const getTagHistory = <ThrowOnError extends boolean = false>(options: Opt
 });
 
 /**
- * What became of a command
- */
-export const getCommand = <ThrowOnError extends boolean = false>(options: Options<GetCommandData, ThrowOnError>) => (options.client ?? client).get<GetCommandResponses, GetCommandErrors, ThrowOnError>({
-    responseType: 'json',
-    security: [{ scheme: 'bearer', type: 'http' }],
-    url: '/commands/{id}',
-    ...options
-});
-
-/**
- * Count tasks
- */
-export const taskStats = <ThrowOnError extends boolean = false>(options?: Options<TaskStatsData, ThrowOnError>) => (options?.client ?? client).get<TaskStatsResponses, TaskStatsErrors, ThrowOnError>({
-    responseType: 'json',
-    security: [{ scheme: 'bearer', type: 'http' }],
-    url: '/tasks/stats',
-    ...options
-});
-
-/**
- * What changed after a sequence
- */
-export const listChanges = <ThrowOnError extends boolean = false>(options?: Options<ListChangesData, ThrowOnError>) => (options?.client ?? client).get<ListChangesResponses, ListChangesErrors, ThrowOnError>({
-    responseType: 'json',
-    security: [{ scheme: 'bearer', type: 'http' }],
-    url: '/changes',
-    ...options
-});
-
-/**
- * The event records
- */
-export const listAuditEvents = <ThrowOnError extends boolean = false>(options?: Options<ListAuditEventsData, ThrowOnError>) => (options?.client ?? client).get<ListAuditEventsResponses, ListAuditEventsErrors, ThrowOnError>({
-    responseType: 'json',
-    security: [{ scheme: 'bearer', type: 'http' }],
-    url: '/audit/events',
-    ...options
-});
-
-/**
- * One event record
- */
-export const getAuditEvent = <ThrowOnError extends boolean = false>(options: Options<GetAuditEventData, ThrowOnError>) => (options.client ?? client).get<GetAuditEventResponses, GetAuditEventErrors, ThrowOnError>({
-    responseType: 'json',
-    security: [{ scheme: 'bearer', type: 'http' }],
-    url: '/audit/events/{id}',
-    ...options
-});
-
-/**
- * Every error code
- */
-export const listErrors = <ThrowOnError extends boolean = false>(options?: Options<ListErrorsData, ThrowOnError>) => (options?.client ?? client).get<ListErrorsResponses, ListErrorsErrors, ThrowOnError>({
-    responseType: 'json',
-    url: '/meta/errors',
-    ...options
-});
-
-/**
- * Which command each state takes
- */
-export const listStateMachines = <ThrowOnError extends boolean = false>(options?: Options<ListStateMachinesData, ThrowOnError>) => (options?.client ?? client).get<ListStateMachinesResponses, ListStateMachinesErrors, ThrowOnError>({
-    responseType: 'json',
-    url: '/meta/state-machines',
-    ...options
-});
-
-/**
  * Run up to 100 commands in order
+ *
+ * In one transaction, in order; a later command may refer to what
+ * an earlier one creates. `all`: one refusal undoes everything, and its `source` names the
+ * command. `per_item`: each has its own outcome, and the answer is 207.
  */
 export const runCommands = <ThrowOnError extends boolean = false>(options: Options<RunCommandsData, ThrowOnError>) => (options.client ?? client).post<RunCommandsResponses, RunCommandsErrors, ThrowOnError>({
     responseType: 'json',
@@ -521,7 +597,9 @@ export const runCommands = <ThrowOnError extends boolean = false>(options: Optio
 });
 
 /**
- * Take a command back
+ * Undo a command
+ *
+ * Take a command back. A repeat is refused: the values are no longer its own.
  */
 export const undoCommand = <ThrowOnError extends boolean = false>(options: Options<UndoCommandData, ThrowOnError>) => (options.client ?? client).post<UndoCommandResponses, UndoCommandErrors, ThrowOnError>({
     responseType: 'json',
@@ -531,7 +609,27 @@ export const undoCommand = <ThrowOnError extends boolean = false>(options: Optio
 });
 
 /**
+ * What changed after a sequence
+ *
+ * Each resource that changed, once, as it is now. Repeat with `next_since` while there is `more`.
+ */
+export const listChanges = <ThrowOnError extends boolean = false>(options?: Options<ListChangesData, ThrowOnError>) => (options?.client ?? client).get<ListChangesResponses, ListChangesErrors, ThrowOnError>({
+    responseType: 'json',
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/changes',
+    ...options
+});
+
+/**
  * Events as they become visible
+ *
+ * Server-sent events, until the client closes the connection.
+ *
+ * Each event of the log comes as `id: <sequence>`, `event: <type>` (such as
+ * `task.completed`) and `data: <StreamedEvent as JSON>`. A comment comes after
+ * 15 silent seconds. After 600 s, and before the server stops,
+ * `event: reconnect` with empty data ends the stream: connect again with the last id in
+ * `Last-Event-ID`, and nothing is missed.
  */
 export const streamEvents = <ThrowOnError extends boolean = false>(options?: Options<StreamEventsData, ThrowOnError, StreamEventsResponse>) => (options?.client ?? client).sse.get<StreamEventsResponses, StreamEventsErrors, ThrowOnError>({
     responseType: 'text',

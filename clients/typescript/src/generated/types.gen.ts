@@ -4,541 +4,10 @@ export type ClientOptions = {
     baseURL: `${string}://${string}/api/v1` | (string & {});
 };
 
-export type Failure = {
-    data: null;
-    meta: Meta;
-    errors: Array<Error>;
-};
-
-/**
- * Meta
- *
- * What every answer says of itself.
- */
-export type Meta = {
-    /**
-     * Request Id
-     */
-    request_id: string;
-};
-
-/**
- * Error
- *
- * What was wrong, and with what: a header, a parameter, a pointer into the body.
- */
-export type Error = {
-    /**
-     * Code
-     */
-    code: 'already_exists' | 'bad_cursor' | 'bad_request' | 'body_too_large' | 'cursor_mismatch' | 'cycle_detected' | 'database_unavailable' | 'depth_exceeded' | 'idempotency_key_reused' | 'internal_error' | 'invalid_field' | 'invalid_header' | 'invalid_parameter' | 'invalid_transition' | 'keys_unavailable' | 'malformed_json' | 'member_unknown' | 'merge_into_itself' | 'method_not_allowed' | 'missing_field' | 'name_taken' | 'not_found' | 'not_undoable' | 'open_subtasks' | 'overloaded' | 'parent_archived' | 'parent_deleted' | 'project_archived' | 'project_deleted' | 'read_model_lagging' | 'role_required' | 'route_not_found' | 'shutting_down' | 'tag_deleted' | 'task_archived' | 'task_deleted' | 'token_expired' | 'token_invalid' | 'token_missing' | 'too_many_tags' | 'undo_conflict' | 'unknown_command' | 'unknown_field' | 'unknown_parameter' | 'unknown_reference' | 'unsupported_content_coding' | 'unsupported_media_type' | 'version_conflict';
-    /**
-     * Status
-     */
-    status: number;
-    /**
-     * Title
-     */
-    title: string;
-    /**
-     * Detail
-     */
-    detail: string;
-    /**
-     * Meta
-     */
-    meta: {
-        [key: string]: unknown;
-    };
-    /**
-     * Source
-     */
-    source?: {
-        [key: string]: string;
-    };
-};
-
-/**
- * Due
- *
- * When a task is due: a day, or a wall time; no zone means wherever one is.
- */
-export type Due = {
-    /**
-     * Date
-     */
-    date: string;
-    /**
-     * Time
-     */
-    time: string | null;
-    /**
-     * Time Zone
-     */
-    time_zone: string | null;
-};
-
-/**
- * TaskRow
- *
- * A task as the API shows it.
- */
-export type TaskRow = {
-    /**
-     * Id
-     */
-    id: string;
-    /**
-     * Version
-     */
-    version: number;
-    /**
-     * Title
-     */
-    title: string;
-    /**
-     * Description
-     */
-    description: string | null;
-    /**
-     * Status
-     */
-    status: 'pending' | 'in_progress' | 'blocked' | 'completed' | 'cancelled';
-    /**
-     * Priority
-     */
-    priority: 'low' | 'medium' | 'high' | 'urgent';
-    due: Due | null;
-    /**
-     * Project Id
-     */
-    project_id: string | null;
-    /**
-     * Parent Id
-     */
-    parent_id: string | null;
-    /**
-     * Tags
-     */
-    tags: Array<string>;
-    /**
-     * Assignee Id
-     */
-    assignee_id: string | null;
-    /**
-     * Blocked Reason
-     */
-    blocked_reason: string | null;
-    /**
-     * Completed At
-     */
-    completed_at: string | null;
-    /**
-     * Archived
-     */
-    archived: boolean;
-    /**
-     * Deleted
-     */
-    deleted: boolean;
-    /**
-     * Deleted With
-     */
-    deleted_with: string | null;
-    /**
-     * Created At
-     */
-    created_at: string;
-    /**
-     * Updated At
-     */
-    updated_at: string;
-};
-
-/**
- * DueBody
- *
- * A day, or a wall time on it; without a time zone it floats with the reader.
- */
-export type DueBody = {
-    /**
-     * Date
-     */
-    date: string;
-    /**
-     * Time
-     *
-     * On a clock in the time zone.
-     */
-    time?: string | null;
-    /**
-     * Time Zone
-     *
-     * Such as Europe/Berlin; without it, the reader's.
-     */
-    time_zone?: 'Africa/Abidjan' | 'Africa/Accra' | 'Africa/Addis_Ababa' | 'Africa/Algiers' | 'Africa/Asmara' | 'Africa/Asmera' | 'Africa/Bamako' | 'Africa/Bangui' | 'Africa/Banjul' | 'Africa/Bissau' | 'Africa/Blantyre' | 'Africa/Brazzaville' | 'Africa/Bujumbura' | 'Africa/Cairo' | 'Africa/Casablanca' | 'Africa/Ceuta' | 'Africa/Conakry' | 'Africa/Dakar' | 'Africa/Dar_es_Salaam' | 'Africa/Djibouti' | 'Africa/Douala' | 'Africa/El_Aaiun' | 'Africa/Freetown' | 'Africa/Gaborone' | 'Africa/Harare' | 'Africa/Johannesburg' | 'Africa/Juba' | 'Africa/Kampala' | 'Africa/Khartoum' | 'Africa/Kigali' | 'Africa/Kinshasa' | 'Africa/Lagos' | 'Africa/Libreville' | 'Africa/Lome' | 'Africa/Luanda' | 'Africa/Lubumbashi' | 'Africa/Lusaka' | 'Africa/Malabo' | 'Africa/Maputo' | 'Africa/Maseru' | 'Africa/Mbabane' | 'Africa/Mogadishu' | 'Africa/Monrovia' | 'Africa/Nairobi' | 'Africa/Ndjamena' | 'Africa/Niamey' | 'Africa/Nouakchott' | 'Africa/Ouagadougou' | 'Africa/Porto-Novo' | 'Africa/Sao_Tome' | 'Africa/Timbuktu' | 'Africa/Tripoli' | 'Africa/Tunis' | 'Africa/Windhoek' | 'America/Adak' | 'America/Anchorage' | 'America/Anguilla' | 'America/Antigua' | 'America/Araguaina' | 'America/Argentina/Buenos_Aires' | 'America/Argentina/Catamarca' | 'America/Argentina/ComodRivadavia' | 'America/Argentina/Cordoba' | 'America/Argentina/Jujuy' | 'America/Argentina/La_Rioja' | 'America/Argentina/Mendoza' | 'America/Argentina/Rio_Gallegos' | 'America/Argentina/Salta' | 'America/Argentina/San_Juan' | 'America/Argentina/San_Luis' | 'America/Argentina/Tucuman' | 'America/Argentina/Ushuaia' | 'America/Aruba' | 'America/Asuncion' | 'America/Atikokan' | 'America/Atka' | 'America/Bahia' | 'America/Bahia_Banderas' | 'America/Barbados' | 'America/Belem' | 'America/Belize' | 'America/Blanc-Sablon' | 'America/Boa_Vista' | 'America/Bogota' | 'America/Boise' | 'America/Buenos_Aires' | 'America/Cambridge_Bay' | 'America/Campo_Grande' | 'America/Cancun' | 'America/Caracas' | 'America/Catamarca' | 'America/Cayenne' | 'America/Cayman' | 'America/Chicago' | 'America/Chihuahua' | 'America/Ciudad_Juarez' | 'America/Coral_Harbour' | 'America/Cordoba' | 'America/Costa_Rica' | 'America/Coyhaique' | 'America/Creston' | 'America/Cuiaba' | 'America/Curacao' | 'America/Danmarkshavn' | 'America/Dawson' | 'America/Dawson_Creek' | 'America/Denver' | 'America/Detroit' | 'America/Dominica' | 'America/Edmonton' | 'America/Eirunepe' | 'America/El_Salvador' | 'America/Ensenada' | 'America/Fort_Nelson' | 'America/Fort_Wayne' | 'America/Fortaleza' | 'America/Glace_Bay' | 'America/Godthab' | 'America/Goose_Bay' | 'America/Grand_Turk' | 'America/Grenada' | 'America/Guadeloupe' | 'America/Guatemala' | 'America/Guayaquil' | 'America/Guyana' | 'America/Halifax' | 'America/Havana' | 'America/Hermosillo' | 'America/Indiana/Indianapolis' | 'America/Indiana/Knox' | 'America/Indiana/Marengo' | 'America/Indiana/Petersburg' | 'America/Indiana/Tell_City' | 'America/Indiana/Vevay' | 'America/Indiana/Vincennes' | 'America/Indiana/Winamac' | 'America/Indianapolis' | 'America/Inuvik' | 'America/Iqaluit' | 'America/Jamaica' | 'America/Jujuy' | 'America/Juneau' | 'America/Kentucky/Louisville' | 'America/Kentucky/Monticello' | 'America/Knox_IN' | 'America/Kralendijk' | 'America/La_Paz' | 'America/Lima' | 'America/Los_Angeles' | 'America/Louisville' | 'America/Lower_Princes' | 'America/Maceio' | 'America/Managua' | 'America/Manaus' | 'America/Marigot' | 'America/Martinique' | 'America/Matamoros' | 'America/Mazatlan' | 'America/Mendoza' | 'America/Menominee' | 'America/Merida' | 'America/Metlakatla' | 'America/Mexico_City' | 'America/Miquelon' | 'America/Moncton' | 'America/Monterrey' | 'America/Montevideo' | 'America/Montreal' | 'America/Montserrat' | 'America/Nassau' | 'America/New_York' | 'America/Nipigon' | 'America/Nome' | 'America/Noronha' | 'America/North_Dakota/Beulah' | 'America/North_Dakota/Center' | 'America/North_Dakota/New_Salem' | 'America/Nuuk' | 'America/Ojinaga' | 'America/Panama' | 'America/Pangnirtung' | 'America/Paramaribo' | 'America/Phoenix' | 'America/Port-au-Prince' | 'America/Port_of_Spain' | 'America/Porto_Acre' | 'America/Porto_Velho' | 'America/Puerto_Rico' | 'America/Punta_Arenas' | 'America/Rainy_River' | 'America/Rankin_Inlet' | 'America/Recife' | 'America/Regina' | 'America/Resolute' | 'America/Rio_Branco' | 'America/Rosario' | 'America/Santa_Isabel' | 'America/Santarem' | 'America/Santiago' | 'America/Santo_Domingo' | 'America/Sao_Paulo' | 'America/Scoresbysund' | 'America/Shiprock' | 'America/Sitka' | 'America/St_Barthelemy' | 'America/St_Johns' | 'America/St_Kitts' | 'America/St_Lucia' | 'America/St_Thomas' | 'America/St_Vincent' | 'America/Swift_Current' | 'America/Tegucigalpa' | 'America/Thule' | 'America/Thunder_Bay' | 'America/Tijuana' | 'America/Toronto' | 'America/Tortola' | 'America/Vancouver' | 'America/Virgin' | 'America/Whitehorse' | 'America/Winnipeg' | 'America/Yakutat' | 'America/Yellowknife' | 'Antarctica/Casey' | 'Antarctica/Davis' | 'Antarctica/DumontDUrville' | 'Antarctica/Macquarie' | 'Antarctica/Mawson' | 'Antarctica/McMurdo' | 'Antarctica/Palmer' | 'Antarctica/Rothera' | 'Antarctica/South_Pole' | 'Antarctica/Syowa' | 'Antarctica/Troll' | 'Antarctica/Vostok' | 'Arctic/Longyearbyen' | 'Asia/Aden' | 'Asia/Almaty' | 'Asia/Amman' | 'Asia/Anadyr' | 'Asia/Aqtau' | 'Asia/Aqtobe' | 'Asia/Ashgabat' | 'Asia/Ashkhabad' | 'Asia/Atyrau' | 'Asia/Baghdad' | 'Asia/Bahrain' | 'Asia/Baku' | 'Asia/Bangkok' | 'Asia/Barnaul' | 'Asia/Beirut' | 'Asia/Bishkek' | 'Asia/Brunei' | 'Asia/Calcutta' | 'Asia/Chita' | 'Asia/Choibalsan' | 'Asia/Chongqing' | 'Asia/Chungking' | 'Asia/Colombo' | 'Asia/Dacca' | 'Asia/Damascus' | 'Asia/Dhaka' | 'Asia/Dili' | 'Asia/Dubai' | 'Asia/Dushanbe' | 'Asia/Famagusta' | 'Asia/Gaza' | 'Asia/Harbin' | 'Asia/Hebron' | 'Asia/Ho_Chi_Minh' | 'Asia/Hong_Kong' | 'Asia/Hovd' | 'Asia/Irkutsk' | 'Asia/Istanbul' | 'Asia/Jakarta' | 'Asia/Jayapura' | 'Asia/Jerusalem' | 'Asia/Kabul' | 'Asia/Kamchatka' | 'Asia/Karachi' | 'Asia/Kashgar' | 'Asia/Kathmandu' | 'Asia/Katmandu' | 'Asia/Khandyga' | 'Asia/Kolkata' | 'Asia/Krasnoyarsk' | 'Asia/Kuala_Lumpur' | 'Asia/Kuching' | 'Asia/Kuwait' | 'Asia/Macao' | 'Asia/Macau' | 'Asia/Magadan' | 'Asia/Makassar' | 'Asia/Manila' | 'Asia/Muscat' | 'Asia/Nicosia' | 'Asia/Novokuznetsk' | 'Asia/Novosibirsk' | 'Asia/Omsk' | 'Asia/Oral' | 'Asia/Phnom_Penh' | 'Asia/Pontianak' | 'Asia/Pyongyang' | 'Asia/Qatar' | 'Asia/Qostanay' | 'Asia/Qyzylorda' | 'Asia/Rangoon' | 'Asia/Riyadh' | 'Asia/Saigon' | 'Asia/Sakhalin' | 'Asia/Samarkand' | 'Asia/Seoul' | 'Asia/Shanghai' | 'Asia/Singapore' | 'Asia/Srednekolymsk' | 'Asia/Taipei' | 'Asia/Tashkent' | 'Asia/Tbilisi' | 'Asia/Tehran' | 'Asia/Tel_Aviv' | 'Asia/Thimbu' | 'Asia/Thimphu' | 'Asia/Tokyo' | 'Asia/Tomsk' | 'Asia/Ujung_Pandang' | 'Asia/Ulaanbaatar' | 'Asia/Ulan_Bator' | 'Asia/Urumqi' | 'Asia/Ust-Nera' | 'Asia/Vientiane' | 'Asia/Vladivostok' | 'Asia/Yakutsk' | 'Asia/Yangon' | 'Asia/Yekaterinburg' | 'Asia/Yerevan' | 'Atlantic/Azores' | 'Atlantic/Bermuda' | 'Atlantic/Canary' | 'Atlantic/Cape_Verde' | 'Atlantic/Faeroe' | 'Atlantic/Faroe' | 'Atlantic/Jan_Mayen' | 'Atlantic/Madeira' | 'Atlantic/Reykjavik' | 'Atlantic/South_Georgia' | 'Atlantic/St_Helena' | 'Atlantic/Stanley' | 'Australia/ACT' | 'Australia/Adelaide' | 'Australia/Brisbane' | 'Australia/Broken_Hill' | 'Australia/Canberra' | 'Australia/Currie' | 'Australia/Darwin' | 'Australia/Eucla' | 'Australia/Hobart' | 'Australia/LHI' | 'Australia/Lindeman' | 'Australia/Lord_Howe' | 'Australia/Melbourne' | 'Australia/NSW' | 'Australia/North' | 'Australia/Perth' | 'Australia/Queensland' | 'Australia/South' | 'Australia/Sydney' | 'Australia/Tasmania' | 'Australia/Victoria' | 'Australia/West' | 'Australia/Yancowinna' | 'Brazil/Acre' | 'Brazil/DeNoronha' | 'Brazil/East' | 'Brazil/West' | 'CET' | 'CST6CDT' | 'Canada/Atlantic' | 'Canada/Central' | 'Canada/Eastern' | 'Canada/Mountain' | 'Canada/Newfoundland' | 'Canada/Pacific' | 'Canada/Saskatchewan' | 'Canada/Yukon' | 'Chile/Continental' | 'Chile/EasterIsland' | 'Cuba' | 'EET' | 'EST' | 'EST5EDT' | 'Egypt' | 'Eire' | 'Etc/GMT' | 'Etc/GMT+0' | 'Etc/GMT+1' | 'Etc/GMT+10' | 'Etc/GMT+11' | 'Etc/GMT+12' | 'Etc/GMT+2' | 'Etc/GMT+3' | 'Etc/GMT+4' | 'Etc/GMT+5' | 'Etc/GMT+6' | 'Etc/GMT+7' | 'Etc/GMT+8' | 'Etc/GMT+9' | 'Etc/GMT-0' | 'Etc/GMT-1' | 'Etc/GMT-10' | 'Etc/GMT-11' | 'Etc/GMT-12' | 'Etc/GMT-13' | 'Etc/GMT-14' | 'Etc/GMT-2' | 'Etc/GMT-3' | 'Etc/GMT-4' | 'Etc/GMT-5' | 'Etc/GMT-6' | 'Etc/GMT-7' | 'Etc/GMT-8' | 'Etc/GMT-9' | 'Etc/GMT0' | 'Etc/Greenwich' | 'Etc/UCT' | 'Etc/UTC' | 'Etc/Universal' | 'Etc/Zulu' | 'Europe/Amsterdam' | 'Europe/Andorra' | 'Europe/Astrakhan' | 'Europe/Athens' | 'Europe/Belfast' | 'Europe/Belgrade' | 'Europe/Berlin' | 'Europe/Bratislava' | 'Europe/Brussels' | 'Europe/Bucharest' | 'Europe/Budapest' | 'Europe/Busingen' | 'Europe/Chisinau' | 'Europe/Copenhagen' | 'Europe/Dublin' | 'Europe/Gibraltar' | 'Europe/Guernsey' | 'Europe/Helsinki' | 'Europe/Isle_of_Man' | 'Europe/Istanbul' | 'Europe/Jersey' | 'Europe/Kaliningrad' | 'Europe/Kiev' | 'Europe/Kirov' | 'Europe/Kyiv' | 'Europe/Lisbon' | 'Europe/Ljubljana' | 'Europe/London' | 'Europe/Luxembourg' | 'Europe/Madrid' | 'Europe/Malta' | 'Europe/Mariehamn' | 'Europe/Minsk' | 'Europe/Monaco' | 'Europe/Moscow' | 'Europe/Nicosia' | 'Europe/Oslo' | 'Europe/Paris' | 'Europe/Podgorica' | 'Europe/Prague' | 'Europe/Riga' | 'Europe/Rome' | 'Europe/Samara' | 'Europe/San_Marino' | 'Europe/Sarajevo' | 'Europe/Saratov' | 'Europe/Simferopol' | 'Europe/Skopje' | 'Europe/Sofia' | 'Europe/Stockholm' | 'Europe/Tallinn' | 'Europe/Tirane' | 'Europe/Tiraspol' | 'Europe/Ulyanovsk' | 'Europe/Uzhgorod' | 'Europe/Vaduz' | 'Europe/Vatican' | 'Europe/Vienna' | 'Europe/Vilnius' | 'Europe/Volgograd' | 'Europe/Warsaw' | 'Europe/Zagreb' | 'Europe/Zaporozhye' | 'Europe/Zurich' | 'GB' | 'GB-Eire' | 'GMT' | 'GMT+0' | 'GMT-0' | 'GMT0' | 'Greenwich' | 'HST' | 'Hongkong' | 'Iceland' | 'Indian/Antananarivo' | 'Indian/Chagos' | 'Indian/Christmas' | 'Indian/Cocos' | 'Indian/Comoro' | 'Indian/Kerguelen' | 'Indian/Mahe' | 'Indian/Maldives' | 'Indian/Mauritius' | 'Indian/Mayotte' | 'Indian/Reunion' | 'Iran' | 'Israel' | 'Jamaica' | 'Japan' | 'Kwajalein' | 'Libya' | 'MET' | 'MST' | 'MST7MDT' | 'Mexico/BajaNorte' | 'Mexico/BajaSur' | 'Mexico/General' | 'NZ' | 'NZ-CHAT' | 'Navajo' | 'PRC' | 'PST8PDT' | 'Pacific/Apia' | 'Pacific/Auckland' | 'Pacific/Bougainville' | 'Pacific/Chatham' | 'Pacific/Chuuk' | 'Pacific/Easter' | 'Pacific/Efate' | 'Pacific/Enderbury' | 'Pacific/Fakaofo' | 'Pacific/Fiji' | 'Pacific/Funafuti' | 'Pacific/Galapagos' | 'Pacific/Gambier' | 'Pacific/Guadalcanal' | 'Pacific/Guam' | 'Pacific/Honolulu' | 'Pacific/Johnston' | 'Pacific/Kanton' | 'Pacific/Kiritimati' | 'Pacific/Kosrae' | 'Pacific/Kwajalein' | 'Pacific/Majuro' | 'Pacific/Marquesas' | 'Pacific/Midway' | 'Pacific/Nauru' | 'Pacific/Niue' | 'Pacific/Norfolk' | 'Pacific/Noumea' | 'Pacific/Pago_Pago' | 'Pacific/Palau' | 'Pacific/Pitcairn' | 'Pacific/Pohnpei' | 'Pacific/Ponape' | 'Pacific/Port_Moresby' | 'Pacific/Rarotonga' | 'Pacific/Saipan' | 'Pacific/Samoa' | 'Pacific/Tahiti' | 'Pacific/Tarawa' | 'Pacific/Tongatapu' | 'Pacific/Truk' | 'Pacific/Wake' | 'Pacific/Wallis' | 'Pacific/Yap' | 'Poland' | 'Portugal' | 'ROC' | 'ROK' | 'Singapore' | 'Turkey' | 'UCT' | 'US/Alaska' | 'US/Aleutian' | 'US/Arizona' | 'US/Central' | 'US/East-Indiana' | 'US/Eastern' | 'US/Hawaii' | 'US/Indiana-Starke' | 'US/Michigan' | 'US/Mountain' | 'US/Pacific' | 'US/Samoa' | 'UTC' | 'Universal' | 'W-SU' | 'WET' | 'Zulu' | null;
-};
-
-/**
- * CreateTaskBody
- *
- * A new task; a subtask takes project and tags of its parent unless given.
- */
-export type CreateTaskBody = {
-    /**
-     * Id
-     *
-     * One of the client's own; one is made without it.
-     */
-    id?: string | null;
-    /**
-     * Title
-     */
-    title: string;
-    /**
-     * Description
-     *
-     * Markdown.
-     */
-    description?: string | null;
-    /**
-     * Priority
-     */
-    priority?: 'low' | 'medium' | 'high' | 'urgent';
-    /**
-     * A day, or a time on it.
-     */
-    due?: DueBody | null;
-    /**
-     * Project Id
-     *
-     * The parent's unless given.
-     */
-    project_id?: string | null;
-    /**
-     * Parent Id
-     *
-     * The task that this one is a part of.
-     */
-    parent_id?: string | null;
-    /**
-     * Tags
-     *
-     * The parent's unless given.
-     */
-    tags?: Array<string>;
-    /**
-     * Assignee Id
-     *
-     * A member of the workspace.
-     */
-    assignee_id?: string | null;
-};
-
-/**
- * EventRef
- *
- * An event that a command appended.
- */
-export type EventRef = {
-    /**
-     * Id
-     */
-    id: string;
-    /**
-     * Type
-     */
-    type: string;
-    /**
-     * Version
-     */
-    version: number;
-    /**
-     * Sequence
-     */
-    sequence: number;
-};
-
-/**
- * CommandMeta
- *
- * What the answer to a command says of it.
- */
-export type CommandMeta = {
-    /**
-     * Command Id
-     */
-    command_id: string;
-    /**
-     * Sequence
-     */
-    sequence: number;
-    /**
-     * Version
-     */
-    version: number | null;
-    /**
-     * Events
-     */
-    events: Array<EventRef>;
-    /**
-     * Replayed
-     */
-    replayed: boolean;
-    /**
-     * Request Id
-     */
-    request_id: string;
-};
-
-/**
- * DueChanges
- *
- * What to change of a day, or of the wall time on it.
- */
-export type DueChanges = {
-    /**
-     * Date
-     */
-    date?: string | null;
-    /**
-     * Time
-     *
-     * On a clock in the time zone; null for the whole day.
-     */
-    time?: string | null;
-    /**
-     * Time Zone
-     *
-     * Such as Europe/Berlin; null for the reader's.
-     */
-    time_zone?: 'Africa/Abidjan' | 'Africa/Accra' | 'Africa/Addis_Ababa' | 'Africa/Algiers' | 'Africa/Asmara' | 'Africa/Asmera' | 'Africa/Bamako' | 'Africa/Bangui' | 'Africa/Banjul' | 'Africa/Bissau' | 'Africa/Blantyre' | 'Africa/Brazzaville' | 'Africa/Bujumbura' | 'Africa/Cairo' | 'Africa/Casablanca' | 'Africa/Ceuta' | 'Africa/Conakry' | 'Africa/Dakar' | 'Africa/Dar_es_Salaam' | 'Africa/Djibouti' | 'Africa/Douala' | 'Africa/El_Aaiun' | 'Africa/Freetown' | 'Africa/Gaborone' | 'Africa/Harare' | 'Africa/Johannesburg' | 'Africa/Juba' | 'Africa/Kampala' | 'Africa/Khartoum' | 'Africa/Kigali' | 'Africa/Kinshasa' | 'Africa/Lagos' | 'Africa/Libreville' | 'Africa/Lome' | 'Africa/Luanda' | 'Africa/Lubumbashi' | 'Africa/Lusaka' | 'Africa/Malabo' | 'Africa/Maputo' | 'Africa/Maseru' | 'Africa/Mbabane' | 'Africa/Mogadishu' | 'Africa/Monrovia' | 'Africa/Nairobi' | 'Africa/Ndjamena' | 'Africa/Niamey' | 'Africa/Nouakchott' | 'Africa/Ouagadougou' | 'Africa/Porto-Novo' | 'Africa/Sao_Tome' | 'Africa/Timbuktu' | 'Africa/Tripoli' | 'Africa/Tunis' | 'Africa/Windhoek' | 'America/Adak' | 'America/Anchorage' | 'America/Anguilla' | 'America/Antigua' | 'America/Araguaina' | 'America/Argentina/Buenos_Aires' | 'America/Argentina/Catamarca' | 'America/Argentina/ComodRivadavia' | 'America/Argentina/Cordoba' | 'America/Argentina/Jujuy' | 'America/Argentina/La_Rioja' | 'America/Argentina/Mendoza' | 'America/Argentina/Rio_Gallegos' | 'America/Argentina/Salta' | 'America/Argentina/San_Juan' | 'America/Argentina/San_Luis' | 'America/Argentina/Tucuman' | 'America/Argentina/Ushuaia' | 'America/Aruba' | 'America/Asuncion' | 'America/Atikokan' | 'America/Atka' | 'America/Bahia' | 'America/Bahia_Banderas' | 'America/Barbados' | 'America/Belem' | 'America/Belize' | 'America/Blanc-Sablon' | 'America/Boa_Vista' | 'America/Bogota' | 'America/Boise' | 'America/Buenos_Aires' | 'America/Cambridge_Bay' | 'America/Campo_Grande' | 'America/Cancun' | 'America/Caracas' | 'America/Catamarca' | 'America/Cayenne' | 'America/Cayman' | 'America/Chicago' | 'America/Chihuahua' | 'America/Ciudad_Juarez' | 'America/Coral_Harbour' | 'America/Cordoba' | 'America/Costa_Rica' | 'America/Coyhaique' | 'America/Creston' | 'America/Cuiaba' | 'America/Curacao' | 'America/Danmarkshavn' | 'America/Dawson' | 'America/Dawson_Creek' | 'America/Denver' | 'America/Detroit' | 'America/Dominica' | 'America/Edmonton' | 'America/Eirunepe' | 'America/El_Salvador' | 'America/Ensenada' | 'America/Fort_Nelson' | 'America/Fort_Wayne' | 'America/Fortaleza' | 'America/Glace_Bay' | 'America/Godthab' | 'America/Goose_Bay' | 'America/Grand_Turk' | 'America/Grenada' | 'America/Guadeloupe' | 'America/Guatemala' | 'America/Guayaquil' | 'America/Guyana' | 'America/Halifax' | 'America/Havana' | 'America/Hermosillo' | 'America/Indiana/Indianapolis' | 'America/Indiana/Knox' | 'America/Indiana/Marengo' | 'America/Indiana/Petersburg' | 'America/Indiana/Tell_City' | 'America/Indiana/Vevay' | 'America/Indiana/Vincennes' | 'America/Indiana/Winamac' | 'America/Indianapolis' | 'America/Inuvik' | 'America/Iqaluit' | 'America/Jamaica' | 'America/Jujuy' | 'America/Juneau' | 'America/Kentucky/Louisville' | 'America/Kentucky/Monticello' | 'America/Knox_IN' | 'America/Kralendijk' | 'America/La_Paz' | 'America/Lima' | 'America/Los_Angeles' | 'America/Louisville' | 'America/Lower_Princes' | 'America/Maceio' | 'America/Managua' | 'America/Manaus' | 'America/Marigot' | 'America/Martinique' | 'America/Matamoros' | 'America/Mazatlan' | 'America/Mendoza' | 'America/Menominee' | 'America/Merida' | 'America/Metlakatla' | 'America/Mexico_City' | 'America/Miquelon' | 'America/Moncton' | 'America/Monterrey' | 'America/Montevideo' | 'America/Montreal' | 'America/Montserrat' | 'America/Nassau' | 'America/New_York' | 'America/Nipigon' | 'America/Nome' | 'America/Noronha' | 'America/North_Dakota/Beulah' | 'America/North_Dakota/Center' | 'America/North_Dakota/New_Salem' | 'America/Nuuk' | 'America/Ojinaga' | 'America/Panama' | 'America/Pangnirtung' | 'America/Paramaribo' | 'America/Phoenix' | 'America/Port-au-Prince' | 'America/Port_of_Spain' | 'America/Porto_Acre' | 'America/Porto_Velho' | 'America/Puerto_Rico' | 'America/Punta_Arenas' | 'America/Rainy_River' | 'America/Rankin_Inlet' | 'America/Recife' | 'America/Regina' | 'America/Resolute' | 'America/Rio_Branco' | 'America/Rosario' | 'America/Santa_Isabel' | 'America/Santarem' | 'America/Santiago' | 'America/Santo_Domingo' | 'America/Sao_Paulo' | 'America/Scoresbysund' | 'America/Shiprock' | 'America/Sitka' | 'America/St_Barthelemy' | 'America/St_Johns' | 'America/St_Kitts' | 'America/St_Lucia' | 'America/St_Thomas' | 'America/St_Vincent' | 'America/Swift_Current' | 'America/Tegucigalpa' | 'America/Thule' | 'America/Thunder_Bay' | 'America/Tijuana' | 'America/Toronto' | 'America/Tortola' | 'America/Vancouver' | 'America/Virgin' | 'America/Whitehorse' | 'America/Winnipeg' | 'America/Yakutat' | 'America/Yellowknife' | 'Antarctica/Casey' | 'Antarctica/Davis' | 'Antarctica/DumontDUrville' | 'Antarctica/Macquarie' | 'Antarctica/Mawson' | 'Antarctica/McMurdo' | 'Antarctica/Palmer' | 'Antarctica/Rothera' | 'Antarctica/South_Pole' | 'Antarctica/Syowa' | 'Antarctica/Troll' | 'Antarctica/Vostok' | 'Arctic/Longyearbyen' | 'Asia/Aden' | 'Asia/Almaty' | 'Asia/Amman' | 'Asia/Anadyr' | 'Asia/Aqtau' | 'Asia/Aqtobe' | 'Asia/Ashgabat' | 'Asia/Ashkhabad' | 'Asia/Atyrau' | 'Asia/Baghdad' | 'Asia/Bahrain' | 'Asia/Baku' | 'Asia/Bangkok' | 'Asia/Barnaul' | 'Asia/Beirut' | 'Asia/Bishkek' | 'Asia/Brunei' | 'Asia/Calcutta' | 'Asia/Chita' | 'Asia/Choibalsan' | 'Asia/Chongqing' | 'Asia/Chungking' | 'Asia/Colombo' | 'Asia/Dacca' | 'Asia/Damascus' | 'Asia/Dhaka' | 'Asia/Dili' | 'Asia/Dubai' | 'Asia/Dushanbe' | 'Asia/Famagusta' | 'Asia/Gaza' | 'Asia/Harbin' | 'Asia/Hebron' | 'Asia/Ho_Chi_Minh' | 'Asia/Hong_Kong' | 'Asia/Hovd' | 'Asia/Irkutsk' | 'Asia/Istanbul' | 'Asia/Jakarta' | 'Asia/Jayapura' | 'Asia/Jerusalem' | 'Asia/Kabul' | 'Asia/Kamchatka' | 'Asia/Karachi' | 'Asia/Kashgar' | 'Asia/Kathmandu' | 'Asia/Katmandu' | 'Asia/Khandyga' | 'Asia/Kolkata' | 'Asia/Krasnoyarsk' | 'Asia/Kuala_Lumpur' | 'Asia/Kuching' | 'Asia/Kuwait' | 'Asia/Macao' | 'Asia/Macau' | 'Asia/Magadan' | 'Asia/Makassar' | 'Asia/Manila' | 'Asia/Muscat' | 'Asia/Nicosia' | 'Asia/Novokuznetsk' | 'Asia/Novosibirsk' | 'Asia/Omsk' | 'Asia/Oral' | 'Asia/Phnom_Penh' | 'Asia/Pontianak' | 'Asia/Pyongyang' | 'Asia/Qatar' | 'Asia/Qostanay' | 'Asia/Qyzylorda' | 'Asia/Rangoon' | 'Asia/Riyadh' | 'Asia/Saigon' | 'Asia/Sakhalin' | 'Asia/Samarkand' | 'Asia/Seoul' | 'Asia/Shanghai' | 'Asia/Singapore' | 'Asia/Srednekolymsk' | 'Asia/Taipei' | 'Asia/Tashkent' | 'Asia/Tbilisi' | 'Asia/Tehran' | 'Asia/Tel_Aviv' | 'Asia/Thimbu' | 'Asia/Thimphu' | 'Asia/Tokyo' | 'Asia/Tomsk' | 'Asia/Ujung_Pandang' | 'Asia/Ulaanbaatar' | 'Asia/Ulan_Bator' | 'Asia/Urumqi' | 'Asia/Ust-Nera' | 'Asia/Vientiane' | 'Asia/Vladivostok' | 'Asia/Yakutsk' | 'Asia/Yangon' | 'Asia/Yekaterinburg' | 'Asia/Yerevan' | 'Atlantic/Azores' | 'Atlantic/Bermuda' | 'Atlantic/Canary' | 'Atlantic/Cape_Verde' | 'Atlantic/Faeroe' | 'Atlantic/Faroe' | 'Atlantic/Jan_Mayen' | 'Atlantic/Madeira' | 'Atlantic/Reykjavik' | 'Atlantic/South_Georgia' | 'Atlantic/St_Helena' | 'Atlantic/Stanley' | 'Australia/ACT' | 'Australia/Adelaide' | 'Australia/Brisbane' | 'Australia/Broken_Hill' | 'Australia/Canberra' | 'Australia/Currie' | 'Australia/Darwin' | 'Australia/Eucla' | 'Australia/Hobart' | 'Australia/LHI' | 'Australia/Lindeman' | 'Australia/Lord_Howe' | 'Australia/Melbourne' | 'Australia/NSW' | 'Australia/North' | 'Australia/Perth' | 'Australia/Queensland' | 'Australia/South' | 'Australia/Sydney' | 'Australia/Tasmania' | 'Australia/Victoria' | 'Australia/West' | 'Australia/Yancowinna' | 'Brazil/Acre' | 'Brazil/DeNoronha' | 'Brazil/East' | 'Brazil/West' | 'CET' | 'CST6CDT' | 'Canada/Atlantic' | 'Canada/Central' | 'Canada/Eastern' | 'Canada/Mountain' | 'Canada/Newfoundland' | 'Canada/Pacific' | 'Canada/Saskatchewan' | 'Canada/Yukon' | 'Chile/Continental' | 'Chile/EasterIsland' | 'Cuba' | 'EET' | 'EST' | 'EST5EDT' | 'Egypt' | 'Eire' | 'Etc/GMT' | 'Etc/GMT+0' | 'Etc/GMT+1' | 'Etc/GMT+10' | 'Etc/GMT+11' | 'Etc/GMT+12' | 'Etc/GMT+2' | 'Etc/GMT+3' | 'Etc/GMT+4' | 'Etc/GMT+5' | 'Etc/GMT+6' | 'Etc/GMT+7' | 'Etc/GMT+8' | 'Etc/GMT+9' | 'Etc/GMT-0' | 'Etc/GMT-1' | 'Etc/GMT-10' | 'Etc/GMT-11' | 'Etc/GMT-12' | 'Etc/GMT-13' | 'Etc/GMT-14' | 'Etc/GMT-2' | 'Etc/GMT-3' | 'Etc/GMT-4' | 'Etc/GMT-5' | 'Etc/GMT-6' | 'Etc/GMT-7' | 'Etc/GMT-8' | 'Etc/GMT-9' | 'Etc/GMT0' | 'Etc/Greenwich' | 'Etc/UCT' | 'Etc/UTC' | 'Etc/Universal' | 'Etc/Zulu' | 'Europe/Amsterdam' | 'Europe/Andorra' | 'Europe/Astrakhan' | 'Europe/Athens' | 'Europe/Belfast' | 'Europe/Belgrade' | 'Europe/Berlin' | 'Europe/Bratislava' | 'Europe/Brussels' | 'Europe/Bucharest' | 'Europe/Budapest' | 'Europe/Busingen' | 'Europe/Chisinau' | 'Europe/Copenhagen' | 'Europe/Dublin' | 'Europe/Gibraltar' | 'Europe/Guernsey' | 'Europe/Helsinki' | 'Europe/Isle_of_Man' | 'Europe/Istanbul' | 'Europe/Jersey' | 'Europe/Kaliningrad' | 'Europe/Kiev' | 'Europe/Kirov' | 'Europe/Kyiv' | 'Europe/Lisbon' | 'Europe/Ljubljana' | 'Europe/London' | 'Europe/Luxembourg' | 'Europe/Madrid' | 'Europe/Malta' | 'Europe/Mariehamn' | 'Europe/Minsk' | 'Europe/Monaco' | 'Europe/Moscow' | 'Europe/Nicosia' | 'Europe/Oslo' | 'Europe/Paris' | 'Europe/Podgorica' | 'Europe/Prague' | 'Europe/Riga' | 'Europe/Rome' | 'Europe/Samara' | 'Europe/San_Marino' | 'Europe/Sarajevo' | 'Europe/Saratov' | 'Europe/Simferopol' | 'Europe/Skopje' | 'Europe/Sofia' | 'Europe/Stockholm' | 'Europe/Tallinn' | 'Europe/Tirane' | 'Europe/Tiraspol' | 'Europe/Ulyanovsk' | 'Europe/Uzhgorod' | 'Europe/Vaduz' | 'Europe/Vatican' | 'Europe/Vienna' | 'Europe/Vilnius' | 'Europe/Volgograd' | 'Europe/Warsaw' | 'Europe/Zagreb' | 'Europe/Zaporozhye' | 'Europe/Zurich' | 'GB' | 'GB-Eire' | 'GMT' | 'GMT+0' | 'GMT-0' | 'GMT0' | 'Greenwich' | 'HST' | 'Hongkong' | 'Iceland' | 'Indian/Antananarivo' | 'Indian/Chagos' | 'Indian/Christmas' | 'Indian/Cocos' | 'Indian/Comoro' | 'Indian/Kerguelen' | 'Indian/Mahe' | 'Indian/Maldives' | 'Indian/Mauritius' | 'Indian/Mayotte' | 'Indian/Reunion' | 'Iran' | 'Israel' | 'Jamaica' | 'Japan' | 'Kwajalein' | 'Libya' | 'MET' | 'MST' | 'MST7MDT' | 'Mexico/BajaNorte' | 'Mexico/BajaSur' | 'Mexico/General' | 'NZ' | 'NZ-CHAT' | 'Navajo' | 'PRC' | 'PST8PDT' | 'Pacific/Apia' | 'Pacific/Auckland' | 'Pacific/Bougainville' | 'Pacific/Chatham' | 'Pacific/Chuuk' | 'Pacific/Easter' | 'Pacific/Efate' | 'Pacific/Enderbury' | 'Pacific/Fakaofo' | 'Pacific/Fiji' | 'Pacific/Funafuti' | 'Pacific/Galapagos' | 'Pacific/Gambier' | 'Pacific/Guadalcanal' | 'Pacific/Guam' | 'Pacific/Honolulu' | 'Pacific/Johnston' | 'Pacific/Kanton' | 'Pacific/Kiritimati' | 'Pacific/Kosrae' | 'Pacific/Kwajalein' | 'Pacific/Majuro' | 'Pacific/Marquesas' | 'Pacific/Midway' | 'Pacific/Nauru' | 'Pacific/Niue' | 'Pacific/Norfolk' | 'Pacific/Noumea' | 'Pacific/Pago_Pago' | 'Pacific/Palau' | 'Pacific/Pitcairn' | 'Pacific/Pohnpei' | 'Pacific/Ponape' | 'Pacific/Port_Moresby' | 'Pacific/Rarotonga' | 'Pacific/Saipan' | 'Pacific/Samoa' | 'Pacific/Tahiti' | 'Pacific/Tarawa' | 'Pacific/Tongatapu' | 'Pacific/Truk' | 'Pacific/Wake' | 'Pacific/Wallis' | 'Pacific/Yap' | 'Poland' | 'Portugal' | 'ROC' | 'ROK' | 'Singapore' | 'Turkey' | 'UCT' | 'US/Alaska' | 'US/Aleutian' | 'US/Arizona' | 'US/Central' | 'US/East-Indiana' | 'US/Eastern' | 'US/Hawaii' | 'US/Indiana-Starke' | 'US/Michigan' | 'US/Mountain' | 'US/Pacific' | 'US/Samoa' | 'UTC' | 'Universal' | 'W-SU' | 'WET' | 'Zulu' | null;
-};
-
-/**
- * TagChanges
- *
- * Tags to add and to remove; others stay, so that two editors do not collide.
- */
-export type TagChanges = {
-    /**
-     * Add
-     */
-    add?: Array<string>;
-    /**
-     * Remove
-     */
-    remove?: Array<string>;
-};
-
-/**
- * EditTaskBody
- *
- * What to change; what is not sent stays, null empties.
- */
-export type EditTaskBody = {
-    /**
-     * Title
-     */
-    title?: string;
-    /**
-     * Description
-     *
-     * Markdown.
-     */
-    description?: string | null;
-    /**
-     * Priority
-     */
-    priority?: 'low' | 'medium' | 'high' | 'urgent';
-    /**
-     * What to change of it; null for no day at all.
-     */
-    due?: DueChanges | null;
-    tags?: TagChanges;
-    /**
-     * Assignee Id
-     *
-     * A member of the workspace.
-     */
-    assignee_id?: string | null;
-};
-
-/**
- * BlockTaskBody
- *
- * What stands in the way.
- */
-export type BlockTaskBody = {
-    /**
-     * Reason
-     */
-    reason: string;
-};
-
-/**
- * CompleteTaskBody
- *
- * What becomes of open subtasks.
- */
-export type CompleteTaskBody = {
-    /**
-     * Subtasks
-     *
-     * Leave them open, complete them, or refuse while there are any.
-     */
-    subtasks?: 'leave' | 'complete' | 'require_done';
-};
-
-/**
- * MoveTaskBody
- *
- * Where the task shall stand; null takes it out.
- */
-export type MoveTaskBody = {
-    /**
-     * Project Id
-     *
-     * Subtasks come along.
-     */
-    project_id?: string | null;
-    /**
-     * Parent Id
-     *
-     * The task that this one shall be a part of.
-     */
-    parent_id?: string | null;
-};
-
-/**
- * CommentTaskBody
- *
- * What to say.
- */
-export type CommentTaskBody = {
-    /**
-     * Body
-     */
-    body: string;
-};
-
-/**
- * Nothing
- *
- * The body of a command that takes no arguments: none, or an empty object.
- */
-export type Nothing = {
-    [key: string]: never;
-};
-
-/**
- * PageMeta
- *
- * Which page it is, and of how many rows.
- */
-export type PageMeta = {
-    /**
-     * Request Id
-     */
-    request_id: string;
-    /**
-     * Sequence
-     */
-    sequence: number;
-    /**
-     * Stale
-     */
-    stale?: true;
-    /**
-     * Page
-     */
-    page: number | null;
-    /**
-     * Per Page
-     */
-    per_page: number;
-    /**
-     * Total
-     */
-    total: number;
-    /**
-     * Next Cursor
-     */
-    next_cursor: string | null;
-};
-
-/**
- * QueryMeta
- *
- * The sequence shown; `stale` if a lenient client asked for a later one.
- */
-export type QueryMeta = {
-    /**
-     * Request Id
-     */
-    request_id: string;
-    /**
-     * Sequence
-     */
-    sequence: number;
-    /**
-     * Stale
-     */
-    stale?: true;
-};
-
-/**
- * Actor
- *
- * Who did it.
- */
-export type Actor = {
-    /**
-     * Type
-     */
-    type: string;
-    /**
-     * Id
-     */
-    id: string;
-};
-
-/**
- * CommandRef
- *
- * The command by which it was done.
- */
-export type CommandRef = {
-    /**
-     * Type
-     */
-    type: string;
-    /**
-     * Id
-     */
-    id: string;
-};
-
-/**
- * StreamRef
- *
- * What it was done to.
- */
-export type StreamRef = {
-    /**
-     * Type
-     */
-    type: string;
-    /**
-     * Id
-     */
-    id: string;
-};
-
 /**
  * Activity
  *
- * A line of the task log; a birth's changes have no `from`.
+ * An entry of the task log; changes of a creation have no `from`.
  */
 export type Activity = {
     /**
@@ -553,10 +22,7 @@ export type Activity = {
      * Version
      */
     version: number;
-    /**
-     * Type
-     */
-    type: string;
+    type: EventType;
     /**
      * Recorded At
      */
@@ -597,452 +63,122 @@ export type Activity = {
 };
 
 /**
- * ProjectRow
+ * ActivityPage
  *
- * A project as the API shows it; lists add counts of its tasks.
+ * The envelope of an answer.
  */
-export type ProjectRow = {
+export type ActivityPage = {
     /**
-     * Id
+     * Data
      */
-    id: string;
+    data: Array<Activity>;
+    meta: PageMeta;
     /**
-     * Version
+     * Errors
      */
-    version: number;
-    /**
-     * Name
-     */
-    name: string;
-    /**
-     * Description
-     */
-    description: string | null;
-    /**
-     * Colour
-     */
-    colour: string | null;
-    /**
-     * Archived
-     */
-    archived: boolean;
-    /**
-     * Deleted
-     */
-    deleted: boolean;
-    /**
-     * Created At
-     */
-    created_at: string;
-    /**
-     * Updated At
-     */
-    updated_at: string;
+    errors: Array<ApiError>;
 };
 
 /**
- * CreateProjectBody
+ * Actor
  *
- * A new project; an id is made unless one is given.
+ * Who did it.
  */
-export type CreateProjectBody = {
-    /**
-     * Id
-     *
-     * One of the client's own; one is made without it.
-     */
-    id?: string | null;
-    /**
-     * Name
-     */
-    name: string;
-    /**
-     * Description
-     *
-     * Markdown.
-     */
-    description?: string | null;
-    /**
-     * Colour
-     *
-     * Such as #cc6633.
-     */
-    colour?: string | null;
-};
-
-/**
- * EditProjectBody
- *
- * What to change; what is not sent stays.
- */
-export type EditProjectBody = {
-    /**
-     * Name
-     */
-    name?: string;
-    /**
-     * Description
-     *
-     * Markdown.
-     */
-    description?: string | null;
-    /**
-     * Colour
-     *
-     * Such as #cc6633.
-     */
-    colour?: string | null;
-};
-
-/**
- * ListedProject
- *
- * A project in a list, with how many of its tasks are open and completed.
- */
-export type ListedProject = {
-    /**
-     * Id
-     */
-    id: string;
-    /**
-     * Version
-     */
-    version: number;
-    /**
-     * Name
-     */
-    name: string;
-    /**
-     * Description
-     */
-    description: string | null;
-    /**
-     * Colour
-     */
-    colour: string | null;
-    /**
-     * Archived
-     */
-    archived: boolean;
-    /**
-     * Deleted
-     */
-    deleted: boolean;
-    /**
-     * Created At
-     */
-    created_at: string;
-    /**
-     * Updated At
-     */
-    updated_at: string;
-    /**
-     * Open Tasks
-     */
-    open_tasks: number;
-    /**
-     * Completed Tasks
-     */
-    completed_tasks: number;
-};
-
-/**
- * TagRow
- *
- * A tag as the API shows it.
- */
-export type TagRow = {
-    /**
-     * Id
-     */
-    id: string;
-    /**
-     * Version
-     */
-    version: number;
-    /**
-     * Name
-     */
-    name: string;
-    /**
-     * Colour
-     */
-    colour: string | null;
-    /**
-     * Deleted
-     */
-    deleted: boolean;
-    /**
-     * Merged Into
-     */
-    merged_into: string | null;
-    /**
-     * Created At
-     */
-    created_at: string;
-    /**
-     * Updated At
-     */
-    updated_at: string;
-};
-
-/**
- * CreateTagBody
- *
- * A new tag; an id is made unless one is given.
- */
-export type CreateTagBody = {
-    /**
-     * Id
-     *
-     * One of the client's own; one is made without it.
-     */
-    id?: string | null;
-    /**
-     * Name
-     *
-     * No other tag's, whatever its case.
-     */
-    name: string;
-    /**
-     * Colour
-     *
-     * Such as #cc6633.
-     */
-    colour?: string | null;
-};
-
-/**
- * EditTagBody
- *
- * What to change; what is not sent stays.
- */
-export type EditTagBody = {
-    /**
-     * Name
-     *
-     * No other tag's, whatever its case.
-     */
-    name?: string;
-    /**
-     * Colour
-     *
-     * Such as #cc6633.
-     */
-    colour?: string | null;
-};
-
-/**
- * MergeTagBody
- *
- * The tag that takes the place of this one.
- */
-export type MergeTagBody = {
-    /**
-     * Into
-     */
-    into: string;
-};
-
-/**
- * Refusal
- *
- * Why a command was refused.
- */
-export type Refusal = {
-    /**
-     * Code
-     */
-    code: string;
-    /**
-     * Detail
-     */
-    detail: string;
-    /**
-     * Meta
-     */
-    meta: {
-        [key: string]: unknown;
-    };
-};
-
-/**
- * Receipt
- *
- * What became of a command; what is null did not come about.
- */
-export type Receipt = {
-    /**
-     * Command Id
-     */
-    command_id: string;
+export type Actor = {
     /**
      * Type
      */
     type: string;
     /**
-     * Outcome
-     */
-    outcome: 'applied' | 'unchanged' | 'refused';
-    actor: Actor;
-    stream: StreamRef | null;
-    /**
-     * Version
-     */
-    version: number | null;
-    /**
-     * First Sequence
-     */
-    first_sequence: number | null;
-    /**
-     * Last Sequence
-     */
-    last_sequence: number | null;
-    /**
-     * Recorded At
-     */
-    recorded_at: string;
-    /**
-     * Correlation Id
-     */
-    correlation_id: string;
-    /**
-     * Request Id
-     */
-    request_id: string | null;
-    error: Refusal | null;
-};
-
-/**
- * ByPriority
- *
- * Tasks of each priority.
- */
-export type ByPriority = {
-    /**
-     * Low
-     */
-    low: number;
-    /**
-     * Medium
-     */
-    medium: number;
-    /**
-     * High
-     */
-    high: number;
-    /**
-     * Urgent
-     */
-    urgent: number;
-};
-
-/**
- * ByStatus
- *
- * Tasks in each state.
- */
-export type ByStatus = {
-    /**
-     * Pending
-     */
-    pending: number;
-    /**
-     * In Progress
-     */
-    in_progress: number;
-    /**
-     * Blocked
-     */
-    blocked: number;
-    /**
-     * Completed
-     */
-    completed: number;
-    /**
-     * Cancelled
-     */
-    cancelled: number;
-};
-
-/**
- * TaskStats
- *
- * Counts of the tasks that are not deleted.
- */
-export type TaskStats = {
-    /**
-     * Total
-     */
-    total: number;
-    /**
-     * Open
-     */
-    open: number;
-    /**
-     * Overdue
-     */
-    overdue: number;
-    by_status: ByStatus;
-    by_priority: ByPriority;
-};
-
-/**
- * Changed
- *
- * A resource that changed, as it is now.
- */
-export type Changed = {
-    /**
-     * Type
-     */
-    type: 'task' | 'project' | 'tag';
-    /**
      * Id
      */
     id: string;
+};
+
+export type ApiError = ({
+    code: 'already_exists' | 'bad_cursor' | 'bad_request' | 'cursor_mismatch' | 'database_unavailable' | 'http_error' | 'idempotency_key_reused' | 'internal_error' | 'invalid_field' | 'invalid_header' | 'invalid_parameter' | 'keys_unavailable' | 'malformed_json' | 'member_unknown' | 'merge_into_itself' | 'method_not_allowed' | 'missing_field' | 'not_found' | 'not_undoable' | 'outcome_unknown' | 'query_timeout' | 'route_not_found' | 'same_origin_required' | 'shutting_down' | 'task_archived' | 'task_deleted' | 'token_expired' | 'token_invalid' | 'token_missing' | 'unknown_command' | 'unknown_field' | 'unknown_parameter' | 'unsupported_content_coding' | 'unsupported_media_type' | 'workspace_busy';
+} & PlainError) | ({
+    code: 'body_too_large' | 'depth_exceeded' | 'too_many_tags';
+} & LimitError) | ({
+    code: 'version_conflict';
+} & VersionError) | ({
+    code: 'read_model_lagging';
+} & SequenceError) | ({
+    code: 'resync_required';
+} & ResyncError) | ({
+    code: 'open_subtasks';
+} & OpenSubtasksError) | ({
+    code: 'undo_conflict';
+} & UndoConflictError) | ({
+    code: 'invalid_transition';
+} & TransitionError) | ({
+    code: 'name_taken' | 'parent_archived' | 'parent_deleted' | 'project_archived' | 'project_deleted' | 'tag_deleted' | 'unknown_reference';
+} & RelatedError) | ({
+    code: 'cycle_detected';
+} & CycleError) | ({
+    code: 'role_required';
+} & RoleError) | ({
+    code: 'overloaded';
+} & RetryError);
+
+/**
+ * ArchiveProjectCommand
+ *
+ * Archive a project, in a batch.
+ */
+export type ArchiveProjectCommand = {
     /**
-     * Sequence
+     * Id
+     *
+     * Its idempotency key: a UUID, or any 1 to 255 characters.
      */
-    sequence: number;
+    id: string;
     /**
-     * Data
+     * Type
      */
-    data: TaskRow | ProjectRow | TagRow;
+    type: 'project.archive';
+    /**
+     * Target
+     */
+    target: string;
+    /**
+     * Expected Version
+     */
+    expected_version?: number | null;
+    args?: Nothing;
 };
 
 /**
- * ChangesMeta
+ * ArchiveTaskCommand
  *
- * Where to go on, and whether there is something already.
+ * Archive a task, in a batch.
  */
-export type ChangesMeta = {
+export type ArchiveTaskCommand = {
     /**
-     * Request Id
+     * Id
+     *
+     * Its idempotency key: a UUID, or any 1 to 255 characters.
      */
-    request_id: string;
+    id: string;
     /**
-     * Sequence
+     * Type
      */
-    sequence: number;
+    type: 'task.archive';
     /**
-     * Stale
+     * Target
      */
-    stale?: true;
+    target: string;
     /**
-     * Next Since
+     * Expected Version
      */
-    next_since: number;
-    /**
-     * More
-     */
-    more: boolean;
+    expected_version?: number | null;
+    args?: Nothing;
 };
 
 /**
  * AuditEvent
  *
- * An event record: the line of the log, what was hashed, and its hashes in hex.
+ * An event record: the log entry, the hashed content, and the hashes in hex.
  */
 export type AuditEvent = {
     /**
@@ -1057,10 +193,7 @@ export type AuditEvent = {
      * Version
      */
     version: number;
-    /**
-     * Type
-     */
-    type: string;
+    type: EventType;
     /**
      * Recorded At
      */
@@ -1129,9 +262,1026 @@ export type AuditEvent = {
 };
 
 /**
+ * AuditEventEnvelope
+ *
+ * The envelope of an answer.
+ */
+export type AuditEventEnvelope = {
+    data: AuditEvent;
+    meta: QueryMeta;
+    /**
+     * Errors
+     */
+    errors: Array<ApiError>;
+};
+
+/**
+ * AuditEventPage
+ *
+ * The envelope of an answer.
+ */
+export type AuditEventPage = {
+    /**
+     * Data
+     */
+    data: Array<AuditEvent>;
+    meta: PageMeta;
+    /**
+     * Errors
+     */
+    errors: Array<ApiError>;
+};
+
+export type BatchCommand = ({
+    type: 'task.create';
+} & CreateTaskCommand) | ({
+    type: 'task.edit';
+} & EditTaskCommand) | ({
+    type: 'task.block';
+} & BlockTaskCommand) | ({
+    type: 'task.complete';
+} & CompleteTaskCommand) | ({
+    type: 'task.move';
+} & MoveTaskCommand) | ({
+    type: 'task.comment';
+} & CommentTaskCommand) | ({
+    type: 'task.delete';
+} & DeleteTaskCommand) | ({
+    type: 'task.start';
+} & StartTaskCommand) | ({
+    type: 'task.unblock';
+} & UnblockTaskCommand) | ({
+    type: 'task.reopen';
+} & ReopenTaskCommand) | ({
+    type: 'task.cancel';
+} & CancelTaskCommand) | ({
+    type: 'task.archive';
+} & ArchiveTaskCommand) | ({
+    type: 'task.unarchive';
+} & UnarchiveTaskCommand) | ({
+    type: 'task.restore';
+} & RestoreTaskCommand) | ({
+    type: 'project.create';
+} & CreateProjectCommand) | ({
+    type: 'project.edit';
+} & EditProjectCommand) | ({
+    type: 'project.archive';
+} & ArchiveProjectCommand) | ({
+    type: 'project.unarchive';
+} & UnarchiveProjectCommand) | ({
+    type: 'project.delete';
+} & DeleteProjectCommand) | ({
+    type: 'project.restore';
+} & RestoreProjectCommand) | ({
+    type: 'tag.create';
+} & CreateTagCommand) | ({
+    type: 'tag.edit';
+} & EditTagCommand) | ({
+    type: 'tag.delete';
+} & DeleteTagCommand) | ({
+    type: 'tag.merge';
+} & MergeTagCommand);
+
+/**
+ * BatchMeta
+ *
+ * The sequence that was reached, unless nothing was written.
+ */
+export type BatchMeta = {
+    /**
+     * Request Id
+     */
+    request_id: string;
+    /**
+     * Dry Run
+     */
+    dry_run: boolean;
+    /**
+     * Sequence
+     */
+    sequence?: number;
+};
+
+/**
+ * BatchRequest
+ *
+ * Commands in order; `all` or none of them, or each on its own.
+ */
+export type BatchRequest = {
+    /**
+     * Atomicity
+     */
+    atomicity?: 'all' | 'per_item';
+    /**
+     * Commands
+     */
+    commands: Array<BatchCommand>;
+};
+
+/**
+ * BatchResult
+ *
+ * What one command of a batch came to, as if it had come alone.
+ */
+export type BatchResult = {
+    /**
+     * Id
+     */
+    id: string;
+    /**
+     * Status
+     */
+    status: number;
+    data: Resource | null;
+    /**
+     * Meta
+     */
+    meta: Outcome | Empty;
+    /**
+     * Errors
+     */
+    errors: Array<ApiError>;
+};
+
+/**
+ * BatchResults
+ *
+ * In the order of the commands.
+ */
+export type BatchResults = {
+    /**
+     * Results
+     */
+    results: Array<BatchResult>;
+};
+
+/**
+ * BatchResultsEnvelope
+ *
+ * The envelope of an answer.
+ */
+export type BatchResultsEnvelope = {
+    data: BatchResults;
+    meta: BatchMeta;
+    /**
+     * Errors
+     */
+    errors: Array<ApiError>;
+};
+
+/**
+ * BlockTaskBody
+ *
+ * What stands in the way.
+ */
+export type BlockTaskBody = {
+    /**
+     * Reason
+     */
+    reason: string;
+};
+
+/**
+ * BlockTaskCommand
+ *
+ * Block a task, in a batch.
+ */
+export type BlockTaskCommand = {
+    /**
+     * Id
+     *
+     * Its idempotency key: a UUID, or any 1 to 255 characters.
+     */
+    id: string;
+    /**
+     * Type
+     */
+    type: 'task.block';
+    /**
+     * Target
+     */
+    target: string;
+    /**
+     * Expected Version
+     */
+    expected_version?: number | null;
+    args: BlockTaskBody;
+};
+
+/**
+ * ByPriority
+ *
+ * Tasks of each priority.
+ */
+export type ByPriority = {
+    /**
+     * Low
+     */
+    low: number;
+    /**
+     * Medium
+     */
+    medium: number;
+    /**
+     * High
+     */
+    high: number;
+    /**
+     * Urgent
+     */
+    urgent: number;
+};
+
+/**
+ * ByStatus
+ *
+ * Tasks in each state.
+ */
+export type ByStatus = {
+    /**
+     * Pending
+     */
+    pending: number;
+    /**
+     * In Progress
+     */
+    in_progress: number;
+    /**
+     * Blocked
+     */
+    blocked: number;
+    /**
+     * Completed
+     */
+    completed: number;
+    /**
+     * Cancelled
+     */
+    cancelled: number;
+};
+
+/**
+ * CancelTaskCommand
+ *
+ * Cancel a task, in a batch.
+ */
+export type CancelTaskCommand = {
+    /**
+     * Id
+     *
+     * Its idempotency key: a UUID, or any 1 to 255 characters.
+     */
+    id: string;
+    /**
+     * Type
+     */
+    type: 'task.cancel';
+    /**
+     * Target
+     */
+    target: string;
+    /**
+     * Expected Version
+     */
+    expected_version?: number | null;
+    args?: Nothing;
+};
+
+export type Changed = ({
+    type: 'task';
+} & TaskChanged) | ({
+    type: 'project';
+} & ProjectChanged) | ({
+    type: 'tag';
+} & TagChanged);
+
+/**
+ * ChangedEnvelope
+ *
+ * The envelope of an answer.
+ */
+export type ChangedEnvelope = {
+    /**
+     * Data
+     */
+    data: Array<Changed>;
+    meta: ChangesMeta;
+    /**
+     * Errors
+     */
+    errors: Array<ApiError>;
+};
+
+/**
+ * ChangedStream
+ *
+ * The resource that changed since.
+ */
+export type ChangedStream = {
+    /**
+     * Type
+     */
+    type: string;
+    /**
+     * Id
+     */
+    id: string;
+};
+
+/**
+ * ChangesMeta
+ *
+ * Where to continue, and whether there is more already.
+ */
+export type ChangesMeta = {
+    /**
+     * Request Id
+     */
+    request_id: string;
+    /**
+     * Sequence
+     */
+    sequence: number;
+    /**
+     * Stale
+     */
+    stale?: true;
+    /**
+     * Next Since
+     */
+    next_since: number;
+    /**
+     * More
+     */
+    more: boolean;
+};
+
+/**
+ * CommandMeta
+ *
+ * What the command did.
+ */
+export type CommandMeta = {
+    /**
+     * Command Id
+     */
+    command_id: string;
+    /**
+     * Sequence
+     */
+    sequence: number;
+    /**
+     * Version
+     */
+    version: number | null;
+    /**
+     * Events
+     */
+    events: Array<EventRef>;
+    /**
+     * Replayed
+     */
+    replayed: boolean;
+    /**
+     * Request Id
+     */
+    request_id: string;
+};
+
+/**
+ * CommandRef
+ *
+ * The command that did it.
+ */
+export type CommandRef = {
+    /**
+     * Type
+     */
+    type: string;
+    /**
+     * Id
+     */
+    id: string;
+};
+
+/**
+ * CommentTaskBody
+ *
+ * What to say.
+ */
+export type CommentTaskBody = {
+    /**
+     * Body
+     */
+    body: string;
+};
+
+/**
+ * CommentTaskCommand
+ *
+ * Comment on a task, in a batch.
+ */
+export type CommentTaskCommand = {
+    /**
+     * Id
+     *
+     * Its idempotency key: a UUID, or any 1 to 255 characters.
+     */
+    id: string;
+    /**
+     * Type
+     */
+    type: 'task.comment';
+    /**
+     * Target
+     */
+    target: string;
+    /**
+     * Expected Version
+     */
+    expected_version?: number | null;
+    args: CommentTaskBody;
+};
+
+/**
+ * CompleteTaskBody
+ *
+ * What becomes of open subtasks.
+ */
+export type CompleteTaskBody = {
+    /**
+     * Subtasks
+     *
+     * Leave them open, complete them, or refuse while there are any.
+     */
+    subtasks?: 'leave' | 'complete' | 'require_done';
+};
+
+/**
+ * CompleteTaskCommand
+ *
+ * Complete a task, in a batch.
+ */
+export type CompleteTaskCommand = {
+    /**
+     * Id
+     *
+     * Its idempotency key: a UUID, or any 1 to 255 characters.
+     */
+    id: string;
+    /**
+     * Type
+     */
+    type: 'task.complete';
+    /**
+     * Target
+     */
+    target: string;
+    /**
+     * Expected Version
+     */
+    expected_version?: number | null;
+    args?: CompleteTaskBody;
+};
+
+/**
+ * CreateProjectBody
+ *
+ * A new project; an id is made unless one is given.
+ */
+export type CreateProjectBody = {
+    /**
+     * Id
+     *
+     * An id chosen by the client; the server makes one without it.
+     */
+    id?: string | null;
+    /**
+     * Name
+     */
+    name: string;
+    /**
+     * Description
+     *
+     * Markdown.
+     */
+    description?: string | null;
+    /**
+     * Colour
+     *
+     * Such as #cc6633.
+     */
+    colour?: string | null;
+};
+
+/**
+ * CreateProjectCommand
+ *
+ * Create a project, in a batch.
+ */
+export type CreateProjectCommand = {
+    /**
+     * Id
+     *
+     * Its idempotency key: a UUID, or any 1 to 255 characters.
+     */
+    id: string;
+    /**
+     * Type
+     */
+    type: 'project.create';
+    /**
+     * Expected Version
+     */
+    expected_version?: number | null;
+    args: CreateProjectBody;
+};
+
+/**
+ * CreateTagBody
+ *
+ * A new tag; an id is made unless one is given.
+ */
+export type CreateTagBody = {
+    /**
+     * Id
+     *
+     * An id chosen by the client; the server makes one without it.
+     */
+    id?: string | null;
+    /**
+     * Name
+     *
+     * No other tag's, whatever its case.
+     */
+    name: string;
+    /**
+     * Colour
+     *
+     * Such as #cc6633.
+     */
+    colour?: string | null;
+};
+
+/**
+ * CreateTagCommand
+ *
+ * Create a tag, in a batch.
+ */
+export type CreateTagCommand = {
+    /**
+     * Id
+     *
+     * Its idempotency key: a UUID, or any 1 to 255 characters.
+     */
+    id: string;
+    /**
+     * Type
+     */
+    type: 'tag.create';
+    /**
+     * Expected Version
+     */
+    expected_version?: number | null;
+    args: CreateTagBody;
+};
+
+/**
+ * CreateTaskBody
+ *
+ * A new task; a subtask takes project and tags of its parent unless given.
+ */
+export type CreateTaskBody = {
+    /**
+     * Id
+     *
+     * An id chosen by the client; the server makes one without it.
+     */
+    id?: string | null;
+    /**
+     * Title
+     */
+    title: string;
+    /**
+     * Description
+     *
+     * Markdown.
+     */
+    description?: string | null;
+    priority?: Priority;
+    /**
+     * A day, or a time on it.
+     */
+    due?: DueBody | null;
+    /**
+     * Project Id
+     *
+     * The parent's unless given.
+     */
+    project_id?: string | null;
+    /**
+     * Parent Id
+     *
+     * The task that this one is a part of.
+     */
+    parent_id?: string | null;
+    /**
+     * Tags
+     *
+     * The parent's unless given.
+     */
+    tags?: Array<string>;
+    /**
+     * Assignee Id
+     *
+     * A member of the workspace.
+     */
+    assignee_id?: string | null;
+};
+
+/**
+ * CreateTaskCommand
+ *
+ * Create a task, in a batch.
+ */
+export type CreateTaskCommand = {
+    /**
+     * Id
+     *
+     * Its idempotency key: a UUID, or any 1 to 255 characters.
+     */
+    id: string;
+    /**
+     * Type
+     */
+    type: 'task.create';
+    /**
+     * Expected Version
+     */
+    expected_version?: number | null;
+    args: CreateTaskBody;
+};
+
+/**
+ * CycleError
+ *
+ * An error whose `meta` is: The ids from the task down to itself.
+ */
+export type CycleError = {
+    /**
+     * Status
+     */
+    status: number;
+    /**
+     * Title
+     */
+    title: string;
+    /**
+     * Detail
+     */
+    detail: string;
+    /**
+     * Source
+     */
+    source?: {
+        [key: string]: string;
+    };
+    /**
+     * Code
+     */
+    code: 'cycle_detected';
+    meta: CycleMeta;
+};
+
+/**
+ * CycleMeta
+ *
+ * The ids from the task down to itself.
+ */
+export type CycleMeta = {
+    /**
+     * Path
+     */
+    path: Array<string>;
+};
+
+/**
+ * DeleteProjectCommand
+ *
+ * Delete a project and its tasks, in a batch.
+ */
+export type DeleteProjectCommand = {
+    /**
+     * Id
+     *
+     * Its idempotency key: a UUID, or any 1 to 255 characters.
+     */
+    id: string;
+    /**
+     * Type
+     */
+    type: 'project.delete';
+    /**
+     * Target
+     */
+    target: string;
+    /**
+     * Expected Version
+     */
+    expected_version?: number | null;
+    args?: Nothing;
+};
+
+/**
+ * DeleteTagCommand
+ *
+ * Delete a tag, in a batch.
+ */
+export type DeleteTagCommand = {
+    /**
+     * Id
+     *
+     * Its idempotency key: a UUID, or any 1 to 255 characters.
+     */
+    id: string;
+    /**
+     * Type
+     */
+    type: 'tag.delete';
+    /**
+     * Target
+     */
+    target: string;
+    /**
+     * Expected Version
+     */
+    expected_version?: number | null;
+    args?: Nothing;
+};
+
+/**
+ * DeleteTaskCommand
+ *
+ * Delete a task with its subtasks, in a batch.
+ */
+export type DeleteTaskCommand = {
+    /**
+     * Id
+     *
+     * Its idempotency key: a UUID, or any 1 to 255 characters.
+     */
+    id: string;
+    /**
+     * Type
+     */
+    type: 'task.delete';
+    /**
+     * Target
+     */
+    target: string;
+    /**
+     * Expected Version
+     */
+    expected_version?: number | null;
+    args?: Nothing;
+};
+
+/**
+ * Due
+ *
+ * When a task is due: a day, or a wall time; no zone means wherever one is.
+ */
+export type Due = {
+    /**
+     * Date
+     */
+    date: string;
+    /**
+     * Time
+     */
+    time: string | null;
+    /**
+     * Time Zone
+     */
+    time_zone: string | null;
+};
+
+/**
+ * DueBody
+ *
+ * A day, or a local time on it; without a time zone, that of whoever reads it.
+ */
+export type DueBody = {
+    /**
+     * Date
+     */
+    date: string;
+    /**
+     * Time
+     *
+     * Local time in the time zone, such as 09:30.
+     */
+    time?: string | null;
+    /**
+     * Time Zone
+     *
+     * Name of an IANA time zone, such as Europe/Berlin; without it, the reader's.
+     */
+    time_zone?: string | null;
+};
+
+/**
+ * DueChanges
+ *
+ * What to change of a day, or of the wall time on it.
+ */
+export type DueChanges = {
+    /**
+     * Date
+     */
+    date?: string | null;
+    /**
+     * Time
+     *
+     * On a clock in the time zone; null for the whole day.
+     */
+    time?: string | null;
+    /**
+     * Time Zone
+     *
+     * Such as Europe/Berlin; null for the reader's.
+     */
+    time_zone?: string | null;
+};
+
+/**
+ * EditProjectBody
+ *
+ * What to change; what is not sent stays.
+ */
+export type EditProjectBody = {
+    /**
+     * Name
+     */
+    name?: string;
+    /**
+     * Description
+     *
+     * Markdown.
+     */
+    description?: string | null;
+    /**
+     * Colour
+     *
+     * Such as #cc6633.
+     */
+    colour?: string | null;
+};
+
+/**
+ * EditProjectCommand
+ *
+ * Edit a project, in a batch.
+ */
+export type EditProjectCommand = {
+    /**
+     * Id
+     *
+     * Its idempotency key: a UUID, or any 1 to 255 characters.
+     */
+    id: string;
+    /**
+     * Type
+     */
+    type: 'project.edit';
+    /**
+     * Target
+     */
+    target: string;
+    /**
+     * Expected Version
+     */
+    expected_version?: number | null;
+    args?: EditProjectBody;
+};
+
+/**
+ * EditTagBody
+ *
+ * What to change; what is not sent stays.
+ */
+export type EditTagBody = {
+    /**
+     * Name
+     *
+     * No other tag's, whatever its case.
+     */
+    name?: string;
+    /**
+     * Colour
+     *
+     * Such as #cc6633.
+     */
+    colour?: string | null;
+};
+
+/**
+ * EditTagCommand
+ *
+ * Rename or recolour a tag, in a batch.
+ */
+export type EditTagCommand = {
+    /**
+     * Id
+     *
+     * Its idempotency key: a UUID, or any 1 to 255 characters.
+     */
+    id: string;
+    /**
+     * Type
+     */
+    type: 'tag.edit';
+    /**
+     * Target
+     */
+    target: string;
+    /**
+     * Expected Version
+     */
+    expected_version?: number | null;
+    args?: EditTagBody;
+};
+
+/**
+ * EditTaskBody
+ *
+ * What to change; what is not sent stays, null empties.
+ */
+export type EditTaskBody = {
+    /**
+     * Title
+     */
+    title?: string;
+    /**
+     * Description
+     *
+     * Markdown.
+     */
+    description?: string | null;
+    priority?: Priority;
+    /**
+     * What to change of it; null for no day at all.
+     */
+    due?: DueChanges | null;
+    tags?: TagChanges;
+    /**
+     * Assignee Id
+     *
+     * A member of the workspace.
+     */
+    assignee_id?: string | null;
+};
+
+/**
+ * EditTaskCommand
+ *
+ * Edit a task, in a batch.
+ */
+export type EditTaskCommand = {
+    /**
+     * Id
+     *
+     * Its idempotency key: a UUID, or any 1 to 255 characters.
+     */
+    id: string;
+    /**
+     * Type
+     */
+    type: 'task.edit';
+    /**
+     * Target
+     */
+    target: string;
+    /**
+     * Expected Version
+     */
+    expected_version?: number | null;
+    args?: EditTaskBody;
+};
+
+/**
+ * Empty
+ *
+ * An object without fields.
+ */
+export type Empty = {
+    [key: string]: never;
+};
+
+/**
  * ErrorCode
  *
- * A code that an error may have.
+ * A code that an error may have; `http_error` takes any status.
  */
 export type ErrorCode = {
     /**
@@ -1146,6 +1296,1010 @@ export type ErrorCode = {
      * Title
      */
     title: string;
+};
+
+/**
+ * ErrorCodeEnvelope
+ *
+ * The envelope of an answer.
+ */
+export type ErrorCodeEnvelope = {
+    /**
+     * Data
+     */
+    data: Array<ErrorCode>;
+    meta: Meta;
+    /**
+     * Errors
+     */
+    errors: Array<ApiError>;
+};
+
+/**
+ * EventRef
+ *
+ * An event that a command appended.
+ */
+export type EventRef = {
+    /**
+     * Id
+     */
+    id: string;
+    type: EventType;
+    /**
+     * Version
+     */
+    version: number;
+    /**
+     * Sequence
+     */
+    sequence: number;
+};
+
+/**
+ * EventType
+ */
+export type EventType = 'project.archived' | 'project.created' | 'project.deleted' | 'project.edited' | 'project.restored' | 'project.reverted' | 'project.unarchived' | 'tag.created' | 'tag.deleted' | 'tag.merged' | 'tag.recoloured' | 'tag.renamed' | 'tag.reverted' | 'task.archived' | 'task.blocked' | 'task.cancelled' | 'task.commented' | 'task.completed' | 'task.created' | 'task.deleted' | 'task.edited' | 'task.moved' | 'task.reopened' | 'task.restored' | 'task.retagged' | 'task.reverted' | 'task.started' | 'task.unarchived' | 'task.unblocked';
+
+/**
+ * LaterChange
+ *
+ * A later event that changed the same field.
+ */
+export type LaterChange = {
+    /**
+     * Event Id
+     */
+    event_id: string;
+    /**
+     * Type
+     */
+    type: string;
+    /**
+     * Version
+     */
+    version: number;
+    /**
+     * Sequence
+     */
+    sequence: number;
+    /**
+     * Command Id
+     */
+    command_id: string;
+};
+
+/**
+ * LimitError
+ *
+ * An error whose `meta` is: The limit that was passed; `depth` is that of the tree.
+ */
+export type LimitError = {
+    /**
+     * Status
+     */
+    status: number;
+    /**
+     * Title
+     */
+    title: string;
+    /**
+     * Detail
+     */
+    detail: string;
+    /**
+     * Source
+     */
+    source?: {
+        [key: string]: string;
+    };
+    /**
+     * Code
+     */
+    code: 'body_too_large' | 'depth_exceeded' | 'too_many_tags';
+    meta: LimitMeta;
+};
+
+/**
+ * LimitMeta
+ *
+ * The limit that was passed; `depth` is that of the tree.
+ */
+export type LimitMeta = {
+    /**
+     * Limit
+     */
+    limit: number;
+    /**
+     * Depth
+     */
+    depth?: number;
+};
+
+/**
+ * ListedProject
+ *
+ * A project in a list, with how many of its tasks are open and completed.
+ */
+export type ListedProject = {
+    /**
+     * Id
+     */
+    id: string;
+    /**
+     * Version
+     */
+    version: number;
+    /**
+     * Name
+     */
+    name: string;
+    /**
+     * Description
+     */
+    description: string | null;
+    /**
+     * Colour
+     */
+    colour: string | null;
+    /**
+     * Archived
+     */
+    archived: boolean;
+    /**
+     * Deleted
+     */
+    deleted: boolean;
+    /**
+     * Created At
+     */
+    created_at: string;
+    /**
+     * Updated At
+     */
+    updated_at: string;
+    /**
+     * Open Tasks
+     */
+    open_tasks: number;
+    /**
+     * Completed Tasks
+     */
+    completed_tasks: number;
+};
+
+/**
+ * ListedProjectPage
+ *
+ * The envelope of an answer.
+ */
+export type ListedProjectPage = {
+    /**
+     * Data
+     */
+    data: Array<ListedProject>;
+    meta: PageMeta;
+    /**
+     * Errors
+     */
+    errors: Array<ApiError>;
+};
+
+/**
+ * MergeTagBody
+ *
+ * The tag that takes the place of this one.
+ */
+export type MergeTagBody = {
+    /**
+     * Into
+     */
+    into: string;
+};
+
+/**
+ * MergeTagCommand
+ *
+ * Merge a tag, in a batch.
+ */
+export type MergeTagCommand = {
+    /**
+     * Id
+     *
+     * Its idempotency key: a UUID, or any 1 to 255 characters.
+     */
+    id: string;
+    /**
+     * Type
+     */
+    type: 'tag.merge';
+    /**
+     * Target
+     */
+    target: string;
+    /**
+     * Expected Version
+     */
+    expected_version?: number | null;
+    args: MergeTagBody;
+};
+
+/**
+ * Meta
+ *
+ * Data about any answer.
+ */
+export type Meta = {
+    /**
+     * Request Id
+     */
+    request_id: string;
+};
+
+/**
+ * MoveTaskBody
+ *
+ * Where the task shall stand; null takes it out.
+ */
+export type MoveTaskBody = {
+    /**
+     * Project Id
+     *
+     * Subtasks come along.
+     */
+    project_id?: string | null;
+    /**
+     * Parent Id
+     *
+     * The task that this one shall be a part of.
+     */
+    parent_id?: string | null;
+};
+
+/**
+ * MoveTaskCommand
+ *
+ * Move a task, in a batch.
+ */
+export type MoveTaskCommand = {
+    /**
+     * Id
+     *
+     * Its idempotency key: a UUID, or any 1 to 255 characters.
+     */
+    id: string;
+    /**
+     * Type
+     */
+    type: 'task.move';
+    /**
+     * Target
+     */
+    target: string;
+    /**
+     * Expected Version
+     */
+    expected_version?: number | null;
+    args?: MoveTaskBody;
+};
+
+/**
+ * NoMeta
+ *
+ * Nothing more to say.
+ */
+export type NoMeta = {
+    [key: string]: never;
+};
+
+/**
+ * Nothing
+ *
+ * The body of a command that takes no arguments: none, or an empty object.
+ */
+export type Nothing = {
+    [key: string]: never;
+};
+
+/**
+ * OpenSubtasksError
+ *
+ * An error whose `meta` is: Tasks that stand in the way: some of their ids, and how many there are.
+ */
+export type OpenSubtasksError = {
+    /**
+     * Status
+     */
+    status: number;
+    /**
+     * Title
+     */
+    title: string;
+    /**
+     * Detail
+     */
+    detail: string;
+    /**
+     * Source
+     */
+    source?: {
+        [key: string]: string;
+    };
+    /**
+     * Code
+     */
+    code: 'open_subtasks';
+    meta: OpenSubtasksMeta;
+};
+
+/**
+ * OpenSubtasksMeta
+ *
+ * Tasks that stand in the way: some of their ids, and how many there are.
+ */
+export type OpenSubtasksMeta = {
+    /**
+     * Tasks
+     */
+    tasks: Array<string>;
+    /**
+     * Count
+     */
+    count: number;
+};
+
+/**
+ * Outcome
+ *
+ * What a command did; `replayed`: this is the answer that it got before.
+ */
+export type Outcome = {
+    /**
+     * Command Id
+     */
+    command_id: string;
+    /**
+     * Sequence
+     */
+    sequence: number;
+    /**
+     * Version
+     */
+    version: number | null;
+    /**
+     * Events
+     */
+    events: Array<EventRef>;
+    /**
+     * Replayed
+     */
+    replayed: boolean;
+};
+
+/**
+ * PageMeta
+ *
+ * Which page it is, and of how many rows; `total` is null if not counted.
+ */
+export type PageMeta = {
+    /**
+     * Request Id
+     */
+    request_id: string;
+    /**
+     * Sequence
+     */
+    sequence: number;
+    /**
+     * Stale
+     */
+    stale?: true;
+    /**
+     * Page
+     */
+    page: number | null;
+    /**
+     * Per Page
+     */
+    per_page: number;
+    /**
+     * Total
+     */
+    total: number;
+    /**
+     * Next Cursor
+     */
+    next_cursor: string | null;
+};
+
+/**
+ * PlainError
+ *
+ * An error whose `meta` is: Nothing more to say.
+ */
+export type PlainError = {
+    /**
+     * Status
+     */
+    status: number;
+    /**
+     * Title
+     */
+    title: string;
+    /**
+     * Detail
+     */
+    detail: string;
+    /**
+     * Source
+     */
+    source?: {
+        [key: string]: string;
+    };
+    /**
+     * Code
+     */
+    code: 'already_exists' | 'bad_cursor' | 'bad_request' | 'cursor_mismatch' | 'database_unavailable' | 'http_error' | 'idempotency_key_reused' | 'internal_error' | 'invalid_field' | 'invalid_header' | 'invalid_parameter' | 'keys_unavailable' | 'malformed_json' | 'member_unknown' | 'merge_into_itself' | 'method_not_allowed' | 'missing_field' | 'not_found' | 'not_undoable' | 'outcome_unknown' | 'query_timeout' | 'route_not_found' | 'same_origin_required' | 'shutting_down' | 'task_archived' | 'task_deleted' | 'token_expired' | 'token_invalid' | 'token_missing' | 'unknown_command' | 'unknown_field' | 'unknown_parameter' | 'unsupported_content_coding' | 'unsupported_media_type' | 'workspace_busy';
+    meta: NoMeta;
+};
+
+export type Priority = 'low' | 'medium' | 'high' | 'urgent';
+
+/**
+ * Project
+ *
+ * A project as the API shows it; lists add counts of its tasks.
+ */
+export type Project = {
+    /**
+     * Id
+     */
+    id: string;
+    /**
+     * Version
+     */
+    version: number;
+    /**
+     * Name
+     */
+    name: string;
+    /**
+     * Description
+     */
+    description: string | null;
+    /**
+     * Colour
+     */
+    colour: string | null;
+    /**
+     * Archived
+     */
+    archived: boolean;
+    /**
+     * Deleted
+     */
+    deleted: boolean;
+    /**
+     * Created At
+     */
+    created_at: string;
+    /**
+     * Updated At
+     */
+    updated_at: string;
+};
+
+/**
+ * ProjectChanged
+ *
+ * A project that changed, as it is now.
+ */
+export type ProjectChanged = {
+    /**
+     * Type
+     */
+    type: 'project';
+    /**
+     * Id
+     */
+    id: string;
+    /**
+     * Sequence
+     */
+    sequence: number;
+    data: Project;
+};
+
+/**
+ * ProjectEnvelope
+ *
+ * The envelope of an answer.
+ */
+export type ProjectEnvelope = {
+    data: Project;
+    meta: QueryMeta;
+    /**
+     * Errors
+     */
+    errors: Array<ApiError>;
+};
+
+/**
+ * ProjectResult
+ *
+ * The envelope of an answer.
+ */
+export type ProjectResult = {
+    data: Project;
+    meta: CommandMeta;
+    /**
+     * Errors
+     */
+    errors: Array<ApiError>;
+};
+
+/**
+ * QueryMeta
+ *
+ * The sequence that the answer shows.
+ *
+ * `stale` is there where a lenient client asked for a later one.
+ */
+export type QueryMeta = {
+    /**
+     * Request Id
+     */
+    request_id: string;
+    /**
+     * Sequence
+     */
+    sequence: number;
+    /**
+     * Stale
+     */
+    stale?: true;
+};
+
+/**
+ * Receipt
+ *
+ * The outcome of a command; what did not come about is null.
+ */
+export type Receipt = {
+    /**
+     * Command Id
+     */
+    command_id: string;
+    /**
+     * Type
+     */
+    type: string;
+    /**
+     * Outcome
+     */
+    outcome: 'applied' | 'unchanged' | 'refused';
+    actor: Actor;
+    stream: StreamRef | null;
+    /**
+     * Version
+     */
+    version: number | null;
+    /**
+     * First Sequence
+     */
+    first_sequence: number | null;
+    /**
+     * Last Sequence
+     */
+    last_sequence: number | null;
+    /**
+     * Recorded At
+     */
+    recorded_at: string;
+    /**
+     * Correlation Id
+     */
+    correlation_id: string;
+    /**
+     * Request Id
+     */
+    request_id: string | null;
+    error: Refusal | null;
+};
+
+/**
+ * ReceiptEnvelope
+ *
+ * The envelope of an answer.
+ */
+export type ReceiptEnvelope = {
+    data: Receipt;
+    meta: QueryMeta;
+    /**
+     * Errors
+     */
+    errors: Array<ApiError>;
+};
+
+/**
+ * Refusal
+ *
+ * Why a command was refused.
+ */
+export type Refusal = {
+    /**
+     * Code
+     */
+    code: string;
+    /**
+     * Detail
+     */
+    detail: string;
+    /**
+     * Meta
+     */
+    meta: {
+        [key: string]: unknown;
+    };
+};
+
+/**
+ * RelatedError
+ *
+ * An error whose `meta` is: The resource that is archived, deleted, unknown or taken, if not the target.
+ */
+export type RelatedError = {
+    /**
+     * Status
+     */
+    status: number;
+    /**
+     * Title
+     */
+    title: string;
+    /**
+     * Detail
+     */
+    detail: string;
+    /**
+     * Source
+     */
+    source?: {
+        [key: string]: string;
+    };
+    /**
+     * Code
+     */
+    code: 'name_taken' | 'parent_archived' | 'parent_deleted' | 'project_archived' | 'project_deleted' | 'tag_deleted' | 'unknown_reference';
+    meta: RelatedMeta;
+};
+
+/**
+ * RelatedMeta
+ *
+ * The resource that is archived, deleted, unknown or taken, if not the target.
+ */
+export type RelatedMeta = {
+    /**
+     * Id
+     */
+    id?: string;
+    /**
+     * Project Id
+     */
+    project_id?: string;
+    /**
+     * Parent Id
+     */
+    parent_id?: string;
+    /**
+     * Tag Id
+     */
+    tag_id?: string;
+};
+
+/**
+ * ReopenTaskCommand
+ *
+ * Reopen a completed or cancelled task, in a batch.
+ */
+export type ReopenTaskCommand = {
+    /**
+     * Id
+     *
+     * Its idempotency key: a UUID, or any 1 to 255 characters.
+     */
+    id: string;
+    /**
+     * Type
+     */
+    type: 'task.reopen';
+    /**
+     * Target
+     */
+    target: string;
+    /**
+     * Expected Version
+     */
+    expected_version?: number | null;
+    args?: Nothing;
+};
+
+export type Resource = Task | Project | Tag;
+
+/**
+ * ResourceResult
+ *
+ * The envelope of an answer.
+ */
+export type ResourceResult = {
+    data: Resource;
+    meta: CommandMeta;
+    /**
+     * Errors
+     */
+    errors: Array<ApiError>;
+};
+
+/**
+ * RestoreProjectCommand
+ *
+ * Restore a project with what was deleted along, in a batch.
+ */
+export type RestoreProjectCommand = {
+    /**
+     * Id
+     *
+     * Its idempotency key: a UUID, or any 1 to 255 characters.
+     */
+    id: string;
+    /**
+     * Type
+     */
+    type: 'project.restore';
+    /**
+     * Target
+     */
+    target: string;
+    /**
+     * Expected Version
+     */
+    expected_version?: number | null;
+    args?: Nothing;
+};
+
+/**
+ * RestoreTaskCommand
+ *
+ * Restore a task with what was deleted along, in a batch.
+ */
+export type RestoreTaskCommand = {
+    /**
+     * Id
+     *
+     * Its idempotency key: a UUID, or any 1 to 255 characters.
+     */
+    id: string;
+    /**
+     * Type
+     */
+    type: 'task.restore';
+    /**
+     * Target
+     */
+    target: string;
+    /**
+     * Expected Version
+     */
+    expected_version?: number | null;
+    args?: Nothing;
+};
+
+/**
+ * ResyncError
+ *
+ * An error whose `meta` is: The sequence that was named, and that of the last event there is.
+ */
+export type ResyncError = {
+    /**
+     * Status
+     */
+    status: number;
+    /**
+     * Title
+     */
+    title: string;
+    /**
+     * Detail
+     */
+    detail: string;
+    /**
+     * Source
+     */
+    source?: {
+        [key: string]: string;
+    };
+    /**
+     * Code
+     */
+    code: 'resync_required';
+    meta: ResyncMeta;
+};
+
+/**
+ * ResyncMeta
+ *
+ * The sequence that was named, and that of the last event there is.
+ */
+export type ResyncMeta = {
+    /**
+     * Since
+     */
+    since: number;
+    /**
+     * Head
+     */
+    head: number;
+};
+
+/**
+ * RetryError
+ *
+ * An error whose `meta` is: Seconds after which to send the request again; absent: one second.
+ */
+export type RetryError = {
+    /**
+     * Status
+     */
+    status: number;
+    /**
+     * Title
+     */
+    title: string;
+    /**
+     * Detail
+     */
+    detail: string;
+    /**
+     * Source
+     */
+    source?: {
+        [key: string]: string;
+    };
+    /**
+     * Code
+     */
+    code: 'overloaded';
+    meta: RetryMeta;
+};
+
+/**
+ * RetryMeta
+ *
+ * Seconds after which to send the request again; absent: one second.
+ */
+export type RetryMeta = {
+    /**
+     * Retry After S
+     */
+    retry_after_s?: number;
+};
+
+/**
+ * RoleError
+ *
+ * An error whose `meta` is: The roles that may do this; nothing if the token's role is unknown.
+ */
+export type RoleError = {
+    /**
+     * Status
+     */
+    status: number;
+    /**
+     * Title
+     */
+    title: string;
+    /**
+     * Detail
+     */
+    detail: string;
+    /**
+     * Source
+     */
+    source?: {
+        [key: string]: string;
+    };
+    /**
+     * Code
+     */
+    code: 'role_required';
+    meta: RoleMeta;
+};
+
+/**
+ * RoleMeta
+ *
+ * The roles that may do this; nothing if the token's role is unknown.
+ */
+export type RoleMeta = {
+    /**
+     * Roles
+     */
+    roles?: Array<string>;
+};
+
+/**
+ * SequenceError
+ *
+ * An error whose `meta` is: The sequence that was asked for, and the one that is visible.
+ */
+export type SequenceError = {
+    /**
+     * Status
+     */
+    status: number;
+    /**
+     * Title
+     */
+    title: string;
+    /**
+     * Detail
+     */
+    detail: string;
+    /**
+     * Source
+     */
+    source?: {
+        [key: string]: string;
+    };
+    /**
+     * Code
+     */
+    code: 'read_model_lagging';
+    meta: SequenceMeta;
+};
+
+/**
+ * SequenceMeta
+ *
+ * The sequence that was asked for, and the one that is visible.
+ */
+export type SequenceMeta = {
+    /**
+     * Asked
+     */
+    asked: number;
+    /**
+     * Shown
+     */
+    shown: number;
+};
+
+/**
+ * StartTaskCommand
+ *
+ * Start a task, in a batch.
+ */
+export type StartTaskCommand = {
+    /**
+     * Id
+     *
+     * Its idempotency key: a UUID, or any 1 to 255 characters.
+     */
+    id: string;
+    /**
+     * Type
+     */
+    type: 'task.start';
+    /**
+     * Target
+     */
+    target: string;
+    /**
+     * Expected Version
+     */
+    expected_version?: number | null;
+    args?: Nothing;
 };
 
 /**
@@ -1178,11 +2332,385 @@ export type StateMachines = {
 };
 
 /**
- * BatchItem
+ * StateMachinesEnvelope
  *
- * One command of a batch; its id is its idempotency key.
+ * The envelope of an answer.
  */
-export type BatchItem = {
+export type StateMachinesEnvelope = {
+    data: StateMachines;
+    meta: Meta;
+    /**
+     * Errors
+     */
+    errors: Array<ApiError>;
+};
+
+/**
+ * StreamRef
+ *
+ * What it was done to.
+ */
+export type StreamRef = {
+    /**
+     * Type
+     */
+    type: string;
+    /**
+     * Id
+     */
+    id: string;
+};
+
+/**
+ * Tag
+ *
+ * A tag as the API shows it.
+ */
+export type Tag = {
+    /**
+     * Id
+     */
+    id: string;
+    /**
+     * Version
+     */
+    version: number;
+    /**
+     * Name
+     */
+    name: string;
+    /**
+     * Colour
+     */
+    colour: string | null;
+    /**
+     * Deleted
+     */
+    deleted: boolean;
+    /**
+     * Merged Into
+     */
+    merged_into: string | null;
+    /**
+     * Created At
+     */
+    created_at: string;
+    /**
+     * Updated At
+     */
+    updated_at: string;
+};
+
+/**
+ * TagChanged
+ *
+ * A tag that changed, as it is now.
+ */
+export type TagChanged = {
+    /**
+     * Type
+     */
+    type: 'tag';
+    /**
+     * Id
+     */
+    id: string;
+    /**
+     * Sequence
+     */
+    sequence: number;
+    data: Tag;
+};
+
+/**
+ * TagChanges
+ *
+ * Tags to add and to remove; others stay, so that two editors do not collide.
+ */
+export type TagChanges = {
+    /**
+     * Add
+     */
+    add?: Array<string>;
+    /**
+     * Remove
+     */
+    remove?: Array<string>;
+};
+
+/**
+ * TagEnvelope
+ *
+ * The envelope of an answer.
+ */
+export type TagEnvelope = {
+    data: Tag;
+    meta: QueryMeta;
+    /**
+     * Errors
+     */
+    errors: Array<ApiError>;
+};
+
+/**
+ * TagPage
+ *
+ * The envelope of an answer.
+ */
+export type TagPage = {
+    /**
+     * Data
+     */
+    data: Array<Tag>;
+    meta: PageMeta;
+    /**
+     * Errors
+     */
+    errors: Array<ApiError>;
+};
+
+/**
+ * TagResult
+ *
+ * The envelope of an answer.
+ */
+export type TagResult = {
+    data: Tag;
+    meta: CommandMeta;
+    /**
+     * Errors
+     */
+    errors: Array<ApiError>;
+};
+
+/**
+ * Task
+ *
+ * A task as the API shows it.
+ */
+export type Task = {
+    /**
+     * Id
+     */
+    id: string;
+    /**
+     * Version
+     */
+    version: number;
+    /**
+     * Title
+     */
+    title: string;
+    /**
+     * Description
+     */
+    description: string | null;
+    status: TaskStatus;
+    priority: Priority;
+    due: Due | null;
+    /**
+     * Project Id
+     */
+    project_id: string | null;
+    /**
+     * Parent Id
+     */
+    parent_id: string | null;
+    /**
+     * Tags
+     */
+    tags: Array<string>;
+    /**
+     * Assignee Id
+     */
+    assignee_id: string | null;
+    /**
+     * Blocked Reason
+     */
+    blocked_reason: string | null;
+    /**
+     * Completed At
+     */
+    completed_at: string | null;
+    /**
+     * Archived
+     */
+    archived: boolean;
+    /**
+     * Deleted
+     */
+    deleted: boolean;
+    /**
+     * Deleted With
+     */
+    deleted_with: string | null;
+    /**
+     * Created At
+     */
+    created_at: string;
+    /**
+     * Updated At
+     */
+    updated_at: string;
+};
+
+/**
+ * TaskChanged
+ *
+ * A task that changed, as it is now.
+ */
+export type TaskChanged = {
+    /**
+     * Type
+     */
+    type: 'task';
+    /**
+     * Id
+     */
+    id: string;
+    /**
+     * Sequence
+     */
+    sequence: number;
+    data: Task;
+};
+
+/**
+ * TaskEnvelope
+ *
+ * The envelope of an answer.
+ */
+export type TaskEnvelope = {
+    data: Task;
+    meta: QueryMeta;
+    /**
+     * Errors
+     */
+    errors: Array<ApiError>;
+};
+
+/**
+ * TaskPage
+ *
+ * The envelope of an answer.
+ */
+export type TaskPage = {
+    /**
+     * Data
+     */
+    data: Array<Task>;
+    meta: PageMeta;
+    /**
+     * Errors
+     */
+    errors: Array<ApiError>;
+};
+
+/**
+ * TaskResult
+ *
+ * The envelope of an answer.
+ */
+export type TaskResult = {
+    data: Task;
+    meta: CommandMeta;
+    /**
+     * Errors
+     */
+    errors: Array<ApiError>;
+};
+
+/**
+ * TaskStats
+ *
+ * Counts of the tasks that are not deleted.
+ */
+export type TaskStats = {
+    /**
+     * Total
+     */
+    total: number;
+    /**
+     * Open
+     */
+    open: number;
+    /**
+     * Overdue
+     */
+    overdue: number;
+    by_status: ByStatus;
+    by_priority: ByPriority;
+};
+
+/**
+ * TaskStatsEnvelope
+ *
+ * The envelope of an answer.
+ */
+export type TaskStatsEnvelope = {
+    data: TaskStats;
+    meta: QueryMeta;
+    /**
+     * Errors
+     */
+    errors: Array<ApiError>;
+};
+
+export type TaskStatus = 'pending' | 'in_progress' | 'blocked' | 'completed' | 'cancelled';
+
+/**
+ * TransitionError
+ *
+ * An error whose `meta` is: The state of the task, and the command that it does not take.
+ */
+export type TransitionError = {
+    /**
+     * Status
+     */
+    status: number;
+    /**
+     * Title
+     */
+    title: string;
+    /**
+     * Detail
+     */
+    detail: string;
+    /**
+     * Source
+     */
+    source?: {
+        [key: string]: string;
+    };
+    /**
+     * Code
+     */
+    code: 'invalid_transition';
+    meta: TransitionMeta;
+};
+
+/**
+ * TransitionMeta
+ *
+ * The state of the task, and the command that it does not take.
+ */
+export type TransitionMeta = {
+    /**
+     * Status
+     */
+    status: string;
+    /**
+     * Command
+     */
+    command: string;
+};
+
+/**
+ * UnarchiveProjectCommand
+ *
+ * Take a project out of the archive, in a batch.
+ */
+export type UnarchiveProjectCommand = {
     /**
      * Id
      *
@@ -1191,1941 +2719,260 @@ export type BatchItem = {
     id: string;
     /**
      * Type
-     *
-     * Such as task.create.
      */
-    type: string;
+    type: 'project.unarchive';
     /**
      * Target
-     *
-     * What it is done to; only what creates takes none.
      */
-    target?: string | null;
+    target: string;
     /**
      * Expected Version
-     *
-     * The version that the client saw, as If-Match says it.
      */
     expected_version?: number | null;
-    /**
-     * Args
-     *
-     * The body of the command's own route.
-     */
-    args?: {
-        [key: string]: unknown;
-    };
+    args?: Nothing;
 };
 
 /**
- * BatchBody
+ * UnarchiveTaskCommand
  *
- * Commands in order; `all` or none of them, or each on its own.
+ * Take a task out of the archive, in a batch.
  */
-export type BatchBody = {
-    /**
-     * Atomicity
-     */
-    atomicity?: 'all' | 'per_item';
-    /**
-     * Commands
-     */
-    commands: Array<BatchItem>;
-};
-
-/**
- * BatchResult
- *
- * What one command of a batch came to, as if it had come alone.
- */
-export type BatchResult = {
+export type UnarchiveTaskCommand = {
     /**
      * Id
+     *
+     * Its idempotency key: a UUID, or any 1 to 255 characters.
      */
     id: string;
+    /**
+     * Type
+     */
+    type: 'task.unarchive';
+    /**
+     * Target
+     */
+    target: string;
+    /**
+     * Expected Version
+     */
+    expected_version?: number | null;
+    args?: Nothing;
+};
+
+/**
+ * UnblockTaskCommand
+ *
+ * Unblock a task, in a batch.
+ */
+export type UnblockTaskCommand = {
+    /**
+     * Id
+     *
+     * Its idempotency key: a UUID, or any 1 to 255 characters.
+     */
+    id: string;
+    /**
+     * Type
+     */
+    type: 'task.unblock';
+    /**
+     * Target
+     */
+    target: string;
+    /**
+     * Expected Version
+     */
+    expected_version?: number | null;
+    args?: Nothing;
+};
+
+/**
+ * UndoConflictError
+ *
+ * An error whose `meta` is: Later changes of the same fields, or subtasks that came since.
+ */
+export type UndoConflictError = {
     /**
      * Status
      */
     status: number;
     /**
-     * Data
+     * Title
      */
-    data: TaskRow | ProjectRow | TagRow | null;
+    title: string;
     /**
-     * Meta
+     * Detail
      */
-    meta: Decided | Empty;
+    detail: string;
     /**
-     * Errors
+     * Source
      */
-    errors: Array<Error>;
+    source?: {
+        [key: string]: string;
+    };
+    /**
+     * Code
+     */
+    code: 'undo_conflict';
+    meta: UndoConflictMeta;
 };
 
 /**
- * Decided
+ * UndoConflictMeta
  *
- * What a command's answer says of it; `replayed`: it had been answered before.
+ * Later changes of the same fields, or subtasks that came since.
  */
-export type Decided = {
+export type UndoConflictMeta = {
+    stream?: ChangedStream;
     /**
-     * Command Id
+     * After Version
      */
-    command_id: string;
+    after_version?: number;
+    /**
+     * Fields
+     */
+    fields?: Array<string>;
+    /**
+     * Later
+     */
+    later?: Array<LaterChange>;
+    /**
+     * Tasks
+     */
+    tasks?: Array<string>;
+    /**
+     * Count
+     */
+    count?: number;
+};
+
+/**
+ * VersionError
+ *
+ * An error whose `meta` is: The version that was named, and the one that there is.
+ */
+export type VersionError = {
+    /**
+     * Status
+     */
+    status: number;
+    /**
+     * Title
+     */
+    title: string;
+    /**
+     * Detail
+     */
+    detail: string;
+    /**
+     * Source
+     */
+    source?: {
+        [key: string]: string;
+    };
+    /**
+     * Code
+     */
+    code: 'version_conflict';
+    meta: VersionMeta;
+};
+
+/**
+ * VersionMeta
+ *
+ * The version that was named, and the one that there is.
+ */
+export type VersionMeta = {
+    /**
+     * Expected
+     */
+    expected: number;
+    /**
+     * Current
+     */
+    current: number;
+};
+
+/**
+ * StreamedEvent
+ *
+ * The `data` of a server-sent event: what happened to what.
+ */
+export type StreamedEvent = {
+    /**
+     * Event Id
+     */
+    event_id: string;
+    stream: StreamRef;
+    /**
+     * Version
+     */
+    version: number;
     /**
      * Sequence
      */
     sequence: number;
     /**
-     * Version
+     * Actor Id
      */
-    version: number | null;
+    actor_id: string;
     /**
-     * Events
+     * Changed Fields
      */
-    events: Array<EventRef>;
-    /**
-     * Replayed
-     */
-    replayed: boolean;
+    changed_fields: Array<string>;
 };
 
-/**
- * Empty
- *
- * Nothing to say.
- */
-export type Empty = {
-    [key: string]: never;
+export type Failure = {
+    data: null;
+    meta: Meta;
+    errors: Array<ApiError>;
 };
 
-/**
- * BatchResults
- *
- * In the order of the commands.
- */
-export type BatchResults = {
-    /**
-     * Results
-     */
-    results: Array<BatchResult>;
-};
-
-/**
- * BatchMeta
- *
- * The last sequence, unless nothing was kept.
- */
-export type BatchMeta = {
-    /**
-     * Request Id
-     */
-    request_id: string;
-    /**
-     * Dry Run
-     */
-    dry_run: boolean;
-    /**
-     * Sequence
-     */
-    sequence?: number;
-};
-
-export type ListTasksData = {
+export type ListErrorsData = {
     body?: never;
-    headers?: {
-        /**
-         * Wait until the read model shows this sequence.
-         */
-        'Metacortex-Min-Sequence'?: number;
-        /**
-         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale (RFC 7240).
-         */
-        Prefer?: string;
-        /**
-         * An ETag; 304 if the answer is still the same.
-         */
-        'If-None-Match'?: string;
-    };
-    path?: never;
-    query?: {
-        /**
-         * Which page, counted from 1; the first without it. Not with a cursor.
-         */
-        page?: number;
-        /**
-         * Rows of a page.
-         */
-        per_page?: number;
-        /**
-         * The next_cursor of the page before; rows that come or go shift nothing.
-         */
-        cursor?: string;
-        /**
-         * Keys with commas between, the first above all; -key is descending.
-         */
-        sort?: string;
-        status?: Array<'pending' | 'in_progress' | 'blocked' | 'completed' | 'cancelled'>;
-        priority?: Array<'low' | 'medium' | 'high' | 'urgent'>;
-        /**
-         * In this project; none: in no project.
-         */
-        project_id?: Array<string | 'none'>;
-        /**
-         * Right below this task; none: not below any.
-         */
-        parent_id?: Array<string | 'none'>;
-        /**
-         * With this tag.
-         */
-        tag?: Array<string>;
-        /**
-         * Whether one of the tags is enough.
-         */
-        tag_mode?: 'any' | 'all';
-        assignee_id?: Array<string>;
-        /**
-         * Due on this day or later.
-         */
-        due_from?: string;
-        /**
-         * Due on this day or sooner.
-         */
-        due_to?: string;
-        /**
-         * Open and past what is due, or anything else.
-         */
-        overdue?: boolean;
-        /**
-         * Whose day it is for what is due without a time zone.
-         */
-        time_zone?: 'Africa/Abidjan' | 'Africa/Accra' | 'Africa/Addis_Ababa' | 'Africa/Algiers' | 'Africa/Asmara' | 'Africa/Asmera' | 'Africa/Bamako' | 'Africa/Bangui' | 'Africa/Banjul' | 'Africa/Bissau' | 'Africa/Blantyre' | 'Africa/Brazzaville' | 'Africa/Bujumbura' | 'Africa/Cairo' | 'Africa/Casablanca' | 'Africa/Ceuta' | 'Africa/Conakry' | 'Africa/Dakar' | 'Africa/Dar_es_Salaam' | 'Africa/Djibouti' | 'Africa/Douala' | 'Africa/El_Aaiun' | 'Africa/Freetown' | 'Africa/Gaborone' | 'Africa/Harare' | 'Africa/Johannesburg' | 'Africa/Juba' | 'Africa/Kampala' | 'Africa/Khartoum' | 'Africa/Kigali' | 'Africa/Kinshasa' | 'Africa/Lagos' | 'Africa/Libreville' | 'Africa/Lome' | 'Africa/Luanda' | 'Africa/Lubumbashi' | 'Africa/Lusaka' | 'Africa/Malabo' | 'Africa/Maputo' | 'Africa/Maseru' | 'Africa/Mbabane' | 'Africa/Mogadishu' | 'Africa/Monrovia' | 'Africa/Nairobi' | 'Africa/Ndjamena' | 'Africa/Niamey' | 'Africa/Nouakchott' | 'Africa/Ouagadougou' | 'Africa/Porto-Novo' | 'Africa/Sao_Tome' | 'Africa/Timbuktu' | 'Africa/Tripoli' | 'Africa/Tunis' | 'Africa/Windhoek' | 'America/Adak' | 'America/Anchorage' | 'America/Anguilla' | 'America/Antigua' | 'America/Araguaina' | 'America/Argentina/Buenos_Aires' | 'America/Argentina/Catamarca' | 'America/Argentina/ComodRivadavia' | 'America/Argentina/Cordoba' | 'America/Argentina/Jujuy' | 'America/Argentina/La_Rioja' | 'America/Argentina/Mendoza' | 'America/Argentina/Rio_Gallegos' | 'America/Argentina/Salta' | 'America/Argentina/San_Juan' | 'America/Argentina/San_Luis' | 'America/Argentina/Tucuman' | 'America/Argentina/Ushuaia' | 'America/Aruba' | 'America/Asuncion' | 'America/Atikokan' | 'America/Atka' | 'America/Bahia' | 'America/Bahia_Banderas' | 'America/Barbados' | 'America/Belem' | 'America/Belize' | 'America/Blanc-Sablon' | 'America/Boa_Vista' | 'America/Bogota' | 'America/Boise' | 'America/Buenos_Aires' | 'America/Cambridge_Bay' | 'America/Campo_Grande' | 'America/Cancun' | 'America/Caracas' | 'America/Catamarca' | 'America/Cayenne' | 'America/Cayman' | 'America/Chicago' | 'America/Chihuahua' | 'America/Ciudad_Juarez' | 'America/Coral_Harbour' | 'America/Cordoba' | 'America/Costa_Rica' | 'America/Coyhaique' | 'America/Creston' | 'America/Cuiaba' | 'America/Curacao' | 'America/Danmarkshavn' | 'America/Dawson' | 'America/Dawson_Creek' | 'America/Denver' | 'America/Detroit' | 'America/Dominica' | 'America/Edmonton' | 'America/Eirunepe' | 'America/El_Salvador' | 'America/Ensenada' | 'America/Fort_Nelson' | 'America/Fort_Wayne' | 'America/Fortaleza' | 'America/Glace_Bay' | 'America/Godthab' | 'America/Goose_Bay' | 'America/Grand_Turk' | 'America/Grenada' | 'America/Guadeloupe' | 'America/Guatemala' | 'America/Guayaquil' | 'America/Guyana' | 'America/Halifax' | 'America/Havana' | 'America/Hermosillo' | 'America/Indiana/Indianapolis' | 'America/Indiana/Knox' | 'America/Indiana/Marengo' | 'America/Indiana/Petersburg' | 'America/Indiana/Tell_City' | 'America/Indiana/Vevay' | 'America/Indiana/Vincennes' | 'America/Indiana/Winamac' | 'America/Indianapolis' | 'America/Inuvik' | 'America/Iqaluit' | 'America/Jamaica' | 'America/Jujuy' | 'America/Juneau' | 'America/Kentucky/Louisville' | 'America/Kentucky/Monticello' | 'America/Knox_IN' | 'America/Kralendijk' | 'America/La_Paz' | 'America/Lima' | 'America/Los_Angeles' | 'America/Louisville' | 'America/Lower_Princes' | 'America/Maceio' | 'America/Managua' | 'America/Manaus' | 'America/Marigot' | 'America/Martinique' | 'America/Matamoros' | 'America/Mazatlan' | 'America/Mendoza' | 'America/Menominee' | 'America/Merida' | 'America/Metlakatla' | 'America/Mexico_City' | 'America/Miquelon' | 'America/Moncton' | 'America/Monterrey' | 'America/Montevideo' | 'America/Montreal' | 'America/Montserrat' | 'America/Nassau' | 'America/New_York' | 'America/Nipigon' | 'America/Nome' | 'America/Noronha' | 'America/North_Dakota/Beulah' | 'America/North_Dakota/Center' | 'America/North_Dakota/New_Salem' | 'America/Nuuk' | 'America/Ojinaga' | 'America/Panama' | 'America/Pangnirtung' | 'America/Paramaribo' | 'America/Phoenix' | 'America/Port-au-Prince' | 'America/Port_of_Spain' | 'America/Porto_Acre' | 'America/Porto_Velho' | 'America/Puerto_Rico' | 'America/Punta_Arenas' | 'America/Rainy_River' | 'America/Rankin_Inlet' | 'America/Recife' | 'America/Regina' | 'America/Resolute' | 'America/Rio_Branco' | 'America/Rosario' | 'America/Santa_Isabel' | 'America/Santarem' | 'America/Santiago' | 'America/Santo_Domingo' | 'America/Sao_Paulo' | 'America/Scoresbysund' | 'America/Shiprock' | 'America/Sitka' | 'America/St_Barthelemy' | 'America/St_Johns' | 'America/St_Kitts' | 'America/St_Lucia' | 'America/St_Thomas' | 'America/St_Vincent' | 'America/Swift_Current' | 'America/Tegucigalpa' | 'America/Thule' | 'America/Thunder_Bay' | 'America/Tijuana' | 'America/Toronto' | 'America/Tortola' | 'America/Vancouver' | 'America/Virgin' | 'America/Whitehorse' | 'America/Winnipeg' | 'America/Yakutat' | 'America/Yellowknife' | 'Antarctica/Casey' | 'Antarctica/Davis' | 'Antarctica/DumontDUrville' | 'Antarctica/Macquarie' | 'Antarctica/Mawson' | 'Antarctica/McMurdo' | 'Antarctica/Palmer' | 'Antarctica/Rothera' | 'Antarctica/South_Pole' | 'Antarctica/Syowa' | 'Antarctica/Troll' | 'Antarctica/Vostok' | 'Arctic/Longyearbyen' | 'Asia/Aden' | 'Asia/Almaty' | 'Asia/Amman' | 'Asia/Anadyr' | 'Asia/Aqtau' | 'Asia/Aqtobe' | 'Asia/Ashgabat' | 'Asia/Ashkhabad' | 'Asia/Atyrau' | 'Asia/Baghdad' | 'Asia/Bahrain' | 'Asia/Baku' | 'Asia/Bangkok' | 'Asia/Barnaul' | 'Asia/Beirut' | 'Asia/Bishkek' | 'Asia/Brunei' | 'Asia/Calcutta' | 'Asia/Chita' | 'Asia/Choibalsan' | 'Asia/Chongqing' | 'Asia/Chungking' | 'Asia/Colombo' | 'Asia/Dacca' | 'Asia/Damascus' | 'Asia/Dhaka' | 'Asia/Dili' | 'Asia/Dubai' | 'Asia/Dushanbe' | 'Asia/Famagusta' | 'Asia/Gaza' | 'Asia/Harbin' | 'Asia/Hebron' | 'Asia/Ho_Chi_Minh' | 'Asia/Hong_Kong' | 'Asia/Hovd' | 'Asia/Irkutsk' | 'Asia/Istanbul' | 'Asia/Jakarta' | 'Asia/Jayapura' | 'Asia/Jerusalem' | 'Asia/Kabul' | 'Asia/Kamchatka' | 'Asia/Karachi' | 'Asia/Kashgar' | 'Asia/Kathmandu' | 'Asia/Katmandu' | 'Asia/Khandyga' | 'Asia/Kolkata' | 'Asia/Krasnoyarsk' | 'Asia/Kuala_Lumpur' | 'Asia/Kuching' | 'Asia/Kuwait' | 'Asia/Macao' | 'Asia/Macau' | 'Asia/Magadan' | 'Asia/Makassar' | 'Asia/Manila' | 'Asia/Muscat' | 'Asia/Nicosia' | 'Asia/Novokuznetsk' | 'Asia/Novosibirsk' | 'Asia/Omsk' | 'Asia/Oral' | 'Asia/Phnom_Penh' | 'Asia/Pontianak' | 'Asia/Pyongyang' | 'Asia/Qatar' | 'Asia/Qostanay' | 'Asia/Qyzylorda' | 'Asia/Rangoon' | 'Asia/Riyadh' | 'Asia/Saigon' | 'Asia/Sakhalin' | 'Asia/Samarkand' | 'Asia/Seoul' | 'Asia/Shanghai' | 'Asia/Singapore' | 'Asia/Srednekolymsk' | 'Asia/Taipei' | 'Asia/Tashkent' | 'Asia/Tbilisi' | 'Asia/Tehran' | 'Asia/Tel_Aviv' | 'Asia/Thimbu' | 'Asia/Thimphu' | 'Asia/Tokyo' | 'Asia/Tomsk' | 'Asia/Ujung_Pandang' | 'Asia/Ulaanbaatar' | 'Asia/Ulan_Bator' | 'Asia/Urumqi' | 'Asia/Ust-Nera' | 'Asia/Vientiane' | 'Asia/Vladivostok' | 'Asia/Yakutsk' | 'Asia/Yangon' | 'Asia/Yekaterinburg' | 'Asia/Yerevan' | 'Atlantic/Azores' | 'Atlantic/Bermuda' | 'Atlantic/Canary' | 'Atlantic/Cape_Verde' | 'Atlantic/Faeroe' | 'Atlantic/Faroe' | 'Atlantic/Jan_Mayen' | 'Atlantic/Madeira' | 'Atlantic/Reykjavik' | 'Atlantic/South_Georgia' | 'Atlantic/St_Helena' | 'Atlantic/Stanley' | 'Australia/ACT' | 'Australia/Adelaide' | 'Australia/Brisbane' | 'Australia/Broken_Hill' | 'Australia/Canberra' | 'Australia/Currie' | 'Australia/Darwin' | 'Australia/Eucla' | 'Australia/Hobart' | 'Australia/LHI' | 'Australia/Lindeman' | 'Australia/Lord_Howe' | 'Australia/Melbourne' | 'Australia/NSW' | 'Australia/North' | 'Australia/Perth' | 'Australia/Queensland' | 'Australia/South' | 'Australia/Sydney' | 'Australia/Tasmania' | 'Australia/Victoria' | 'Australia/West' | 'Australia/Yancowinna' | 'Brazil/Acre' | 'Brazil/DeNoronha' | 'Brazil/East' | 'Brazil/West' | 'CET' | 'CST6CDT' | 'Canada/Atlantic' | 'Canada/Central' | 'Canada/Eastern' | 'Canada/Mountain' | 'Canada/Newfoundland' | 'Canada/Pacific' | 'Canada/Saskatchewan' | 'Canada/Yukon' | 'Chile/Continental' | 'Chile/EasterIsland' | 'Cuba' | 'EET' | 'EST' | 'EST5EDT' | 'Egypt' | 'Eire' | 'Etc/GMT' | 'Etc/GMT+0' | 'Etc/GMT+1' | 'Etc/GMT+10' | 'Etc/GMT+11' | 'Etc/GMT+12' | 'Etc/GMT+2' | 'Etc/GMT+3' | 'Etc/GMT+4' | 'Etc/GMT+5' | 'Etc/GMT+6' | 'Etc/GMT+7' | 'Etc/GMT+8' | 'Etc/GMT+9' | 'Etc/GMT-0' | 'Etc/GMT-1' | 'Etc/GMT-10' | 'Etc/GMT-11' | 'Etc/GMT-12' | 'Etc/GMT-13' | 'Etc/GMT-14' | 'Etc/GMT-2' | 'Etc/GMT-3' | 'Etc/GMT-4' | 'Etc/GMT-5' | 'Etc/GMT-6' | 'Etc/GMT-7' | 'Etc/GMT-8' | 'Etc/GMT-9' | 'Etc/GMT0' | 'Etc/Greenwich' | 'Etc/UCT' | 'Etc/UTC' | 'Etc/Universal' | 'Etc/Zulu' | 'Europe/Amsterdam' | 'Europe/Andorra' | 'Europe/Astrakhan' | 'Europe/Athens' | 'Europe/Belfast' | 'Europe/Belgrade' | 'Europe/Berlin' | 'Europe/Bratislava' | 'Europe/Brussels' | 'Europe/Bucharest' | 'Europe/Budapest' | 'Europe/Busingen' | 'Europe/Chisinau' | 'Europe/Copenhagen' | 'Europe/Dublin' | 'Europe/Gibraltar' | 'Europe/Guernsey' | 'Europe/Helsinki' | 'Europe/Isle_of_Man' | 'Europe/Istanbul' | 'Europe/Jersey' | 'Europe/Kaliningrad' | 'Europe/Kiev' | 'Europe/Kirov' | 'Europe/Kyiv' | 'Europe/Lisbon' | 'Europe/Ljubljana' | 'Europe/London' | 'Europe/Luxembourg' | 'Europe/Madrid' | 'Europe/Malta' | 'Europe/Mariehamn' | 'Europe/Minsk' | 'Europe/Monaco' | 'Europe/Moscow' | 'Europe/Nicosia' | 'Europe/Oslo' | 'Europe/Paris' | 'Europe/Podgorica' | 'Europe/Prague' | 'Europe/Riga' | 'Europe/Rome' | 'Europe/Samara' | 'Europe/San_Marino' | 'Europe/Sarajevo' | 'Europe/Saratov' | 'Europe/Simferopol' | 'Europe/Skopje' | 'Europe/Sofia' | 'Europe/Stockholm' | 'Europe/Tallinn' | 'Europe/Tirane' | 'Europe/Tiraspol' | 'Europe/Ulyanovsk' | 'Europe/Uzhgorod' | 'Europe/Vaduz' | 'Europe/Vatican' | 'Europe/Vienna' | 'Europe/Vilnius' | 'Europe/Volgograd' | 'Europe/Warsaw' | 'Europe/Zagreb' | 'Europe/Zaporozhye' | 'Europe/Zurich' | 'GB' | 'GB-Eire' | 'GMT' | 'GMT+0' | 'GMT-0' | 'GMT0' | 'Greenwich' | 'HST' | 'Hongkong' | 'Iceland' | 'Indian/Antananarivo' | 'Indian/Chagos' | 'Indian/Christmas' | 'Indian/Cocos' | 'Indian/Comoro' | 'Indian/Kerguelen' | 'Indian/Mahe' | 'Indian/Maldives' | 'Indian/Mauritius' | 'Indian/Mayotte' | 'Indian/Reunion' | 'Iran' | 'Israel' | 'Jamaica' | 'Japan' | 'Kwajalein' | 'Libya' | 'MET' | 'MST' | 'MST7MDT' | 'Mexico/BajaNorte' | 'Mexico/BajaSur' | 'Mexico/General' | 'NZ' | 'NZ-CHAT' | 'Navajo' | 'PRC' | 'PST8PDT' | 'Pacific/Apia' | 'Pacific/Auckland' | 'Pacific/Bougainville' | 'Pacific/Chatham' | 'Pacific/Chuuk' | 'Pacific/Easter' | 'Pacific/Efate' | 'Pacific/Enderbury' | 'Pacific/Fakaofo' | 'Pacific/Fiji' | 'Pacific/Funafuti' | 'Pacific/Galapagos' | 'Pacific/Gambier' | 'Pacific/Guadalcanal' | 'Pacific/Guam' | 'Pacific/Honolulu' | 'Pacific/Johnston' | 'Pacific/Kanton' | 'Pacific/Kiritimati' | 'Pacific/Kosrae' | 'Pacific/Kwajalein' | 'Pacific/Majuro' | 'Pacific/Marquesas' | 'Pacific/Midway' | 'Pacific/Nauru' | 'Pacific/Niue' | 'Pacific/Norfolk' | 'Pacific/Noumea' | 'Pacific/Pago_Pago' | 'Pacific/Palau' | 'Pacific/Pitcairn' | 'Pacific/Pohnpei' | 'Pacific/Ponape' | 'Pacific/Port_Moresby' | 'Pacific/Rarotonga' | 'Pacific/Saipan' | 'Pacific/Samoa' | 'Pacific/Tahiti' | 'Pacific/Tarawa' | 'Pacific/Tongatapu' | 'Pacific/Truk' | 'Pacific/Wake' | 'Pacific/Wallis' | 'Pacific/Yap' | 'Poland' | 'Portugal' | 'ROC' | 'ROK' | 'Singapore' | 'Turkey' | 'UCT' | 'US/Alaska' | 'US/Aleutian' | 'US/Arizona' | 'US/Central' | 'US/East-Indiana' | 'US/Eastern' | 'US/Hawaii' | 'US/Indiana-Starke' | 'US/Michigan' | 'US/Mountain' | 'US/Pacific' | 'US/Samoa' | 'UTC' | 'Universal' | 'W-SU' | 'WET' | 'Zulu';
-        /**
-         * Words to be found; "in a row", or, -without.
-         */
-        q?: string;
-        /**
-         * Changed at this instant or later.
-         */
-        updated_since?: string;
-        /**
-         * Only archived ones, or only others; both without it.
-         */
-        archived?: boolean;
-        /**
-         * Deleted ones instead of the others.
-         */
-        deleted?: boolean;
-    };
-    url: '/tasks';
-};
-
-export type ListTasksErrors = {
-    /**
-     * bad_cursor, bad_request, cursor_mismatch, invalid_header, invalid_parameter, malformed_json, unknown_parameter
-     */
-    400: Failure;
-    /**
-     * token_expired, token_invalid, token_missing
-     */
-    401: Failure;
-    /**
-     * role_required
-     */
-    403: Failure;
-    /**
-     * not_found, route_not_found
-     */
-    404: Failure;
-    /**
-     * method_not_allowed
-     */
-    405: Failure;
-    /**
-     * internal_error
-     */
-    500: Failure;
-    /**
-     * database_unavailable, keys_unavailable, overloaded, read_model_lagging, shutting_down
-     */
-    503: Failure;
-};
-
-export type ListTasksError = ListTasksErrors[keyof ListTasksErrors];
-
-export type ListTasksResponses = {
-    /**
-     * Done
-     */
-    200: {
-        data: Array<TaskRow>;
-        meta: PageMeta;
-        errors: Array<unknown>;
-    };
-};
-
-export type ListTasksResponse = ListTasksResponses[keyof ListTasksResponses];
-
-export type CreateTaskData = {
-    body: CreateTaskBody;
-    headers?: {
-        /**
-         * Makes a repeat harmless: a UUID, or any 1 to 255 characters.
-         */
-        'Idempotency-Key'?: string;
-        /**
-         * The version that the client saw, in quotes; * for any.
-         */
-        'If-Match'?: string;
-    };
     path?: never;
     query?: never;
-    url: '/tasks';
+    url: '/meta/errors';
 };
 
-export type CreateTaskErrors = {
+export type ListErrorsErrors = {
     /**
-     * bad_cursor, bad_request, cursor_mismatch, invalid_header, invalid_parameter, malformed_json, unknown_parameter
+     * invalid_header, unknown_parameter
      */
     400: Failure;
-    /**
-     * token_expired, token_invalid, token_missing
-     */
-    401: Failure;
-    /**
-     * role_required
-     */
-    403: Failure;
-    /**
-     * not_found, route_not_found
-     */
-    404: Failure;
     /**
      * method_not_allowed
      */
     405: Failure;
     /**
-     * already_exists, cycle_detected, depth_exceeded, invalid_transition, merge_into_itself, name_taken, not_undoable, open_subtasks, parent_archived, parent_deleted, project_archived, project_deleted, tag_deleted, task_archived, task_deleted, too_many_tags, undo_conflict
-     */
-    409: Failure;
-    /**
-     * version_conflict
-     */
-    412: Failure;
-    /**
-     * body_too_large
-     */
-    413: Failure;
-    /**
-     * unsupported_content_coding, unsupported_media_type
-     */
-    415: Failure;
-    /**
-     * idempotency_key_reused, invalid_field, member_unknown, missing_field, unknown_command, unknown_field, unknown_reference
-     */
-    422: Failure;
-    /**
      * internal_error
      */
     500: Failure;
-    /**
-     * database_unavailable, keys_unavailable, overloaded, read_model_lagging, shutting_down
-     */
-    503: Failure;
 };
 
-export type CreateTaskError = CreateTaskErrors[keyof CreateTaskErrors];
+export type ListErrorsError = ListErrorsErrors[keyof ListErrorsErrors];
 
-export type CreateTaskResponses = {
+export type ListErrorsResponses = {
     /**
      * Done
      */
-    201: {
-        data: TaskRow;
-        meta: CommandMeta;
-        errors: Array<unknown>;
-    };
+    200: ErrorCodeEnvelope;
 };
 
-export type CreateTaskResponse = CreateTaskResponses[keyof CreateTaskResponses];
+export type ListErrorsResponse = ListErrorsResponses[keyof ListErrorsResponses];
 
-export type DeleteTaskData = {
+export type ListStateMachinesData = {
     body?: never;
-    headers?: {
-        /**
-         * Makes a repeat harmless: a UUID, or any 1 to 255 characters.
-         */
-        'Idempotency-Key'?: string;
-        /**
-         * The version that the client saw, in quotes; * for any.
-         */
-        'If-Match'?: string;
-    };
-    path: {
-        id: string;
-    };
-    query?: never;
-    url: '/tasks/{id}';
-};
-
-export type DeleteTaskErrors = {
-    /**
-     * bad_cursor, bad_request, cursor_mismatch, invalid_header, invalid_parameter, malformed_json, unknown_parameter
-     */
-    400: Failure;
-    /**
-     * token_expired, token_invalid, token_missing
-     */
-    401: Failure;
-    /**
-     * role_required
-     */
-    403: Failure;
-    /**
-     * not_found, route_not_found
-     */
-    404: Failure;
-    /**
-     * method_not_allowed
-     */
-    405: Failure;
-    /**
-     * already_exists, cycle_detected, depth_exceeded, invalid_transition, merge_into_itself, name_taken, not_undoable, open_subtasks, parent_archived, parent_deleted, project_archived, project_deleted, tag_deleted, task_archived, task_deleted, too_many_tags, undo_conflict
-     */
-    409: Failure;
-    /**
-     * version_conflict
-     */
-    412: Failure;
-    /**
-     * body_too_large
-     */
-    413: Failure;
-    /**
-     * unsupported_content_coding, unsupported_media_type
-     */
-    415: Failure;
-    /**
-     * idempotency_key_reused, invalid_field, member_unknown, missing_field, unknown_command, unknown_field, unknown_reference
-     */
-    422: Failure;
-    /**
-     * internal_error
-     */
-    500: Failure;
-    /**
-     * database_unavailable, keys_unavailable, overloaded, read_model_lagging, shutting_down
-     */
-    503: Failure;
-};
-
-export type DeleteTaskError = DeleteTaskErrors[keyof DeleteTaskErrors];
-
-export type DeleteTaskResponses = {
-    /**
-     * Done
-     */
-    200: {
-        data: TaskRow;
-        meta: CommandMeta;
-        errors: Array<unknown>;
-    };
-};
-
-export type DeleteTaskResponse = DeleteTaskResponses[keyof DeleteTaskResponses];
-
-export type GetTaskData = {
-    body?: never;
-    headers?: {
-        /**
-         * Wait until the read model shows this sequence.
-         */
-        'Metacortex-Min-Sequence'?: number;
-        /**
-         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale (RFC 7240).
-         */
-        Prefer?: string;
-        /**
-         * An ETag; 304 if the answer is still the same.
-         */
-        'If-None-Match'?: string;
-    };
-    path: {
-        id: string;
-    };
-    query?: {
-        /**
-         * As it was at this instant. Not with a version.
-         */
-        as_of?: string;
-        /**
-         * As it was at this version.
-         */
-        version?: number;
-    };
-    url: '/tasks/{id}';
-};
-
-export type GetTaskErrors = {
-    /**
-     * bad_cursor, bad_request, cursor_mismatch, invalid_header, invalid_parameter, malformed_json, unknown_parameter
-     */
-    400: Failure;
-    /**
-     * token_expired, token_invalid, token_missing
-     */
-    401: Failure;
-    /**
-     * role_required
-     */
-    403: Failure;
-    /**
-     * not_found, route_not_found
-     */
-    404: Failure;
-    /**
-     * method_not_allowed
-     */
-    405: Failure;
-    /**
-     * internal_error
-     */
-    500: Failure;
-    /**
-     * database_unavailable, keys_unavailable, overloaded, read_model_lagging, shutting_down
-     */
-    503: Failure;
-};
-
-export type GetTaskError = GetTaskErrors[keyof GetTaskErrors];
-
-export type GetTaskResponses = {
-    /**
-     * Done
-     */
-    200: {
-        data: TaskRow;
-        meta: QueryMeta;
-        errors: Array<unknown>;
-    };
-};
-
-export type GetTaskResponse = GetTaskResponses[keyof GetTaskResponses];
-
-export type EditTaskData = {
-    body?: EditTaskBody;
-    headers?: {
-        /**
-         * Makes a repeat harmless: a UUID, or any 1 to 255 characters.
-         */
-        'Idempotency-Key'?: string;
-        /**
-         * The version that the client saw, in quotes; * for any.
-         */
-        'If-Match'?: string;
-    };
-    path: {
-        id: string;
-    };
-    query?: never;
-    url: '/tasks/{id}';
-};
-
-export type EditTaskErrors = {
-    /**
-     * bad_cursor, bad_request, cursor_mismatch, invalid_header, invalid_parameter, malformed_json, unknown_parameter
-     */
-    400: Failure;
-    /**
-     * token_expired, token_invalid, token_missing
-     */
-    401: Failure;
-    /**
-     * role_required
-     */
-    403: Failure;
-    /**
-     * not_found, route_not_found
-     */
-    404: Failure;
-    /**
-     * method_not_allowed
-     */
-    405: Failure;
-    /**
-     * already_exists, cycle_detected, depth_exceeded, invalid_transition, merge_into_itself, name_taken, not_undoable, open_subtasks, parent_archived, parent_deleted, project_archived, project_deleted, tag_deleted, task_archived, task_deleted, too_many_tags, undo_conflict
-     */
-    409: Failure;
-    /**
-     * version_conflict
-     */
-    412: Failure;
-    /**
-     * body_too_large
-     */
-    413: Failure;
-    /**
-     * unsupported_content_coding, unsupported_media_type
-     */
-    415: Failure;
-    /**
-     * idempotency_key_reused, invalid_field, member_unknown, missing_field, unknown_command, unknown_field, unknown_reference
-     */
-    422: Failure;
-    /**
-     * internal_error
-     */
-    500: Failure;
-    /**
-     * database_unavailable, keys_unavailable, overloaded, read_model_lagging, shutting_down
-     */
-    503: Failure;
-};
-
-export type EditTaskError = EditTaskErrors[keyof EditTaskErrors];
-
-export type EditTaskResponses = {
-    /**
-     * Done
-     */
-    200: {
-        data: TaskRow;
-        meta: CommandMeta;
-        errors: Array<unknown>;
-    };
-};
-
-export type EditTaskResponse = EditTaskResponses[keyof EditTaskResponses];
-
-export type BlockTaskData = {
-    body: BlockTaskBody;
-    headers?: {
-        /**
-         * Makes a repeat harmless: a UUID, or any 1 to 255 characters.
-         */
-        'Idempotency-Key'?: string;
-        /**
-         * The version that the client saw, in quotes; * for any.
-         */
-        'If-Match'?: string;
-    };
-    path: {
-        id: string;
-    };
-    query?: never;
-    url: '/tasks/{id}/block';
-};
-
-export type BlockTaskErrors = {
-    /**
-     * bad_cursor, bad_request, cursor_mismatch, invalid_header, invalid_parameter, malformed_json, unknown_parameter
-     */
-    400: Failure;
-    /**
-     * token_expired, token_invalid, token_missing
-     */
-    401: Failure;
-    /**
-     * role_required
-     */
-    403: Failure;
-    /**
-     * not_found, route_not_found
-     */
-    404: Failure;
-    /**
-     * method_not_allowed
-     */
-    405: Failure;
-    /**
-     * already_exists, cycle_detected, depth_exceeded, invalid_transition, merge_into_itself, name_taken, not_undoable, open_subtasks, parent_archived, parent_deleted, project_archived, project_deleted, tag_deleted, task_archived, task_deleted, too_many_tags, undo_conflict
-     */
-    409: Failure;
-    /**
-     * version_conflict
-     */
-    412: Failure;
-    /**
-     * body_too_large
-     */
-    413: Failure;
-    /**
-     * unsupported_content_coding, unsupported_media_type
-     */
-    415: Failure;
-    /**
-     * idempotency_key_reused, invalid_field, member_unknown, missing_field, unknown_command, unknown_field, unknown_reference
-     */
-    422: Failure;
-    /**
-     * internal_error
-     */
-    500: Failure;
-    /**
-     * database_unavailable, keys_unavailable, overloaded, read_model_lagging, shutting_down
-     */
-    503: Failure;
-};
-
-export type BlockTaskError = BlockTaskErrors[keyof BlockTaskErrors];
-
-export type BlockTaskResponses = {
-    /**
-     * Done
-     */
-    200: {
-        data: TaskRow;
-        meta: CommandMeta;
-        errors: Array<unknown>;
-    };
-};
-
-export type BlockTaskResponse = BlockTaskResponses[keyof BlockTaskResponses];
-
-export type CompleteTaskData = {
-    body?: CompleteTaskBody;
-    headers?: {
-        /**
-         * Makes a repeat harmless: a UUID, or any 1 to 255 characters.
-         */
-        'Idempotency-Key'?: string;
-        /**
-         * The version that the client saw, in quotes; * for any.
-         */
-        'If-Match'?: string;
-    };
-    path: {
-        id: string;
-    };
-    query?: never;
-    url: '/tasks/{id}/complete';
-};
-
-export type CompleteTaskErrors = {
-    /**
-     * bad_cursor, bad_request, cursor_mismatch, invalid_header, invalid_parameter, malformed_json, unknown_parameter
-     */
-    400: Failure;
-    /**
-     * token_expired, token_invalid, token_missing
-     */
-    401: Failure;
-    /**
-     * role_required
-     */
-    403: Failure;
-    /**
-     * not_found, route_not_found
-     */
-    404: Failure;
-    /**
-     * method_not_allowed
-     */
-    405: Failure;
-    /**
-     * already_exists, cycle_detected, depth_exceeded, invalid_transition, merge_into_itself, name_taken, not_undoable, open_subtasks, parent_archived, parent_deleted, project_archived, project_deleted, tag_deleted, task_archived, task_deleted, too_many_tags, undo_conflict
-     */
-    409: Failure;
-    /**
-     * version_conflict
-     */
-    412: Failure;
-    /**
-     * body_too_large
-     */
-    413: Failure;
-    /**
-     * unsupported_content_coding, unsupported_media_type
-     */
-    415: Failure;
-    /**
-     * idempotency_key_reused, invalid_field, member_unknown, missing_field, unknown_command, unknown_field, unknown_reference
-     */
-    422: Failure;
-    /**
-     * internal_error
-     */
-    500: Failure;
-    /**
-     * database_unavailable, keys_unavailable, overloaded, read_model_lagging, shutting_down
-     */
-    503: Failure;
-};
-
-export type CompleteTaskError = CompleteTaskErrors[keyof CompleteTaskErrors];
-
-export type CompleteTaskResponses = {
-    /**
-     * Done
-     */
-    200: {
-        data: TaskRow;
-        meta: CommandMeta;
-        errors: Array<unknown>;
-    };
-};
-
-export type CompleteTaskResponse = CompleteTaskResponses[keyof CompleteTaskResponses];
-
-export type MoveTaskData = {
-    body?: MoveTaskBody;
-    headers?: {
-        /**
-         * Makes a repeat harmless: a UUID, or any 1 to 255 characters.
-         */
-        'Idempotency-Key'?: string;
-        /**
-         * The version that the client saw, in quotes; * for any.
-         */
-        'If-Match'?: string;
-    };
-    path: {
-        id: string;
-    };
-    query?: never;
-    url: '/tasks/{id}/move';
-};
-
-export type MoveTaskErrors = {
-    /**
-     * bad_cursor, bad_request, cursor_mismatch, invalid_header, invalid_parameter, malformed_json, unknown_parameter
-     */
-    400: Failure;
-    /**
-     * token_expired, token_invalid, token_missing
-     */
-    401: Failure;
-    /**
-     * role_required
-     */
-    403: Failure;
-    /**
-     * not_found, route_not_found
-     */
-    404: Failure;
-    /**
-     * method_not_allowed
-     */
-    405: Failure;
-    /**
-     * already_exists, cycle_detected, depth_exceeded, invalid_transition, merge_into_itself, name_taken, not_undoable, open_subtasks, parent_archived, parent_deleted, project_archived, project_deleted, tag_deleted, task_archived, task_deleted, too_many_tags, undo_conflict
-     */
-    409: Failure;
-    /**
-     * version_conflict
-     */
-    412: Failure;
-    /**
-     * body_too_large
-     */
-    413: Failure;
-    /**
-     * unsupported_content_coding, unsupported_media_type
-     */
-    415: Failure;
-    /**
-     * idempotency_key_reused, invalid_field, member_unknown, missing_field, unknown_command, unknown_field, unknown_reference
-     */
-    422: Failure;
-    /**
-     * internal_error
-     */
-    500: Failure;
-    /**
-     * database_unavailable, keys_unavailable, overloaded, read_model_lagging, shutting_down
-     */
-    503: Failure;
-};
-
-export type MoveTaskError = MoveTaskErrors[keyof MoveTaskErrors];
-
-export type MoveTaskResponses = {
-    /**
-     * Done
-     */
-    200: {
-        data: TaskRow;
-        meta: CommandMeta;
-        errors: Array<unknown>;
-    };
-};
-
-export type MoveTaskResponse = MoveTaskResponses[keyof MoveTaskResponses];
-
-export type CommentTaskData = {
-    body: CommentTaskBody;
-    headers?: {
-        /**
-         * Makes a repeat harmless: a UUID, or any 1 to 255 characters.
-         */
-        'Idempotency-Key'?: string;
-        /**
-         * The version that the client saw, in quotes; * for any.
-         */
-        'If-Match'?: string;
-    };
-    path: {
-        id: string;
-    };
-    query?: never;
-    url: '/tasks/{id}/comment';
-};
-
-export type CommentTaskErrors = {
-    /**
-     * bad_cursor, bad_request, cursor_mismatch, invalid_header, invalid_parameter, malformed_json, unknown_parameter
-     */
-    400: Failure;
-    /**
-     * token_expired, token_invalid, token_missing
-     */
-    401: Failure;
-    /**
-     * role_required
-     */
-    403: Failure;
-    /**
-     * not_found, route_not_found
-     */
-    404: Failure;
-    /**
-     * method_not_allowed
-     */
-    405: Failure;
-    /**
-     * already_exists, cycle_detected, depth_exceeded, invalid_transition, merge_into_itself, name_taken, not_undoable, open_subtasks, parent_archived, parent_deleted, project_archived, project_deleted, tag_deleted, task_archived, task_deleted, too_many_tags, undo_conflict
-     */
-    409: Failure;
-    /**
-     * version_conflict
-     */
-    412: Failure;
-    /**
-     * body_too_large
-     */
-    413: Failure;
-    /**
-     * unsupported_content_coding, unsupported_media_type
-     */
-    415: Failure;
-    /**
-     * idempotency_key_reused, invalid_field, member_unknown, missing_field, unknown_command, unknown_field, unknown_reference
-     */
-    422: Failure;
-    /**
-     * internal_error
-     */
-    500: Failure;
-    /**
-     * database_unavailable, keys_unavailable, overloaded, read_model_lagging, shutting_down
-     */
-    503: Failure;
-};
-
-export type CommentTaskError = CommentTaskErrors[keyof CommentTaskErrors];
-
-export type CommentTaskResponses = {
-    /**
-     * Done
-     */
-    200: {
-        data: TaskRow;
-        meta: CommandMeta;
-        errors: Array<unknown>;
-    };
-};
-
-export type CommentTaskResponse = CommentTaskResponses[keyof CommentTaskResponses];
-
-export type StartTaskData = {
-    body?: Nothing;
-    headers?: {
-        /**
-         * Makes a repeat harmless: a UUID, or any 1 to 255 characters.
-         */
-        'Idempotency-Key'?: string;
-        /**
-         * The version that the client saw, in quotes; * for any.
-         */
-        'If-Match'?: string;
-    };
-    path: {
-        id: string;
-    };
-    query?: never;
-    url: '/tasks/{id}/start';
-};
-
-export type StartTaskErrors = {
-    /**
-     * bad_cursor, bad_request, cursor_mismatch, invalid_header, invalid_parameter, malformed_json, unknown_parameter
-     */
-    400: Failure;
-    /**
-     * token_expired, token_invalid, token_missing
-     */
-    401: Failure;
-    /**
-     * role_required
-     */
-    403: Failure;
-    /**
-     * not_found, route_not_found
-     */
-    404: Failure;
-    /**
-     * method_not_allowed
-     */
-    405: Failure;
-    /**
-     * already_exists, cycle_detected, depth_exceeded, invalid_transition, merge_into_itself, name_taken, not_undoable, open_subtasks, parent_archived, parent_deleted, project_archived, project_deleted, tag_deleted, task_archived, task_deleted, too_many_tags, undo_conflict
-     */
-    409: Failure;
-    /**
-     * version_conflict
-     */
-    412: Failure;
-    /**
-     * body_too_large
-     */
-    413: Failure;
-    /**
-     * unsupported_content_coding, unsupported_media_type
-     */
-    415: Failure;
-    /**
-     * idempotency_key_reused, invalid_field, member_unknown, missing_field, unknown_command, unknown_field, unknown_reference
-     */
-    422: Failure;
-    /**
-     * internal_error
-     */
-    500: Failure;
-    /**
-     * database_unavailable, keys_unavailable, overloaded, read_model_lagging, shutting_down
-     */
-    503: Failure;
-};
-
-export type StartTaskError = StartTaskErrors[keyof StartTaskErrors];
-
-export type StartTaskResponses = {
-    /**
-     * Done
-     */
-    200: {
-        data: TaskRow;
-        meta: CommandMeta;
-        errors: Array<unknown>;
-    };
-};
-
-export type StartTaskResponse = StartTaskResponses[keyof StartTaskResponses];
-
-export type UnblockTaskData = {
-    body?: Nothing;
-    headers?: {
-        /**
-         * Makes a repeat harmless: a UUID, or any 1 to 255 characters.
-         */
-        'Idempotency-Key'?: string;
-        /**
-         * The version that the client saw, in quotes; * for any.
-         */
-        'If-Match'?: string;
-    };
-    path: {
-        id: string;
-    };
-    query?: never;
-    url: '/tasks/{id}/unblock';
-};
-
-export type UnblockTaskErrors = {
-    /**
-     * bad_cursor, bad_request, cursor_mismatch, invalid_header, invalid_parameter, malformed_json, unknown_parameter
-     */
-    400: Failure;
-    /**
-     * token_expired, token_invalid, token_missing
-     */
-    401: Failure;
-    /**
-     * role_required
-     */
-    403: Failure;
-    /**
-     * not_found, route_not_found
-     */
-    404: Failure;
-    /**
-     * method_not_allowed
-     */
-    405: Failure;
-    /**
-     * already_exists, cycle_detected, depth_exceeded, invalid_transition, merge_into_itself, name_taken, not_undoable, open_subtasks, parent_archived, parent_deleted, project_archived, project_deleted, tag_deleted, task_archived, task_deleted, too_many_tags, undo_conflict
-     */
-    409: Failure;
-    /**
-     * version_conflict
-     */
-    412: Failure;
-    /**
-     * body_too_large
-     */
-    413: Failure;
-    /**
-     * unsupported_content_coding, unsupported_media_type
-     */
-    415: Failure;
-    /**
-     * idempotency_key_reused, invalid_field, member_unknown, missing_field, unknown_command, unknown_field, unknown_reference
-     */
-    422: Failure;
-    /**
-     * internal_error
-     */
-    500: Failure;
-    /**
-     * database_unavailable, keys_unavailable, overloaded, read_model_lagging, shutting_down
-     */
-    503: Failure;
-};
-
-export type UnblockTaskError = UnblockTaskErrors[keyof UnblockTaskErrors];
-
-export type UnblockTaskResponses = {
-    /**
-     * Done
-     */
-    200: {
-        data: TaskRow;
-        meta: CommandMeta;
-        errors: Array<unknown>;
-    };
-};
-
-export type UnblockTaskResponse = UnblockTaskResponses[keyof UnblockTaskResponses];
-
-export type ReopenTaskData = {
-    body?: Nothing;
-    headers?: {
-        /**
-         * Makes a repeat harmless: a UUID, or any 1 to 255 characters.
-         */
-        'Idempotency-Key'?: string;
-        /**
-         * The version that the client saw, in quotes; * for any.
-         */
-        'If-Match'?: string;
-    };
-    path: {
-        id: string;
-    };
-    query?: never;
-    url: '/tasks/{id}/reopen';
-};
-
-export type ReopenTaskErrors = {
-    /**
-     * bad_cursor, bad_request, cursor_mismatch, invalid_header, invalid_parameter, malformed_json, unknown_parameter
-     */
-    400: Failure;
-    /**
-     * token_expired, token_invalid, token_missing
-     */
-    401: Failure;
-    /**
-     * role_required
-     */
-    403: Failure;
-    /**
-     * not_found, route_not_found
-     */
-    404: Failure;
-    /**
-     * method_not_allowed
-     */
-    405: Failure;
-    /**
-     * already_exists, cycle_detected, depth_exceeded, invalid_transition, merge_into_itself, name_taken, not_undoable, open_subtasks, parent_archived, parent_deleted, project_archived, project_deleted, tag_deleted, task_archived, task_deleted, too_many_tags, undo_conflict
-     */
-    409: Failure;
-    /**
-     * version_conflict
-     */
-    412: Failure;
-    /**
-     * body_too_large
-     */
-    413: Failure;
-    /**
-     * unsupported_content_coding, unsupported_media_type
-     */
-    415: Failure;
-    /**
-     * idempotency_key_reused, invalid_field, member_unknown, missing_field, unknown_command, unknown_field, unknown_reference
-     */
-    422: Failure;
-    /**
-     * internal_error
-     */
-    500: Failure;
-    /**
-     * database_unavailable, keys_unavailable, overloaded, read_model_lagging, shutting_down
-     */
-    503: Failure;
-};
-
-export type ReopenTaskError = ReopenTaskErrors[keyof ReopenTaskErrors];
-
-export type ReopenTaskResponses = {
-    /**
-     * Done
-     */
-    200: {
-        data: TaskRow;
-        meta: CommandMeta;
-        errors: Array<unknown>;
-    };
-};
-
-export type ReopenTaskResponse = ReopenTaskResponses[keyof ReopenTaskResponses];
-
-export type CancelTaskData = {
-    body?: Nothing;
-    headers?: {
-        /**
-         * Makes a repeat harmless: a UUID, or any 1 to 255 characters.
-         */
-        'Idempotency-Key'?: string;
-        /**
-         * The version that the client saw, in quotes; * for any.
-         */
-        'If-Match'?: string;
-    };
-    path: {
-        id: string;
-    };
-    query?: never;
-    url: '/tasks/{id}/cancel';
-};
-
-export type CancelTaskErrors = {
-    /**
-     * bad_cursor, bad_request, cursor_mismatch, invalid_header, invalid_parameter, malformed_json, unknown_parameter
-     */
-    400: Failure;
-    /**
-     * token_expired, token_invalid, token_missing
-     */
-    401: Failure;
-    /**
-     * role_required
-     */
-    403: Failure;
-    /**
-     * not_found, route_not_found
-     */
-    404: Failure;
-    /**
-     * method_not_allowed
-     */
-    405: Failure;
-    /**
-     * already_exists, cycle_detected, depth_exceeded, invalid_transition, merge_into_itself, name_taken, not_undoable, open_subtasks, parent_archived, parent_deleted, project_archived, project_deleted, tag_deleted, task_archived, task_deleted, too_many_tags, undo_conflict
-     */
-    409: Failure;
-    /**
-     * version_conflict
-     */
-    412: Failure;
-    /**
-     * body_too_large
-     */
-    413: Failure;
-    /**
-     * unsupported_content_coding, unsupported_media_type
-     */
-    415: Failure;
-    /**
-     * idempotency_key_reused, invalid_field, member_unknown, missing_field, unknown_command, unknown_field, unknown_reference
-     */
-    422: Failure;
-    /**
-     * internal_error
-     */
-    500: Failure;
-    /**
-     * database_unavailable, keys_unavailable, overloaded, read_model_lagging, shutting_down
-     */
-    503: Failure;
-};
-
-export type CancelTaskError = CancelTaskErrors[keyof CancelTaskErrors];
-
-export type CancelTaskResponses = {
-    /**
-     * Done
-     */
-    200: {
-        data: TaskRow;
-        meta: CommandMeta;
-        errors: Array<unknown>;
-    };
-};
-
-export type CancelTaskResponse = CancelTaskResponses[keyof CancelTaskResponses];
-
-export type ArchiveTaskData = {
-    body?: Nothing;
-    headers?: {
-        /**
-         * Makes a repeat harmless: a UUID, or any 1 to 255 characters.
-         */
-        'Idempotency-Key'?: string;
-        /**
-         * The version that the client saw, in quotes; * for any.
-         */
-        'If-Match'?: string;
-    };
-    path: {
-        id: string;
-    };
-    query?: never;
-    url: '/tasks/{id}/archive';
-};
-
-export type ArchiveTaskErrors = {
-    /**
-     * bad_cursor, bad_request, cursor_mismatch, invalid_header, invalid_parameter, malformed_json, unknown_parameter
-     */
-    400: Failure;
-    /**
-     * token_expired, token_invalid, token_missing
-     */
-    401: Failure;
-    /**
-     * role_required
-     */
-    403: Failure;
-    /**
-     * not_found, route_not_found
-     */
-    404: Failure;
-    /**
-     * method_not_allowed
-     */
-    405: Failure;
-    /**
-     * already_exists, cycle_detected, depth_exceeded, invalid_transition, merge_into_itself, name_taken, not_undoable, open_subtasks, parent_archived, parent_deleted, project_archived, project_deleted, tag_deleted, task_archived, task_deleted, too_many_tags, undo_conflict
-     */
-    409: Failure;
-    /**
-     * version_conflict
-     */
-    412: Failure;
-    /**
-     * body_too_large
-     */
-    413: Failure;
-    /**
-     * unsupported_content_coding, unsupported_media_type
-     */
-    415: Failure;
-    /**
-     * idempotency_key_reused, invalid_field, member_unknown, missing_field, unknown_command, unknown_field, unknown_reference
-     */
-    422: Failure;
-    /**
-     * internal_error
-     */
-    500: Failure;
-    /**
-     * database_unavailable, keys_unavailable, overloaded, read_model_lagging, shutting_down
-     */
-    503: Failure;
-};
-
-export type ArchiveTaskError = ArchiveTaskErrors[keyof ArchiveTaskErrors];
-
-export type ArchiveTaskResponses = {
-    /**
-     * Done
-     */
-    200: {
-        data: TaskRow;
-        meta: CommandMeta;
-        errors: Array<unknown>;
-    };
-};
-
-export type ArchiveTaskResponse = ArchiveTaskResponses[keyof ArchiveTaskResponses];
-
-export type UnarchiveTaskData = {
-    body?: Nothing;
-    headers?: {
-        /**
-         * Makes a repeat harmless: a UUID, or any 1 to 255 characters.
-         */
-        'Idempotency-Key'?: string;
-        /**
-         * The version that the client saw, in quotes; * for any.
-         */
-        'If-Match'?: string;
-    };
-    path: {
-        id: string;
-    };
-    query?: never;
-    url: '/tasks/{id}/unarchive';
-};
-
-export type UnarchiveTaskErrors = {
-    /**
-     * bad_cursor, bad_request, cursor_mismatch, invalid_header, invalid_parameter, malformed_json, unknown_parameter
-     */
-    400: Failure;
-    /**
-     * token_expired, token_invalid, token_missing
-     */
-    401: Failure;
-    /**
-     * role_required
-     */
-    403: Failure;
-    /**
-     * not_found, route_not_found
-     */
-    404: Failure;
-    /**
-     * method_not_allowed
-     */
-    405: Failure;
-    /**
-     * already_exists, cycle_detected, depth_exceeded, invalid_transition, merge_into_itself, name_taken, not_undoable, open_subtasks, parent_archived, parent_deleted, project_archived, project_deleted, tag_deleted, task_archived, task_deleted, too_many_tags, undo_conflict
-     */
-    409: Failure;
-    /**
-     * version_conflict
-     */
-    412: Failure;
-    /**
-     * body_too_large
-     */
-    413: Failure;
-    /**
-     * unsupported_content_coding, unsupported_media_type
-     */
-    415: Failure;
-    /**
-     * idempotency_key_reused, invalid_field, member_unknown, missing_field, unknown_command, unknown_field, unknown_reference
-     */
-    422: Failure;
-    /**
-     * internal_error
-     */
-    500: Failure;
-    /**
-     * database_unavailable, keys_unavailable, overloaded, read_model_lagging, shutting_down
-     */
-    503: Failure;
-};
-
-export type UnarchiveTaskError = UnarchiveTaskErrors[keyof UnarchiveTaskErrors];
-
-export type UnarchiveTaskResponses = {
-    /**
-     * Done
-     */
-    200: {
-        data: TaskRow;
-        meta: CommandMeta;
-        errors: Array<unknown>;
-    };
-};
-
-export type UnarchiveTaskResponse = UnarchiveTaskResponses[keyof UnarchiveTaskResponses];
-
-export type RestoreTaskData = {
-    body?: Nothing;
-    headers?: {
-        /**
-         * Makes a repeat harmless: a UUID, or any 1 to 255 characters.
-         */
-        'Idempotency-Key'?: string;
-        /**
-         * The version that the client saw, in quotes; * for any.
-         */
-        'If-Match'?: string;
-    };
-    path: {
-        id: string;
-    };
-    query?: never;
-    url: '/tasks/{id}/restore';
-};
-
-export type RestoreTaskErrors = {
-    /**
-     * bad_cursor, bad_request, cursor_mismatch, invalid_header, invalid_parameter, malformed_json, unknown_parameter
-     */
-    400: Failure;
-    /**
-     * token_expired, token_invalid, token_missing
-     */
-    401: Failure;
-    /**
-     * role_required
-     */
-    403: Failure;
-    /**
-     * not_found, route_not_found
-     */
-    404: Failure;
-    /**
-     * method_not_allowed
-     */
-    405: Failure;
-    /**
-     * already_exists, cycle_detected, depth_exceeded, invalid_transition, merge_into_itself, name_taken, not_undoable, open_subtasks, parent_archived, parent_deleted, project_archived, project_deleted, tag_deleted, task_archived, task_deleted, too_many_tags, undo_conflict
-     */
-    409: Failure;
-    /**
-     * version_conflict
-     */
-    412: Failure;
-    /**
-     * body_too_large
-     */
-    413: Failure;
-    /**
-     * unsupported_content_coding, unsupported_media_type
-     */
-    415: Failure;
-    /**
-     * idempotency_key_reused, invalid_field, member_unknown, missing_field, unknown_command, unknown_field, unknown_reference
-     */
-    422: Failure;
-    /**
-     * internal_error
-     */
-    500: Failure;
-    /**
-     * database_unavailable, keys_unavailable, overloaded, read_model_lagging, shutting_down
-     */
-    503: Failure;
-};
-
-export type RestoreTaskError = RestoreTaskErrors[keyof RestoreTaskErrors];
-
-export type RestoreTaskResponses = {
-    /**
-     * Done
-     */
-    200: {
-        data: TaskRow;
-        meta: CommandMeta;
-        errors: Array<unknown>;
-    };
-};
-
-export type RestoreTaskResponse = RestoreTaskResponses[keyof RestoreTaskResponses];
-
-export type GetTaskHistoryData = {
-    body?: never;
-    headers?: {
-        /**
-         * Wait until the read model shows this sequence.
-         */
-        'Metacortex-Min-Sequence'?: number;
-        /**
-         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale (RFC 7240).
-         */
-        Prefer?: string;
-        /**
-         * An ETag; 304 if the answer is still the same.
-         */
-        'If-None-Match'?: string;
-    };
-    path: {
-        id: string;
-    };
-    query?: {
-        /**
-         * Which page, counted from 1; the first without it. Not with a cursor.
-         */
-        page?: number;
-        /**
-         * Rows of a page.
-         */
-        per_page?: number;
-        /**
-         * The next_cursor of the page before; rows that come or go shift nothing.
-         */
-        cursor?: string;
-    };
-    url: '/tasks/{id}/history';
-};
-
-export type GetTaskHistoryErrors = {
-    /**
-     * bad_cursor, bad_request, cursor_mismatch, invalid_header, invalid_parameter, malformed_json, unknown_parameter
-     */
-    400: Failure;
-    /**
-     * token_expired, token_invalid, token_missing
-     */
-    401: Failure;
-    /**
-     * role_required
-     */
-    403: Failure;
-    /**
-     * not_found, route_not_found
-     */
-    404: Failure;
-    /**
-     * method_not_allowed
-     */
-    405: Failure;
-    /**
-     * internal_error
-     */
-    500: Failure;
-    /**
-     * database_unavailable, keys_unavailable, overloaded, read_model_lagging, shutting_down
-     */
-    503: Failure;
-};
-
-export type GetTaskHistoryError = GetTaskHistoryErrors[keyof GetTaskHistoryErrors];
-
-export type GetTaskHistoryResponses = {
-    /**
-     * Done
-     */
-    200: {
-        data: Array<Activity>;
-        meta: PageMeta;
-        errors: Array<unknown>;
-    };
-};
-
-export type GetTaskHistoryResponse = GetTaskHistoryResponses[keyof GetTaskHistoryResponses];
-
-export type ListProjectsData = {
-    body?: never;
-    headers?: {
-        /**
-         * Wait until the read model shows this sequence.
-         */
-        'Metacortex-Min-Sequence'?: number;
-        /**
-         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale (RFC 7240).
-         */
-        Prefer?: string;
-        /**
-         * An ETag; 304 if the answer is still the same.
-         */
-        'If-None-Match'?: string;
-    };
-    path?: never;
-    query?: {
-        /**
-         * Which page, counted from 1; the first without it. Not with a cursor.
-         */
-        page?: number;
-        /**
-         * Rows of a page.
-         */
-        per_page?: number;
-        /**
-         * The next_cursor of the page before; rows that come or go shift nothing.
-         */
-        cursor?: string;
-        /**
-         * Keys with commas between, the first above all; -key is descending.
-         */
-        sort?: string;
-        /**
-         * Words to be found; "in a row", or, -without.
-         */
-        q?: string;
-        /**
-         * Only archived ones, or only others; both without it.
-         */
-        archived?: boolean;
-        /**
-         * Deleted ones instead of the others.
-         */
-        deleted?: boolean;
-    };
-    url: '/projects';
-};
-
-export type ListProjectsErrors = {
-    /**
-     * bad_cursor, bad_request, cursor_mismatch, invalid_header, invalid_parameter, malformed_json, unknown_parameter
-     */
-    400: Failure;
-    /**
-     * token_expired, token_invalid, token_missing
-     */
-    401: Failure;
-    /**
-     * role_required
-     */
-    403: Failure;
-    /**
-     * not_found, route_not_found
-     */
-    404: Failure;
-    /**
-     * method_not_allowed
-     */
-    405: Failure;
-    /**
-     * internal_error
-     */
-    500: Failure;
-    /**
-     * database_unavailable, keys_unavailable, overloaded, read_model_lagging, shutting_down
-     */
-    503: Failure;
-};
-
-export type ListProjectsError = ListProjectsErrors[keyof ListProjectsErrors];
-
-export type ListProjectsResponses = {
-    /**
-     * Done
-     */
-    200: {
-        data: Array<ListedProject>;
-        meta: PageMeta;
-        errors: Array<unknown>;
-    };
-};
-
-export type ListProjectsResponse = ListProjectsResponses[keyof ListProjectsResponses];
-
-export type CreateProjectData = {
-    body: CreateProjectBody;
-    headers?: {
-        /**
-         * Makes a repeat harmless: a UUID, or any 1 to 255 characters.
-         */
-        'Idempotency-Key'?: string;
-        /**
-         * The version that the client saw, in quotes; * for any.
-         */
-        'If-Match'?: string;
-    };
     path?: never;
     query?: never;
-    url: '/projects';
+    url: '/meta/state-machines';
 };
 
-export type CreateProjectErrors = {
+export type ListStateMachinesErrors = {
     /**
-     * bad_cursor, bad_request, cursor_mismatch, invalid_header, invalid_parameter, malformed_json, unknown_parameter
+     * invalid_header, unknown_parameter
      */
     400: Failure;
-    /**
-     * token_expired, token_invalid, token_missing
-     */
-    401: Failure;
-    /**
-     * role_required
-     */
-    403: Failure;
-    /**
-     * not_found, route_not_found
-     */
-    404: Failure;
-    /**
-     * method_not_allowed
-     */
-    405: Failure;
-    /**
-     * already_exists, cycle_detected, depth_exceeded, invalid_transition, merge_into_itself, name_taken, not_undoable, open_subtasks, parent_archived, parent_deleted, project_archived, project_deleted, tag_deleted, task_archived, task_deleted, too_many_tags, undo_conflict
-     */
-    409: Failure;
-    /**
-     * version_conflict
-     */
-    412: Failure;
-    /**
-     * body_too_large
-     */
-    413: Failure;
-    /**
-     * unsupported_content_coding, unsupported_media_type
-     */
-    415: Failure;
-    /**
-     * idempotency_key_reused, invalid_field, member_unknown, missing_field, unknown_command, unknown_field, unknown_reference
-     */
-    422: Failure;
-    /**
-     * internal_error
-     */
-    500: Failure;
-    /**
-     * database_unavailable, keys_unavailable, overloaded, read_model_lagging, shutting_down
-     */
-    503: Failure;
-};
-
-export type CreateProjectError = CreateProjectErrors[keyof CreateProjectErrors];
-
-export type CreateProjectResponses = {
-    /**
-     * Done
-     */
-    201: {
-        data: ProjectRow;
-        meta: CommandMeta;
-        errors: Array<unknown>;
-    };
-};
-
-export type CreateProjectResponse = CreateProjectResponses[keyof CreateProjectResponses];
-
-export type DeleteProjectData = {
-    body?: never;
-    headers?: {
-        /**
-         * Makes a repeat harmless: a UUID, or any 1 to 255 characters.
-         */
-        'Idempotency-Key'?: string;
-        /**
-         * The version that the client saw, in quotes; * for any.
-         */
-        'If-Match'?: string;
-    };
-    path: {
-        id: string;
-    };
-    query?: never;
-    url: '/projects/{id}';
-};
-
-export type DeleteProjectErrors = {
-    /**
-     * bad_cursor, bad_request, cursor_mismatch, invalid_header, invalid_parameter, malformed_json, unknown_parameter
-     */
-    400: Failure;
-    /**
-     * token_expired, token_invalid, token_missing
-     */
-    401: Failure;
-    /**
-     * role_required
-     */
-    403: Failure;
-    /**
-     * not_found, route_not_found
-     */
-    404: Failure;
-    /**
-     * method_not_allowed
-     */
-    405: Failure;
-    /**
-     * already_exists, cycle_detected, depth_exceeded, invalid_transition, merge_into_itself, name_taken, not_undoable, open_subtasks, parent_archived, parent_deleted, project_archived, project_deleted, tag_deleted, task_archived, task_deleted, too_many_tags, undo_conflict
-     */
-    409: Failure;
-    /**
-     * version_conflict
-     */
-    412: Failure;
-    /**
-     * body_too_large
-     */
-    413: Failure;
-    /**
-     * unsupported_content_coding, unsupported_media_type
-     */
-    415: Failure;
-    /**
-     * idempotency_key_reused, invalid_field, member_unknown, missing_field, unknown_command, unknown_field, unknown_reference
-     */
-    422: Failure;
-    /**
-     * internal_error
-     */
-    500: Failure;
-    /**
-     * database_unavailable, keys_unavailable, overloaded, read_model_lagging, shutting_down
-     */
-    503: Failure;
-};
-
-export type DeleteProjectError = DeleteProjectErrors[keyof DeleteProjectErrors];
-
-export type DeleteProjectResponses = {
-    /**
-     * Done
-     */
-    200: {
-        data: ProjectRow;
-        meta: CommandMeta;
-        errors: Array<unknown>;
-    };
-};
-
-export type DeleteProjectResponse = DeleteProjectResponses[keyof DeleteProjectResponses];
-
-export type GetProjectData = {
-    body?: never;
-    headers?: {
-        /**
-         * Wait until the read model shows this sequence.
-         */
-        'Metacortex-Min-Sequence'?: number;
-        /**
-         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale (RFC 7240).
-         */
-        Prefer?: string;
-        /**
-         * An ETag; 304 if the answer is still the same.
-         */
-        'If-None-Match'?: string;
-    };
-    path: {
-        id: string;
-    };
-    query?: {
-        /**
-         * As it was at this instant. Not with a version.
-         */
-        as_of?: string;
-        /**
-         * As it was at this version.
-         */
-        version?: number;
-    };
-    url: '/projects/{id}';
-};
-
-export type GetProjectErrors = {
-    /**
-     * bad_cursor, bad_request, cursor_mismatch, invalid_header, invalid_parameter, malformed_json, unknown_parameter
-     */
-    400: Failure;
-    /**
-     * token_expired, token_invalid, token_missing
-     */
-    401: Failure;
-    /**
-     * role_required
-     */
-    403: Failure;
-    /**
-     * not_found, route_not_found
-     */
-    404: Failure;
     /**
      * method_not_allowed
      */
@@ -3134,1107 +2981,18 @@ export type GetProjectErrors = {
      * internal_error
      */
     500: Failure;
-    /**
-     * database_unavailable, keys_unavailable, overloaded, read_model_lagging, shutting_down
-     */
-    503: Failure;
 };
 
-export type GetProjectError = GetProjectErrors[keyof GetProjectErrors];
+export type ListStateMachinesError = ListStateMachinesErrors[keyof ListStateMachinesErrors];
 
-export type GetProjectResponses = {
+export type ListStateMachinesResponses = {
     /**
      * Done
      */
-    200: {
-        data: ProjectRow;
-        meta: QueryMeta;
-        errors: Array<unknown>;
-    };
+    200: StateMachinesEnvelope;
 };
 
-export type GetProjectResponse = GetProjectResponses[keyof GetProjectResponses];
-
-export type EditProjectData = {
-    body?: EditProjectBody;
-    headers?: {
-        /**
-         * Makes a repeat harmless: a UUID, or any 1 to 255 characters.
-         */
-        'Idempotency-Key'?: string;
-        /**
-         * The version that the client saw, in quotes; * for any.
-         */
-        'If-Match'?: string;
-    };
-    path: {
-        id: string;
-    };
-    query?: never;
-    url: '/projects/{id}';
-};
-
-export type EditProjectErrors = {
-    /**
-     * bad_cursor, bad_request, cursor_mismatch, invalid_header, invalid_parameter, malformed_json, unknown_parameter
-     */
-    400: Failure;
-    /**
-     * token_expired, token_invalid, token_missing
-     */
-    401: Failure;
-    /**
-     * role_required
-     */
-    403: Failure;
-    /**
-     * not_found, route_not_found
-     */
-    404: Failure;
-    /**
-     * method_not_allowed
-     */
-    405: Failure;
-    /**
-     * already_exists, cycle_detected, depth_exceeded, invalid_transition, merge_into_itself, name_taken, not_undoable, open_subtasks, parent_archived, parent_deleted, project_archived, project_deleted, tag_deleted, task_archived, task_deleted, too_many_tags, undo_conflict
-     */
-    409: Failure;
-    /**
-     * version_conflict
-     */
-    412: Failure;
-    /**
-     * body_too_large
-     */
-    413: Failure;
-    /**
-     * unsupported_content_coding, unsupported_media_type
-     */
-    415: Failure;
-    /**
-     * idempotency_key_reused, invalid_field, member_unknown, missing_field, unknown_command, unknown_field, unknown_reference
-     */
-    422: Failure;
-    /**
-     * internal_error
-     */
-    500: Failure;
-    /**
-     * database_unavailable, keys_unavailable, overloaded, read_model_lagging, shutting_down
-     */
-    503: Failure;
-};
-
-export type EditProjectError = EditProjectErrors[keyof EditProjectErrors];
-
-export type EditProjectResponses = {
-    /**
-     * Done
-     */
-    200: {
-        data: ProjectRow;
-        meta: CommandMeta;
-        errors: Array<unknown>;
-    };
-};
-
-export type EditProjectResponse = EditProjectResponses[keyof EditProjectResponses];
-
-export type ArchiveProjectData = {
-    body?: Nothing;
-    headers?: {
-        /**
-         * Makes a repeat harmless: a UUID, or any 1 to 255 characters.
-         */
-        'Idempotency-Key'?: string;
-        /**
-         * The version that the client saw, in quotes; * for any.
-         */
-        'If-Match'?: string;
-    };
-    path: {
-        id: string;
-    };
-    query?: never;
-    url: '/projects/{id}/archive';
-};
-
-export type ArchiveProjectErrors = {
-    /**
-     * bad_cursor, bad_request, cursor_mismatch, invalid_header, invalid_parameter, malformed_json, unknown_parameter
-     */
-    400: Failure;
-    /**
-     * token_expired, token_invalid, token_missing
-     */
-    401: Failure;
-    /**
-     * role_required
-     */
-    403: Failure;
-    /**
-     * not_found, route_not_found
-     */
-    404: Failure;
-    /**
-     * method_not_allowed
-     */
-    405: Failure;
-    /**
-     * already_exists, cycle_detected, depth_exceeded, invalid_transition, merge_into_itself, name_taken, not_undoable, open_subtasks, parent_archived, parent_deleted, project_archived, project_deleted, tag_deleted, task_archived, task_deleted, too_many_tags, undo_conflict
-     */
-    409: Failure;
-    /**
-     * version_conflict
-     */
-    412: Failure;
-    /**
-     * body_too_large
-     */
-    413: Failure;
-    /**
-     * unsupported_content_coding, unsupported_media_type
-     */
-    415: Failure;
-    /**
-     * idempotency_key_reused, invalid_field, member_unknown, missing_field, unknown_command, unknown_field, unknown_reference
-     */
-    422: Failure;
-    /**
-     * internal_error
-     */
-    500: Failure;
-    /**
-     * database_unavailable, keys_unavailable, overloaded, read_model_lagging, shutting_down
-     */
-    503: Failure;
-};
-
-export type ArchiveProjectError = ArchiveProjectErrors[keyof ArchiveProjectErrors];
-
-export type ArchiveProjectResponses = {
-    /**
-     * Done
-     */
-    200: {
-        data: ProjectRow;
-        meta: CommandMeta;
-        errors: Array<unknown>;
-    };
-};
-
-export type ArchiveProjectResponse = ArchiveProjectResponses[keyof ArchiveProjectResponses];
-
-export type UnarchiveProjectData = {
-    body?: Nothing;
-    headers?: {
-        /**
-         * Makes a repeat harmless: a UUID, or any 1 to 255 characters.
-         */
-        'Idempotency-Key'?: string;
-        /**
-         * The version that the client saw, in quotes; * for any.
-         */
-        'If-Match'?: string;
-    };
-    path: {
-        id: string;
-    };
-    query?: never;
-    url: '/projects/{id}/unarchive';
-};
-
-export type UnarchiveProjectErrors = {
-    /**
-     * bad_cursor, bad_request, cursor_mismatch, invalid_header, invalid_parameter, malformed_json, unknown_parameter
-     */
-    400: Failure;
-    /**
-     * token_expired, token_invalid, token_missing
-     */
-    401: Failure;
-    /**
-     * role_required
-     */
-    403: Failure;
-    /**
-     * not_found, route_not_found
-     */
-    404: Failure;
-    /**
-     * method_not_allowed
-     */
-    405: Failure;
-    /**
-     * already_exists, cycle_detected, depth_exceeded, invalid_transition, merge_into_itself, name_taken, not_undoable, open_subtasks, parent_archived, parent_deleted, project_archived, project_deleted, tag_deleted, task_archived, task_deleted, too_many_tags, undo_conflict
-     */
-    409: Failure;
-    /**
-     * version_conflict
-     */
-    412: Failure;
-    /**
-     * body_too_large
-     */
-    413: Failure;
-    /**
-     * unsupported_content_coding, unsupported_media_type
-     */
-    415: Failure;
-    /**
-     * idempotency_key_reused, invalid_field, member_unknown, missing_field, unknown_command, unknown_field, unknown_reference
-     */
-    422: Failure;
-    /**
-     * internal_error
-     */
-    500: Failure;
-    /**
-     * database_unavailable, keys_unavailable, overloaded, read_model_lagging, shutting_down
-     */
-    503: Failure;
-};
-
-export type UnarchiveProjectError = UnarchiveProjectErrors[keyof UnarchiveProjectErrors];
-
-export type UnarchiveProjectResponses = {
-    /**
-     * Done
-     */
-    200: {
-        data: ProjectRow;
-        meta: CommandMeta;
-        errors: Array<unknown>;
-    };
-};
-
-export type UnarchiveProjectResponse = UnarchiveProjectResponses[keyof UnarchiveProjectResponses];
-
-export type RestoreProjectData = {
-    body?: Nothing;
-    headers?: {
-        /**
-         * Makes a repeat harmless: a UUID, or any 1 to 255 characters.
-         */
-        'Idempotency-Key'?: string;
-        /**
-         * The version that the client saw, in quotes; * for any.
-         */
-        'If-Match'?: string;
-    };
-    path: {
-        id: string;
-    };
-    query?: never;
-    url: '/projects/{id}/restore';
-};
-
-export type RestoreProjectErrors = {
-    /**
-     * bad_cursor, bad_request, cursor_mismatch, invalid_header, invalid_parameter, malformed_json, unknown_parameter
-     */
-    400: Failure;
-    /**
-     * token_expired, token_invalid, token_missing
-     */
-    401: Failure;
-    /**
-     * role_required
-     */
-    403: Failure;
-    /**
-     * not_found, route_not_found
-     */
-    404: Failure;
-    /**
-     * method_not_allowed
-     */
-    405: Failure;
-    /**
-     * already_exists, cycle_detected, depth_exceeded, invalid_transition, merge_into_itself, name_taken, not_undoable, open_subtasks, parent_archived, parent_deleted, project_archived, project_deleted, tag_deleted, task_archived, task_deleted, too_many_tags, undo_conflict
-     */
-    409: Failure;
-    /**
-     * version_conflict
-     */
-    412: Failure;
-    /**
-     * body_too_large
-     */
-    413: Failure;
-    /**
-     * unsupported_content_coding, unsupported_media_type
-     */
-    415: Failure;
-    /**
-     * idempotency_key_reused, invalid_field, member_unknown, missing_field, unknown_command, unknown_field, unknown_reference
-     */
-    422: Failure;
-    /**
-     * internal_error
-     */
-    500: Failure;
-    /**
-     * database_unavailable, keys_unavailable, overloaded, read_model_lagging, shutting_down
-     */
-    503: Failure;
-};
-
-export type RestoreProjectError = RestoreProjectErrors[keyof RestoreProjectErrors];
-
-export type RestoreProjectResponses = {
-    /**
-     * Done
-     */
-    200: {
-        data: ProjectRow;
-        meta: CommandMeta;
-        errors: Array<unknown>;
-    };
-};
-
-export type RestoreProjectResponse = RestoreProjectResponses[keyof RestoreProjectResponses];
-
-export type GetProjectHistoryData = {
-    body?: never;
-    headers?: {
-        /**
-         * Wait until the read model shows this sequence.
-         */
-        'Metacortex-Min-Sequence'?: number;
-        /**
-         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale (RFC 7240).
-         */
-        Prefer?: string;
-        /**
-         * An ETag; 304 if the answer is still the same.
-         */
-        'If-None-Match'?: string;
-    };
-    path: {
-        id: string;
-    };
-    query?: {
-        /**
-         * Which page, counted from 1; the first without it. Not with a cursor.
-         */
-        page?: number;
-        /**
-         * Rows of a page.
-         */
-        per_page?: number;
-        /**
-         * The next_cursor of the page before; rows that come or go shift nothing.
-         */
-        cursor?: string;
-    };
-    url: '/projects/{id}/history';
-};
-
-export type GetProjectHistoryErrors = {
-    /**
-     * bad_cursor, bad_request, cursor_mismatch, invalid_header, invalid_parameter, malformed_json, unknown_parameter
-     */
-    400: Failure;
-    /**
-     * token_expired, token_invalid, token_missing
-     */
-    401: Failure;
-    /**
-     * role_required
-     */
-    403: Failure;
-    /**
-     * not_found, route_not_found
-     */
-    404: Failure;
-    /**
-     * method_not_allowed
-     */
-    405: Failure;
-    /**
-     * internal_error
-     */
-    500: Failure;
-    /**
-     * database_unavailable, keys_unavailable, overloaded, read_model_lagging, shutting_down
-     */
-    503: Failure;
-};
-
-export type GetProjectHistoryError = GetProjectHistoryErrors[keyof GetProjectHistoryErrors];
-
-export type GetProjectHistoryResponses = {
-    /**
-     * Done
-     */
-    200: {
-        data: Array<Activity>;
-        meta: PageMeta;
-        errors: Array<unknown>;
-    };
-};
-
-export type GetProjectHistoryResponse = GetProjectHistoryResponses[keyof GetProjectHistoryResponses];
-
-export type ListTagsData = {
-    body?: never;
-    headers?: {
-        /**
-         * Wait until the read model shows this sequence.
-         */
-        'Metacortex-Min-Sequence'?: number;
-        /**
-         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale (RFC 7240).
-         */
-        Prefer?: string;
-        /**
-         * An ETag; 304 if the answer is still the same.
-         */
-        'If-None-Match'?: string;
-    };
-    path?: never;
-    query?: {
-        /**
-         * Which page, counted from 1; the first without it. Not with a cursor.
-         */
-        page?: number;
-        /**
-         * Rows of a page.
-         */
-        per_page?: number;
-        /**
-         * The next_cursor of the page before; rows that come or go shift nothing.
-         */
-        cursor?: string;
-        /**
-         * Keys with commas between, the first above all; -key is descending.
-         */
-        sort?: string;
-        /**
-         * Words to be found; "in a row", or, -without.
-         */
-        q?: string;
-        /**
-         * Deleted ones instead of the others.
-         */
-        deleted?: boolean;
-    };
-    url: '/tags';
-};
-
-export type ListTagsErrors = {
-    /**
-     * bad_cursor, bad_request, cursor_mismatch, invalid_header, invalid_parameter, malformed_json, unknown_parameter
-     */
-    400: Failure;
-    /**
-     * token_expired, token_invalid, token_missing
-     */
-    401: Failure;
-    /**
-     * role_required
-     */
-    403: Failure;
-    /**
-     * not_found, route_not_found
-     */
-    404: Failure;
-    /**
-     * method_not_allowed
-     */
-    405: Failure;
-    /**
-     * internal_error
-     */
-    500: Failure;
-    /**
-     * database_unavailable, keys_unavailable, overloaded, read_model_lagging, shutting_down
-     */
-    503: Failure;
-};
-
-export type ListTagsError = ListTagsErrors[keyof ListTagsErrors];
-
-export type ListTagsResponses = {
-    /**
-     * Done
-     */
-    200: {
-        data: Array<TagRow>;
-        meta: PageMeta;
-        errors: Array<unknown>;
-    };
-};
-
-export type ListTagsResponse = ListTagsResponses[keyof ListTagsResponses];
-
-export type CreateTagData = {
-    body: CreateTagBody;
-    headers?: {
-        /**
-         * Makes a repeat harmless: a UUID, or any 1 to 255 characters.
-         */
-        'Idempotency-Key'?: string;
-        /**
-         * The version that the client saw, in quotes; * for any.
-         */
-        'If-Match'?: string;
-    };
-    path?: never;
-    query?: never;
-    url: '/tags';
-};
-
-export type CreateTagErrors = {
-    /**
-     * bad_cursor, bad_request, cursor_mismatch, invalid_header, invalid_parameter, malformed_json, unknown_parameter
-     */
-    400: Failure;
-    /**
-     * token_expired, token_invalid, token_missing
-     */
-    401: Failure;
-    /**
-     * role_required
-     */
-    403: Failure;
-    /**
-     * not_found, route_not_found
-     */
-    404: Failure;
-    /**
-     * method_not_allowed
-     */
-    405: Failure;
-    /**
-     * already_exists, cycle_detected, depth_exceeded, invalid_transition, merge_into_itself, name_taken, not_undoable, open_subtasks, parent_archived, parent_deleted, project_archived, project_deleted, tag_deleted, task_archived, task_deleted, too_many_tags, undo_conflict
-     */
-    409: Failure;
-    /**
-     * version_conflict
-     */
-    412: Failure;
-    /**
-     * body_too_large
-     */
-    413: Failure;
-    /**
-     * unsupported_content_coding, unsupported_media_type
-     */
-    415: Failure;
-    /**
-     * idempotency_key_reused, invalid_field, member_unknown, missing_field, unknown_command, unknown_field, unknown_reference
-     */
-    422: Failure;
-    /**
-     * internal_error
-     */
-    500: Failure;
-    /**
-     * database_unavailable, keys_unavailable, overloaded, read_model_lagging, shutting_down
-     */
-    503: Failure;
-};
-
-export type CreateTagError = CreateTagErrors[keyof CreateTagErrors];
-
-export type CreateTagResponses = {
-    /**
-     * Done
-     */
-    201: {
-        data: TagRow;
-        meta: CommandMeta;
-        errors: Array<unknown>;
-    };
-};
-
-export type CreateTagResponse = CreateTagResponses[keyof CreateTagResponses];
-
-export type DeleteTagData = {
-    body?: never;
-    headers?: {
-        /**
-         * Makes a repeat harmless: a UUID, or any 1 to 255 characters.
-         */
-        'Idempotency-Key'?: string;
-        /**
-         * The version that the client saw, in quotes; * for any.
-         */
-        'If-Match'?: string;
-    };
-    path: {
-        id: string;
-    };
-    query?: never;
-    url: '/tags/{id}';
-};
-
-export type DeleteTagErrors = {
-    /**
-     * bad_cursor, bad_request, cursor_mismatch, invalid_header, invalid_parameter, malformed_json, unknown_parameter
-     */
-    400: Failure;
-    /**
-     * token_expired, token_invalid, token_missing
-     */
-    401: Failure;
-    /**
-     * role_required
-     */
-    403: Failure;
-    /**
-     * not_found, route_not_found
-     */
-    404: Failure;
-    /**
-     * method_not_allowed
-     */
-    405: Failure;
-    /**
-     * already_exists, cycle_detected, depth_exceeded, invalid_transition, merge_into_itself, name_taken, not_undoable, open_subtasks, parent_archived, parent_deleted, project_archived, project_deleted, tag_deleted, task_archived, task_deleted, too_many_tags, undo_conflict
-     */
-    409: Failure;
-    /**
-     * version_conflict
-     */
-    412: Failure;
-    /**
-     * body_too_large
-     */
-    413: Failure;
-    /**
-     * unsupported_content_coding, unsupported_media_type
-     */
-    415: Failure;
-    /**
-     * idempotency_key_reused, invalid_field, member_unknown, missing_field, unknown_command, unknown_field, unknown_reference
-     */
-    422: Failure;
-    /**
-     * internal_error
-     */
-    500: Failure;
-    /**
-     * database_unavailable, keys_unavailable, overloaded, read_model_lagging, shutting_down
-     */
-    503: Failure;
-};
-
-export type DeleteTagError = DeleteTagErrors[keyof DeleteTagErrors];
-
-export type DeleteTagResponses = {
-    /**
-     * Done
-     */
-    200: {
-        data: TagRow;
-        meta: CommandMeta;
-        errors: Array<unknown>;
-    };
-};
-
-export type DeleteTagResponse = DeleteTagResponses[keyof DeleteTagResponses];
-
-export type GetTagData = {
-    body?: never;
-    headers?: {
-        /**
-         * Wait until the read model shows this sequence.
-         */
-        'Metacortex-Min-Sequence'?: number;
-        /**
-         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale (RFC 7240).
-         */
-        Prefer?: string;
-        /**
-         * An ETag; 304 if the answer is still the same.
-         */
-        'If-None-Match'?: string;
-    };
-    path: {
-        id: string;
-    };
-    query?: {
-        /**
-         * As it was at this instant. Not with a version.
-         */
-        as_of?: string;
-        /**
-         * As it was at this version.
-         */
-        version?: number;
-    };
-    url: '/tags/{id}';
-};
-
-export type GetTagErrors = {
-    /**
-     * bad_cursor, bad_request, cursor_mismatch, invalid_header, invalid_parameter, malformed_json, unknown_parameter
-     */
-    400: Failure;
-    /**
-     * token_expired, token_invalid, token_missing
-     */
-    401: Failure;
-    /**
-     * role_required
-     */
-    403: Failure;
-    /**
-     * not_found, route_not_found
-     */
-    404: Failure;
-    /**
-     * method_not_allowed
-     */
-    405: Failure;
-    /**
-     * internal_error
-     */
-    500: Failure;
-    /**
-     * database_unavailable, keys_unavailable, overloaded, read_model_lagging, shutting_down
-     */
-    503: Failure;
-};
-
-export type GetTagError = GetTagErrors[keyof GetTagErrors];
-
-export type GetTagResponses = {
-    /**
-     * Done
-     */
-    200: {
-        data: TagRow;
-        meta: QueryMeta;
-        errors: Array<unknown>;
-    };
-};
-
-export type GetTagResponse = GetTagResponses[keyof GetTagResponses];
-
-export type EditTagData = {
-    body?: EditTagBody;
-    headers?: {
-        /**
-         * Makes a repeat harmless: a UUID, or any 1 to 255 characters.
-         */
-        'Idempotency-Key'?: string;
-        /**
-         * The version that the client saw, in quotes; * for any.
-         */
-        'If-Match'?: string;
-    };
-    path: {
-        id: string;
-    };
-    query?: never;
-    url: '/tags/{id}';
-};
-
-export type EditTagErrors = {
-    /**
-     * bad_cursor, bad_request, cursor_mismatch, invalid_header, invalid_parameter, malformed_json, unknown_parameter
-     */
-    400: Failure;
-    /**
-     * token_expired, token_invalid, token_missing
-     */
-    401: Failure;
-    /**
-     * role_required
-     */
-    403: Failure;
-    /**
-     * not_found, route_not_found
-     */
-    404: Failure;
-    /**
-     * method_not_allowed
-     */
-    405: Failure;
-    /**
-     * already_exists, cycle_detected, depth_exceeded, invalid_transition, merge_into_itself, name_taken, not_undoable, open_subtasks, parent_archived, parent_deleted, project_archived, project_deleted, tag_deleted, task_archived, task_deleted, too_many_tags, undo_conflict
-     */
-    409: Failure;
-    /**
-     * version_conflict
-     */
-    412: Failure;
-    /**
-     * body_too_large
-     */
-    413: Failure;
-    /**
-     * unsupported_content_coding, unsupported_media_type
-     */
-    415: Failure;
-    /**
-     * idempotency_key_reused, invalid_field, member_unknown, missing_field, unknown_command, unknown_field, unknown_reference
-     */
-    422: Failure;
-    /**
-     * internal_error
-     */
-    500: Failure;
-    /**
-     * database_unavailable, keys_unavailable, overloaded, read_model_lagging, shutting_down
-     */
-    503: Failure;
-};
-
-export type EditTagError = EditTagErrors[keyof EditTagErrors];
-
-export type EditTagResponses = {
-    /**
-     * Done
-     */
-    200: {
-        data: TagRow;
-        meta: CommandMeta;
-        errors: Array<unknown>;
-    };
-};
-
-export type EditTagResponse = EditTagResponses[keyof EditTagResponses];
-
-export type MergeTagData = {
-    body: MergeTagBody;
-    headers?: {
-        /**
-         * Makes a repeat harmless: a UUID, or any 1 to 255 characters.
-         */
-        'Idempotency-Key'?: string;
-        /**
-         * The version that the client saw, in quotes; * for any.
-         */
-        'If-Match'?: string;
-    };
-    path: {
-        id: string;
-    };
-    query?: never;
-    url: '/tags/{id}/merge';
-};
-
-export type MergeTagErrors = {
-    /**
-     * bad_cursor, bad_request, cursor_mismatch, invalid_header, invalid_parameter, malformed_json, unknown_parameter
-     */
-    400: Failure;
-    /**
-     * token_expired, token_invalid, token_missing
-     */
-    401: Failure;
-    /**
-     * role_required
-     */
-    403: Failure;
-    /**
-     * not_found, route_not_found
-     */
-    404: Failure;
-    /**
-     * method_not_allowed
-     */
-    405: Failure;
-    /**
-     * already_exists, cycle_detected, depth_exceeded, invalid_transition, merge_into_itself, name_taken, not_undoable, open_subtasks, parent_archived, parent_deleted, project_archived, project_deleted, tag_deleted, task_archived, task_deleted, too_many_tags, undo_conflict
-     */
-    409: Failure;
-    /**
-     * version_conflict
-     */
-    412: Failure;
-    /**
-     * body_too_large
-     */
-    413: Failure;
-    /**
-     * unsupported_content_coding, unsupported_media_type
-     */
-    415: Failure;
-    /**
-     * idempotency_key_reused, invalid_field, member_unknown, missing_field, unknown_command, unknown_field, unknown_reference
-     */
-    422: Failure;
-    /**
-     * internal_error
-     */
-    500: Failure;
-    /**
-     * database_unavailable, keys_unavailable, overloaded, read_model_lagging, shutting_down
-     */
-    503: Failure;
-};
-
-export type MergeTagError = MergeTagErrors[keyof MergeTagErrors];
-
-export type MergeTagResponses = {
-    /**
-     * Done
-     */
-    200: {
-        data: TagRow;
-        meta: CommandMeta;
-        errors: Array<unknown>;
-    };
-};
-
-export type MergeTagResponse = MergeTagResponses[keyof MergeTagResponses];
-
-export type GetTagHistoryData = {
-    body?: never;
-    headers?: {
-        /**
-         * Wait until the read model shows this sequence.
-         */
-        'Metacortex-Min-Sequence'?: number;
-        /**
-         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale (RFC 7240).
-         */
-        Prefer?: string;
-        /**
-         * An ETag; 304 if the answer is still the same.
-         */
-        'If-None-Match'?: string;
-    };
-    path: {
-        id: string;
-    };
-    query?: {
-        /**
-         * Which page, counted from 1; the first without it. Not with a cursor.
-         */
-        page?: number;
-        /**
-         * Rows of a page.
-         */
-        per_page?: number;
-        /**
-         * The next_cursor of the page before; rows that come or go shift nothing.
-         */
-        cursor?: string;
-    };
-    url: '/tags/{id}/history';
-};
-
-export type GetTagHistoryErrors = {
-    /**
-     * bad_cursor, bad_request, cursor_mismatch, invalid_header, invalid_parameter, malformed_json, unknown_parameter
-     */
-    400: Failure;
-    /**
-     * token_expired, token_invalid, token_missing
-     */
-    401: Failure;
-    /**
-     * role_required
-     */
-    403: Failure;
-    /**
-     * not_found, route_not_found
-     */
-    404: Failure;
-    /**
-     * method_not_allowed
-     */
-    405: Failure;
-    /**
-     * internal_error
-     */
-    500: Failure;
-    /**
-     * database_unavailable, keys_unavailable, overloaded, read_model_lagging, shutting_down
-     */
-    503: Failure;
-};
-
-export type GetTagHistoryError = GetTagHistoryErrors[keyof GetTagHistoryErrors];
-
-export type GetTagHistoryResponses = {
-    /**
-     * Done
-     */
-    200: {
-        data: Array<Activity>;
-        meta: PageMeta;
-        errors: Array<unknown>;
-    };
-};
-
-export type GetTagHistoryResponse = GetTagHistoryResponses[keyof GetTagHistoryResponses];
-
-export type GetCommandData = {
-    body?: never;
-    headers?: {
-        /**
-         * Wait until the read model shows this sequence.
-         */
-        'Metacortex-Min-Sequence'?: number;
-        /**
-         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale (RFC 7240).
-         */
-        Prefer?: string;
-        /**
-         * An ETag; 304 if the answer is still the same.
-         */
-        'If-None-Match'?: string;
-    };
-    path: {
-        id: string;
-    };
-    query?: never;
-    url: '/commands/{id}';
-};
-
-export type GetCommandErrors = {
-    /**
-     * bad_cursor, bad_request, cursor_mismatch, invalid_header, invalid_parameter, malformed_json, unknown_parameter
-     */
-    400: Failure;
-    /**
-     * token_expired, token_invalid, token_missing
-     */
-    401: Failure;
-    /**
-     * role_required
-     */
-    403: Failure;
-    /**
-     * not_found, route_not_found
-     */
-    404: Failure;
-    /**
-     * method_not_allowed
-     */
-    405: Failure;
-    /**
-     * internal_error
-     */
-    500: Failure;
-    /**
-     * database_unavailable, keys_unavailable, overloaded, read_model_lagging, shutting_down
-     */
-    503: Failure;
-};
-
-export type GetCommandError = GetCommandErrors[keyof GetCommandErrors];
-
-export type GetCommandResponses = {
-    /**
-     * Done
-     */
-    200: {
-        data: Receipt;
-        meta: QueryMeta;
-        errors: Array<unknown>;
-    };
-};
-
-export type GetCommandResponse = GetCommandResponses[keyof GetCommandResponses];
+export type ListStateMachinesResponse = ListStateMachinesResponses[keyof ListStateMachinesResponses];
 
 export type TaskStatsData = {
     body?: never;
@@ -4255,16 +3013,16 @@ export type TaskStatsData = {
     path?: never;
     query?: {
         /**
-         * Whose day it is for what is due without a time zone.
+         * IANA time zone of deadlines that name none.
          */
-        time_zone?: 'Africa/Abidjan' | 'Africa/Accra' | 'Africa/Addis_Ababa' | 'Africa/Algiers' | 'Africa/Asmara' | 'Africa/Asmera' | 'Africa/Bamako' | 'Africa/Bangui' | 'Africa/Banjul' | 'Africa/Bissau' | 'Africa/Blantyre' | 'Africa/Brazzaville' | 'Africa/Bujumbura' | 'Africa/Cairo' | 'Africa/Casablanca' | 'Africa/Ceuta' | 'Africa/Conakry' | 'Africa/Dakar' | 'Africa/Dar_es_Salaam' | 'Africa/Djibouti' | 'Africa/Douala' | 'Africa/El_Aaiun' | 'Africa/Freetown' | 'Africa/Gaborone' | 'Africa/Harare' | 'Africa/Johannesburg' | 'Africa/Juba' | 'Africa/Kampala' | 'Africa/Khartoum' | 'Africa/Kigali' | 'Africa/Kinshasa' | 'Africa/Lagos' | 'Africa/Libreville' | 'Africa/Lome' | 'Africa/Luanda' | 'Africa/Lubumbashi' | 'Africa/Lusaka' | 'Africa/Malabo' | 'Africa/Maputo' | 'Africa/Maseru' | 'Africa/Mbabane' | 'Africa/Mogadishu' | 'Africa/Monrovia' | 'Africa/Nairobi' | 'Africa/Ndjamena' | 'Africa/Niamey' | 'Africa/Nouakchott' | 'Africa/Ouagadougou' | 'Africa/Porto-Novo' | 'Africa/Sao_Tome' | 'Africa/Timbuktu' | 'Africa/Tripoli' | 'Africa/Tunis' | 'Africa/Windhoek' | 'America/Adak' | 'America/Anchorage' | 'America/Anguilla' | 'America/Antigua' | 'America/Araguaina' | 'America/Argentina/Buenos_Aires' | 'America/Argentina/Catamarca' | 'America/Argentina/ComodRivadavia' | 'America/Argentina/Cordoba' | 'America/Argentina/Jujuy' | 'America/Argentina/La_Rioja' | 'America/Argentina/Mendoza' | 'America/Argentina/Rio_Gallegos' | 'America/Argentina/Salta' | 'America/Argentina/San_Juan' | 'America/Argentina/San_Luis' | 'America/Argentina/Tucuman' | 'America/Argentina/Ushuaia' | 'America/Aruba' | 'America/Asuncion' | 'America/Atikokan' | 'America/Atka' | 'America/Bahia' | 'America/Bahia_Banderas' | 'America/Barbados' | 'America/Belem' | 'America/Belize' | 'America/Blanc-Sablon' | 'America/Boa_Vista' | 'America/Bogota' | 'America/Boise' | 'America/Buenos_Aires' | 'America/Cambridge_Bay' | 'America/Campo_Grande' | 'America/Cancun' | 'America/Caracas' | 'America/Catamarca' | 'America/Cayenne' | 'America/Cayman' | 'America/Chicago' | 'America/Chihuahua' | 'America/Ciudad_Juarez' | 'America/Coral_Harbour' | 'America/Cordoba' | 'America/Costa_Rica' | 'America/Coyhaique' | 'America/Creston' | 'America/Cuiaba' | 'America/Curacao' | 'America/Danmarkshavn' | 'America/Dawson' | 'America/Dawson_Creek' | 'America/Denver' | 'America/Detroit' | 'America/Dominica' | 'America/Edmonton' | 'America/Eirunepe' | 'America/El_Salvador' | 'America/Ensenada' | 'America/Fort_Nelson' | 'America/Fort_Wayne' | 'America/Fortaleza' | 'America/Glace_Bay' | 'America/Godthab' | 'America/Goose_Bay' | 'America/Grand_Turk' | 'America/Grenada' | 'America/Guadeloupe' | 'America/Guatemala' | 'America/Guayaquil' | 'America/Guyana' | 'America/Halifax' | 'America/Havana' | 'America/Hermosillo' | 'America/Indiana/Indianapolis' | 'America/Indiana/Knox' | 'America/Indiana/Marengo' | 'America/Indiana/Petersburg' | 'America/Indiana/Tell_City' | 'America/Indiana/Vevay' | 'America/Indiana/Vincennes' | 'America/Indiana/Winamac' | 'America/Indianapolis' | 'America/Inuvik' | 'America/Iqaluit' | 'America/Jamaica' | 'America/Jujuy' | 'America/Juneau' | 'America/Kentucky/Louisville' | 'America/Kentucky/Monticello' | 'America/Knox_IN' | 'America/Kralendijk' | 'America/La_Paz' | 'America/Lima' | 'America/Los_Angeles' | 'America/Louisville' | 'America/Lower_Princes' | 'America/Maceio' | 'America/Managua' | 'America/Manaus' | 'America/Marigot' | 'America/Martinique' | 'America/Matamoros' | 'America/Mazatlan' | 'America/Mendoza' | 'America/Menominee' | 'America/Merida' | 'America/Metlakatla' | 'America/Mexico_City' | 'America/Miquelon' | 'America/Moncton' | 'America/Monterrey' | 'America/Montevideo' | 'America/Montreal' | 'America/Montserrat' | 'America/Nassau' | 'America/New_York' | 'America/Nipigon' | 'America/Nome' | 'America/Noronha' | 'America/North_Dakota/Beulah' | 'America/North_Dakota/Center' | 'America/North_Dakota/New_Salem' | 'America/Nuuk' | 'America/Ojinaga' | 'America/Panama' | 'America/Pangnirtung' | 'America/Paramaribo' | 'America/Phoenix' | 'America/Port-au-Prince' | 'America/Port_of_Spain' | 'America/Porto_Acre' | 'America/Porto_Velho' | 'America/Puerto_Rico' | 'America/Punta_Arenas' | 'America/Rainy_River' | 'America/Rankin_Inlet' | 'America/Recife' | 'America/Regina' | 'America/Resolute' | 'America/Rio_Branco' | 'America/Rosario' | 'America/Santa_Isabel' | 'America/Santarem' | 'America/Santiago' | 'America/Santo_Domingo' | 'America/Sao_Paulo' | 'America/Scoresbysund' | 'America/Shiprock' | 'America/Sitka' | 'America/St_Barthelemy' | 'America/St_Johns' | 'America/St_Kitts' | 'America/St_Lucia' | 'America/St_Thomas' | 'America/St_Vincent' | 'America/Swift_Current' | 'America/Tegucigalpa' | 'America/Thule' | 'America/Thunder_Bay' | 'America/Tijuana' | 'America/Toronto' | 'America/Tortola' | 'America/Vancouver' | 'America/Virgin' | 'America/Whitehorse' | 'America/Winnipeg' | 'America/Yakutat' | 'America/Yellowknife' | 'Antarctica/Casey' | 'Antarctica/Davis' | 'Antarctica/DumontDUrville' | 'Antarctica/Macquarie' | 'Antarctica/Mawson' | 'Antarctica/McMurdo' | 'Antarctica/Palmer' | 'Antarctica/Rothera' | 'Antarctica/South_Pole' | 'Antarctica/Syowa' | 'Antarctica/Troll' | 'Antarctica/Vostok' | 'Arctic/Longyearbyen' | 'Asia/Aden' | 'Asia/Almaty' | 'Asia/Amman' | 'Asia/Anadyr' | 'Asia/Aqtau' | 'Asia/Aqtobe' | 'Asia/Ashgabat' | 'Asia/Ashkhabad' | 'Asia/Atyrau' | 'Asia/Baghdad' | 'Asia/Bahrain' | 'Asia/Baku' | 'Asia/Bangkok' | 'Asia/Barnaul' | 'Asia/Beirut' | 'Asia/Bishkek' | 'Asia/Brunei' | 'Asia/Calcutta' | 'Asia/Chita' | 'Asia/Choibalsan' | 'Asia/Chongqing' | 'Asia/Chungking' | 'Asia/Colombo' | 'Asia/Dacca' | 'Asia/Damascus' | 'Asia/Dhaka' | 'Asia/Dili' | 'Asia/Dubai' | 'Asia/Dushanbe' | 'Asia/Famagusta' | 'Asia/Gaza' | 'Asia/Harbin' | 'Asia/Hebron' | 'Asia/Ho_Chi_Minh' | 'Asia/Hong_Kong' | 'Asia/Hovd' | 'Asia/Irkutsk' | 'Asia/Istanbul' | 'Asia/Jakarta' | 'Asia/Jayapura' | 'Asia/Jerusalem' | 'Asia/Kabul' | 'Asia/Kamchatka' | 'Asia/Karachi' | 'Asia/Kashgar' | 'Asia/Kathmandu' | 'Asia/Katmandu' | 'Asia/Khandyga' | 'Asia/Kolkata' | 'Asia/Krasnoyarsk' | 'Asia/Kuala_Lumpur' | 'Asia/Kuching' | 'Asia/Kuwait' | 'Asia/Macao' | 'Asia/Macau' | 'Asia/Magadan' | 'Asia/Makassar' | 'Asia/Manila' | 'Asia/Muscat' | 'Asia/Nicosia' | 'Asia/Novokuznetsk' | 'Asia/Novosibirsk' | 'Asia/Omsk' | 'Asia/Oral' | 'Asia/Phnom_Penh' | 'Asia/Pontianak' | 'Asia/Pyongyang' | 'Asia/Qatar' | 'Asia/Qostanay' | 'Asia/Qyzylorda' | 'Asia/Rangoon' | 'Asia/Riyadh' | 'Asia/Saigon' | 'Asia/Sakhalin' | 'Asia/Samarkand' | 'Asia/Seoul' | 'Asia/Shanghai' | 'Asia/Singapore' | 'Asia/Srednekolymsk' | 'Asia/Taipei' | 'Asia/Tashkent' | 'Asia/Tbilisi' | 'Asia/Tehran' | 'Asia/Tel_Aviv' | 'Asia/Thimbu' | 'Asia/Thimphu' | 'Asia/Tokyo' | 'Asia/Tomsk' | 'Asia/Ujung_Pandang' | 'Asia/Ulaanbaatar' | 'Asia/Ulan_Bator' | 'Asia/Urumqi' | 'Asia/Ust-Nera' | 'Asia/Vientiane' | 'Asia/Vladivostok' | 'Asia/Yakutsk' | 'Asia/Yangon' | 'Asia/Yekaterinburg' | 'Asia/Yerevan' | 'Atlantic/Azores' | 'Atlantic/Bermuda' | 'Atlantic/Canary' | 'Atlantic/Cape_Verde' | 'Atlantic/Faeroe' | 'Atlantic/Faroe' | 'Atlantic/Jan_Mayen' | 'Atlantic/Madeira' | 'Atlantic/Reykjavik' | 'Atlantic/South_Georgia' | 'Atlantic/St_Helena' | 'Atlantic/Stanley' | 'Australia/ACT' | 'Australia/Adelaide' | 'Australia/Brisbane' | 'Australia/Broken_Hill' | 'Australia/Canberra' | 'Australia/Currie' | 'Australia/Darwin' | 'Australia/Eucla' | 'Australia/Hobart' | 'Australia/LHI' | 'Australia/Lindeman' | 'Australia/Lord_Howe' | 'Australia/Melbourne' | 'Australia/NSW' | 'Australia/North' | 'Australia/Perth' | 'Australia/Queensland' | 'Australia/South' | 'Australia/Sydney' | 'Australia/Tasmania' | 'Australia/Victoria' | 'Australia/West' | 'Australia/Yancowinna' | 'Brazil/Acre' | 'Brazil/DeNoronha' | 'Brazil/East' | 'Brazil/West' | 'CET' | 'CST6CDT' | 'Canada/Atlantic' | 'Canada/Central' | 'Canada/Eastern' | 'Canada/Mountain' | 'Canada/Newfoundland' | 'Canada/Pacific' | 'Canada/Saskatchewan' | 'Canada/Yukon' | 'Chile/Continental' | 'Chile/EasterIsland' | 'Cuba' | 'EET' | 'EST' | 'EST5EDT' | 'Egypt' | 'Eire' | 'Etc/GMT' | 'Etc/GMT+0' | 'Etc/GMT+1' | 'Etc/GMT+10' | 'Etc/GMT+11' | 'Etc/GMT+12' | 'Etc/GMT+2' | 'Etc/GMT+3' | 'Etc/GMT+4' | 'Etc/GMT+5' | 'Etc/GMT+6' | 'Etc/GMT+7' | 'Etc/GMT+8' | 'Etc/GMT+9' | 'Etc/GMT-0' | 'Etc/GMT-1' | 'Etc/GMT-10' | 'Etc/GMT-11' | 'Etc/GMT-12' | 'Etc/GMT-13' | 'Etc/GMT-14' | 'Etc/GMT-2' | 'Etc/GMT-3' | 'Etc/GMT-4' | 'Etc/GMT-5' | 'Etc/GMT-6' | 'Etc/GMT-7' | 'Etc/GMT-8' | 'Etc/GMT-9' | 'Etc/GMT0' | 'Etc/Greenwich' | 'Etc/UCT' | 'Etc/UTC' | 'Etc/Universal' | 'Etc/Zulu' | 'Europe/Amsterdam' | 'Europe/Andorra' | 'Europe/Astrakhan' | 'Europe/Athens' | 'Europe/Belfast' | 'Europe/Belgrade' | 'Europe/Berlin' | 'Europe/Bratislava' | 'Europe/Brussels' | 'Europe/Bucharest' | 'Europe/Budapest' | 'Europe/Busingen' | 'Europe/Chisinau' | 'Europe/Copenhagen' | 'Europe/Dublin' | 'Europe/Gibraltar' | 'Europe/Guernsey' | 'Europe/Helsinki' | 'Europe/Isle_of_Man' | 'Europe/Istanbul' | 'Europe/Jersey' | 'Europe/Kaliningrad' | 'Europe/Kiev' | 'Europe/Kirov' | 'Europe/Kyiv' | 'Europe/Lisbon' | 'Europe/Ljubljana' | 'Europe/London' | 'Europe/Luxembourg' | 'Europe/Madrid' | 'Europe/Malta' | 'Europe/Mariehamn' | 'Europe/Minsk' | 'Europe/Monaco' | 'Europe/Moscow' | 'Europe/Nicosia' | 'Europe/Oslo' | 'Europe/Paris' | 'Europe/Podgorica' | 'Europe/Prague' | 'Europe/Riga' | 'Europe/Rome' | 'Europe/Samara' | 'Europe/San_Marino' | 'Europe/Sarajevo' | 'Europe/Saratov' | 'Europe/Simferopol' | 'Europe/Skopje' | 'Europe/Sofia' | 'Europe/Stockholm' | 'Europe/Tallinn' | 'Europe/Tirane' | 'Europe/Tiraspol' | 'Europe/Ulyanovsk' | 'Europe/Uzhgorod' | 'Europe/Vaduz' | 'Europe/Vatican' | 'Europe/Vienna' | 'Europe/Vilnius' | 'Europe/Volgograd' | 'Europe/Warsaw' | 'Europe/Zagreb' | 'Europe/Zaporozhye' | 'Europe/Zurich' | 'GB' | 'GB-Eire' | 'GMT' | 'GMT+0' | 'GMT-0' | 'GMT0' | 'Greenwich' | 'HST' | 'Hongkong' | 'Iceland' | 'Indian/Antananarivo' | 'Indian/Chagos' | 'Indian/Christmas' | 'Indian/Cocos' | 'Indian/Comoro' | 'Indian/Kerguelen' | 'Indian/Mahe' | 'Indian/Maldives' | 'Indian/Mauritius' | 'Indian/Mayotte' | 'Indian/Reunion' | 'Iran' | 'Israel' | 'Jamaica' | 'Japan' | 'Kwajalein' | 'Libya' | 'MET' | 'MST' | 'MST7MDT' | 'Mexico/BajaNorte' | 'Mexico/BajaSur' | 'Mexico/General' | 'NZ' | 'NZ-CHAT' | 'Navajo' | 'PRC' | 'PST8PDT' | 'Pacific/Apia' | 'Pacific/Auckland' | 'Pacific/Bougainville' | 'Pacific/Chatham' | 'Pacific/Chuuk' | 'Pacific/Easter' | 'Pacific/Efate' | 'Pacific/Enderbury' | 'Pacific/Fakaofo' | 'Pacific/Fiji' | 'Pacific/Funafuti' | 'Pacific/Galapagos' | 'Pacific/Gambier' | 'Pacific/Guadalcanal' | 'Pacific/Guam' | 'Pacific/Honolulu' | 'Pacific/Johnston' | 'Pacific/Kanton' | 'Pacific/Kiritimati' | 'Pacific/Kosrae' | 'Pacific/Kwajalein' | 'Pacific/Majuro' | 'Pacific/Marquesas' | 'Pacific/Midway' | 'Pacific/Nauru' | 'Pacific/Niue' | 'Pacific/Norfolk' | 'Pacific/Noumea' | 'Pacific/Pago_Pago' | 'Pacific/Palau' | 'Pacific/Pitcairn' | 'Pacific/Pohnpei' | 'Pacific/Ponape' | 'Pacific/Port_Moresby' | 'Pacific/Rarotonga' | 'Pacific/Saipan' | 'Pacific/Samoa' | 'Pacific/Tahiti' | 'Pacific/Tarawa' | 'Pacific/Tongatapu' | 'Pacific/Truk' | 'Pacific/Wake' | 'Pacific/Wallis' | 'Pacific/Yap' | 'Poland' | 'Portugal' | 'ROC' | 'ROK' | 'Singapore' | 'Turkey' | 'UCT' | 'US/Alaska' | 'US/Aleutian' | 'US/Arizona' | 'US/Central' | 'US/East-Indiana' | 'US/Eastern' | 'US/Hawaii' | 'US/Indiana-Starke' | 'US/Michigan' | 'US/Mountain' | 'US/Pacific' | 'US/Samoa' | 'UTC' | 'Universal' | 'W-SU' | 'WET' | 'Zulu';
+        time_zone?: string;
     };
     url: '/tasks/stats';
 };
 
 export type TaskStatsErrors = {
     /**
-     * bad_cursor, bad_request, cursor_mismatch, invalid_header, invalid_parameter, malformed_json, unknown_parameter
+     * invalid_header, invalid_parameter, unknown_parameter
      */
     400: Failure;
     /**
@@ -4276,10 +3034,6 @@ export type TaskStatsErrors = {
      */
     403: Failure;
     /**
-     * not_found, route_not_found
-     */
-    404: Failure;
-    /**
      * method_not_allowed
      */
     405: Failure;
@@ -4288,7 +3042,7 @@ export type TaskStatsErrors = {
      */
     500: Failure;
     /**
-     * database_unavailable, keys_unavailable, overloaded, read_model_lagging, shutting_down
+     * database_unavailable, keys_unavailable, query_timeout, read_model_lagging, workspace_busy
      */
     503: Failure;
 };
@@ -4299,90 +3053,10 @@ export type TaskStatsResponses = {
     /**
      * Done
      */
-    200: {
-        data: TaskStats;
-        meta: QueryMeta;
-        errors: Array<unknown>;
-    };
+    200: TaskStatsEnvelope;
 };
 
 export type TaskStatsResponse = TaskStatsResponses[keyof TaskStatsResponses];
-
-export type ListChangesData = {
-    body?: never;
-    headers?: {
-        /**
-         * Wait until the read model shows this sequence.
-         */
-        'Metacortex-Min-Sequence'?: number;
-        /**
-         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale (RFC 7240).
-         */
-        Prefer?: string;
-        /**
-         * An ETag; 304 if the answer is still the same.
-         */
-        'If-None-Match'?: string;
-    };
-    path?: never;
-    query?: {
-        /**
-         * The next_since of the answer before; 0 for all that there is.
-         */
-        since?: number;
-        /**
-         * Events to look at; what changed twice comes once.
-         */
-        limit?: number;
-    };
-    url: '/changes';
-};
-
-export type ListChangesErrors = {
-    /**
-     * bad_cursor, bad_request, cursor_mismatch, invalid_header, invalid_parameter, malformed_json, unknown_parameter
-     */
-    400: Failure;
-    /**
-     * token_expired, token_invalid, token_missing
-     */
-    401: Failure;
-    /**
-     * role_required
-     */
-    403: Failure;
-    /**
-     * not_found, route_not_found
-     */
-    404: Failure;
-    /**
-     * method_not_allowed
-     */
-    405: Failure;
-    /**
-     * internal_error
-     */
-    500: Failure;
-    /**
-     * database_unavailable, keys_unavailable, overloaded, read_model_lagging, shutting_down
-     */
-    503: Failure;
-};
-
-export type ListChangesError = ListChangesErrors[keyof ListChangesErrors];
-
-export type ListChangesResponses = {
-    /**
-     * Done
-     */
-    200: {
-        data: Array<Changed>;
-        meta: ChangesMeta;
-        errors: Array<unknown>;
-    };
-};
-
-export type ListChangesResponse = ListChangesResponses[keyof ListChangesResponses];
 
 export type ListAuditEventsData = {
     body?: never;
@@ -4456,7 +3130,7 @@ export type ListAuditEventsData = {
 
 export type ListAuditEventsErrors = {
     /**
-     * bad_cursor, bad_request, cursor_mismatch, invalid_header, invalid_parameter, malformed_json, unknown_parameter
+     * bad_cursor, cursor_mismatch, invalid_header, invalid_parameter, unknown_parameter
      */
     400: Failure;
     /**
@@ -4468,10 +3142,6 @@ export type ListAuditEventsErrors = {
      */
     403: Failure;
     /**
-     * not_found, route_not_found
-     */
-    404: Failure;
-    /**
      * method_not_allowed
      */
     405: Failure;
@@ -4480,7 +3150,7 @@ export type ListAuditEventsErrors = {
      */
     500: Failure;
     /**
-     * database_unavailable, keys_unavailable, overloaded, read_model_lagging, shutting_down
+     * database_unavailable, keys_unavailable, query_timeout, read_model_lagging, workspace_busy
      */
     503: Failure;
 };
@@ -4491,11 +3161,7 @@ export type ListAuditEventsResponses = {
     /**
      * Done
      */
-    200: {
-        data: Array<AuditEvent>;
-        meta: PageMeta;
-        errors: Array<unknown>;
-    };
+    200: AuditEventPage;
 };
 
 export type ListAuditEventsResponse = ListAuditEventsResponses[keyof ListAuditEventsResponses];
@@ -4525,7 +3191,7 @@ export type GetAuditEventData = {
 
 export type GetAuditEventErrors = {
     /**
-     * bad_cursor, bad_request, cursor_mismatch, invalid_header, invalid_parameter, malformed_json, unknown_parameter
+     * invalid_header, unknown_parameter
      */
     400: Failure;
     /**
@@ -4537,7 +3203,7 @@ export type GetAuditEventErrors = {
      */
     403: Failure;
     /**
-     * not_found, route_not_found
+     * not_found
      */
     404: Failure;
     /**
@@ -4549,7 +3215,7 @@ export type GetAuditEventErrors = {
      */
     500: Failure;
     /**
-     * database_unavailable, keys_unavailable, overloaded, read_model_lagging, shutting_down
+     * database_unavailable, keys_unavailable, query_timeout, read_model_lagging, workspace_busy
      */
     503: Failure;
 };
@@ -4560,27 +3226,51 @@ export type GetAuditEventResponses = {
     /**
      * Done
      */
-    200: {
-        data: AuditEvent;
-        meta: QueryMeta;
-        errors: Array<unknown>;
-    };
+    200: AuditEventEnvelope;
 };
 
 export type GetAuditEventResponse = GetAuditEventResponses[keyof GetAuditEventResponses];
 
-export type ListErrorsData = {
+export type GetCommandData = {
     body?: never;
-    path?: never;
+    headers?: {
+        /**
+         * Wait until the read model shows this sequence.
+         */
+        'Metacortex-Min-Sequence'?: number;
+        /**
+         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale (RFC 7240).
+         */
+        Prefer?: string;
+        /**
+         * An ETag; 304 if the answer is still the same.
+         */
+        'If-None-Match'?: string;
+    };
+    path: {
+        id: string;
+    };
     query?: never;
-    url: '/meta/errors';
+    url: '/commands/{id}';
 };
 
-export type ListErrorsErrors = {
+export type GetCommandErrors = {
     /**
-     * bad_cursor, bad_request, cursor_mismatch, invalid_header, invalid_parameter, malformed_json, unknown_parameter
+     * invalid_header, unknown_parameter
      */
     400: Failure;
+    /**
+     * token_expired, token_invalid, token_missing
+     */
+    401: Failure;
+    /**
+     * role_required
+     */
+    403: Failure;
+    /**
+     * not_found
+     */
+    404: Failure;
     /**
      * method_not_allowed
      */
@@ -4589,35 +3279,131 @@ export type ListErrorsErrors = {
      * internal_error
      */
     500: Failure;
+    /**
+     * database_unavailable, keys_unavailable, query_timeout, read_model_lagging, workspace_busy
+     */
+    503: Failure;
 };
 
-export type ListErrorsError = ListErrorsErrors[keyof ListErrorsErrors];
+export type GetCommandError = GetCommandErrors[keyof GetCommandErrors];
 
-export type ListErrorsResponses = {
+export type GetCommandResponses = {
     /**
      * Done
      */
-    200: {
-        data: Array<ErrorCode>;
-        meta: Meta;
-        errors: Array<unknown>;
-    };
+    200: ReceiptEnvelope;
 };
 
-export type ListErrorsResponse = ListErrorsResponses[keyof ListErrorsResponses];
+export type GetCommandResponse = GetCommandResponses[keyof GetCommandResponses];
 
-export type ListStateMachinesData = {
+export type ListTasksData = {
     body?: never;
+    headers?: {
+        /**
+         * Wait until the read model shows this sequence.
+         */
+        'Metacortex-Min-Sequence'?: number;
+        /**
+         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale (RFC 7240).
+         */
+        Prefer?: string;
+        /**
+         * An ETag; 304 if the answer is still the same.
+         */
+        'If-None-Match'?: string;
+    };
     path?: never;
-    query?: never;
-    url: '/meta/state-machines';
+    query?: {
+        /**
+         * Which page, counted from 1; the first without it. Not with a cursor.
+         */
+        page?: number;
+        /**
+         * Rows of a page.
+         */
+        per_page?: number;
+        /**
+         * The next_cursor of the page before; rows that come or go shift nothing.
+         */
+        cursor?: string;
+        /**
+         * Keys with commas between, the most significant first; -key is descending. Keys: due, priority, title, created_at, updated_at, relevance.
+         */
+        sort?: string;
+        /**
+         * In this state; open: pending, in progress or blocked.
+         */
+        status?: Array<TaskStatus | 'open'>;
+        /**
+         * Of this priority.
+         */
+        priority?: Array<Priority>;
+        /**
+         * In this project; none: in no project.
+         */
+        project_id?: Array<string | 'none'>;
+        /**
+         * Right below this task; none: not below any.
+         */
+        parent_id?: Array<string | 'none'>;
+        /**
+         * With this tag.
+         */
+        tag?: Array<string>;
+        /**
+         * Whether one of the tags is enough.
+         */
+        tag_mode?: 'any' | 'all';
+        assignee_id?: Array<string>;
+        /**
+         * Due on this day or later.
+         */
+        due_from?: string;
+        /**
+         * Due on this day or sooner.
+         */
+        due_to?: string;
+        /**
+         * true: open tasks past their deadline; false: all others.
+         */
+        overdue?: boolean;
+        /**
+         * IANA time zone of deadlines that name none.
+         */
+        time_zone?: string;
+        /**
+         * Words to search for; "a phrase", or, -excluded (as web search does).
+         */
+        q?: string;
+        /**
+         * Changed at this instant or later.
+         */
+        updated_since?: string;
+        /**
+         * true: only archived ones; false: only others; both without it.
+         */
+        archived?: boolean;
+        /**
+         * true: only deleted ones; false: only others.
+         */
+        deleted?: boolean;
+    };
+    url: '/tasks';
 };
 
-export type ListStateMachinesErrors = {
+export type ListTasksErrors = {
     /**
-     * bad_cursor, bad_request, cursor_mismatch, invalid_header, invalid_parameter, malformed_json, unknown_parameter
+     * bad_cursor, cursor_mismatch, invalid_header, invalid_parameter, unknown_parameter
      */
     400: Failure;
+    /**
+     * token_expired, token_invalid, token_missing
+     */
+    401: Failure;
+    /**
+     * role_required
+     */
+    403: Failure;
     /**
      * method_not_allowed
      */
@@ -4626,25 +3412,2579 @@ export type ListStateMachinesErrors = {
      * internal_error
      */
     500: Failure;
+    /**
+     * database_unavailable, keys_unavailable, query_timeout, read_model_lagging, workspace_busy
+     */
+    503: Failure;
 };
 
-export type ListStateMachinesError = ListStateMachinesErrors[keyof ListStateMachinesErrors];
+export type ListTasksError = ListTasksErrors[keyof ListTasksErrors];
 
-export type ListStateMachinesResponses = {
+export type ListTasksResponses = {
     /**
      * Done
      */
-    200: {
-        data: StateMachines;
-        meta: Meta;
-        errors: Array<unknown>;
-    };
+    200: TaskPage;
 };
 
-export type ListStateMachinesResponse = ListStateMachinesResponses[keyof ListStateMachinesResponses];
+export type ListTasksResponse = ListTasksResponses[keyof ListTasksResponses];
+
+export type CreateTaskData = {
+    body: CreateTaskBody;
+    headers?: {
+        /**
+         * Makes a repeat harmless: a UUID, or any 1 to 255 characters.
+         */
+        'Idempotency-Key'?: string;
+        /**
+         * The version that the client saw, in quotes; * for any.
+         */
+        'If-Match'?: string;
+    };
+    path?: never;
+    query?: never;
+    url: '/tasks';
+};
+
+export type CreateTaskErrors = {
+    /**
+     * invalid_header, malformed_json, unknown_parameter
+     */
+    400: Failure;
+    /**
+     * token_expired, token_invalid, token_missing
+     */
+    401: Failure;
+    /**
+     * role_required
+     */
+    403: Failure;
+    /**
+     * method_not_allowed
+     */
+    405: Failure;
+    /**
+     * already_exists, depth_exceeded, parent_archived, parent_deleted, project_archived, project_deleted, too_many_tags
+     */
+    409: Failure;
+    /**
+     * version_conflict
+     */
+    412: Failure;
+    /**
+     * body_too_large
+     */
+    413: Failure;
+    /**
+     * unsupported_content_coding, unsupported_media_type
+     */
+    415: Failure;
+    /**
+     * idempotency_key_reused, invalid_field, member_unknown, missing_field, unknown_field, unknown_reference
+     */
+    422: Failure;
+    /**
+     * internal_error
+     */
+    500: Failure;
+    /**
+     * database_unavailable, keys_unavailable, outcome_unknown, overloaded, query_timeout, shutting_down, workspace_busy
+     */
+    503: Failure;
+};
+
+export type CreateTaskError = CreateTaskErrors[keyof CreateTaskErrors];
+
+export type CreateTaskResponses = {
+    /**
+     * Done
+     */
+    201: TaskResult;
+};
+
+export type CreateTaskResponse = CreateTaskResponses[keyof CreateTaskResponses];
+
+export type DeleteTaskData = {
+    body?: never;
+    headers?: {
+        /**
+         * Makes a repeat harmless: a UUID, or any 1 to 255 characters.
+         */
+        'Idempotency-Key'?: string;
+        /**
+         * The version that the client saw, in quotes; * for any.
+         */
+        'If-Match'?: string;
+    };
+    path: {
+        id: string;
+    };
+    query?: never;
+    url: '/tasks/{id}';
+};
+
+export type DeleteTaskErrors = {
+    /**
+     * invalid_header, malformed_json, unknown_parameter
+     */
+    400: Failure;
+    /**
+     * token_expired, token_invalid, token_missing
+     */
+    401: Failure;
+    /**
+     * role_required
+     */
+    403: Failure;
+    /**
+     * not_found
+     */
+    404: Failure;
+    /**
+     * method_not_allowed
+     */
+    405: Failure;
+    /**
+     * project_archived, project_deleted, task_archived, task_deleted
+     */
+    409: Failure;
+    /**
+     * version_conflict
+     */
+    412: Failure;
+    /**
+     * body_too_large
+     */
+    413: Failure;
+    /**
+     * unsupported_content_coding, unsupported_media_type
+     */
+    415: Failure;
+    /**
+     * idempotency_key_reused, invalid_field, missing_field, unknown_field
+     */
+    422: Failure;
+    /**
+     * internal_error
+     */
+    500: Failure;
+    /**
+     * database_unavailable, keys_unavailable, outcome_unknown, overloaded, query_timeout, shutting_down, workspace_busy
+     */
+    503: Failure;
+};
+
+export type DeleteTaskError = DeleteTaskErrors[keyof DeleteTaskErrors];
+
+export type DeleteTaskResponses = {
+    /**
+     * Done
+     */
+    200: TaskResult;
+};
+
+export type DeleteTaskResponse = DeleteTaskResponses[keyof DeleteTaskResponses];
+
+export type GetTaskData = {
+    body?: never;
+    headers?: {
+        /**
+         * Wait until the read model shows this sequence.
+         */
+        'Metacortex-Min-Sequence'?: number;
+        /**
+         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale (RFC 7240).
+         */
+        Prefer?: string;
+        /**
+         * An ETag; 304 if the answer is still the same.
+         */
+        'If-None-Match'?: string;
+    };
+    path: {
+        id: string;
+    };
+    query?: {
+        /**
+         * As it was at this instant. Not with a version.
+         */
+        as_of?: string;
+        /**
+         * As it was at this version.
+         */
+        version?: number;
+    };
+    url: '/tasks/{id}';
+};
+
+export type GetTaskErrors = {
+    /**
+     * invalid_header, invalid_parameter, unknown_parameter
+     */
+    400: Failure;
+    /**
+     * token_expired, token_invalid, token_missing
+     */
+    401: Failure;
+    /**
+     * role_required
+     */
+    403: Failure;
+    /**
+     * not_found
+     */
+    404: Failure;
+    /**
+     * method_not_allowed
+     */
+    405: Failure;
+    /**
+     * internal_error
+     */
+    500: Failure;
+    /**
+     * database_unavailable, keys_unavailable, query_timeout, read_model_lagging, workspace_busy
+     */
+    503: Failure;
+};
+
+export type GetTaskError = GetTaskErrors[keyof GetTaskErrors];
+
+export type GetTaskResponses = {
+    /**
+     * Done
+     */
+    200: TaskEnvelope;
+};
+
+export type GetTaskResponse = GetTaskResponses[keyof GetTaskResponses];
+
+export type EditTaskData = {
+    body?: EditTaskBody;
+    headers?: {
+        /**
+         * Makes a repeat harmless: a UUID, or any 1 to 255 characters.
+         */
+        'Idempotency-Key'?: string;
+        /**
+         * The version that the client saw, in quotes; * for any.
+         */
+        'If-Match'?: string;
+    };
+    path: {
+        id: string;
+    };
+    query?: never;
+    url: '/tasks/{id}';
+};
+
+export type EditTaskErrors = {
+    /**
+     * invalid_header, malformed_json, unknown_parameter
+     */
+    400: Failure;
+    /**
+     * token_expired, token_invalid, token_missing
+     */
+    401: Failure;
+    /**
+     * role_required
+     */
+    403: Failure;
+    /**
+     * not_found
+     */
+    404: Failure;
+    /**
+     * method_not_allowed
+     */
+    405: Failure;
+    /**
+     * project_archived, task_archived, task_deleted, too_many_tags
+     */
+    409: Failure;
+    /**
+     * version_conflict
+     */
+    412: Failure;
+    /**
+     * body_too_large
+     */
+    413: Failure;
+    /**
+     * unsupported_content_coding, unsupported_media_type
+     */
+    415: Failure;
+    /**
+     * idempotency_key_reused, invalid_field, member_unknown, missing_field, unknown_field, unknown_reference
+     */
+    422: Failure;
+    /**
+     * internal_error
+     */
+    500: Failure;
+    /**
+     * database_unavailable, keys_unavailable, outcome_unknown, overloaded, query_timeout, shutting_down, workspace_busy
+     */
+    503: Failure;
+};
+
+export type EditTaskError = EditTaskErrors[keyof EditTaskErrors];
+
+export type EditTaskResponses = {
+    /**
+     * Done
+     */
+    200: TaskResult;
+};
+
+export type EditTaskResponse = EditTaskResponses[keyof EditTaskResponses];
+
+export type BlockTaskData = {
+    body: BlockTaskBody;
+    headers?: {
+        /**
+         * Makes a repeat harmless: a UUID, or any 1 to 255 characters.
+         */
+        'Idempotency-Key'?: string;
+        /**
+         * The version that the client saw, in quotes; * for any.
+         */
+        'If-Match'?: string;
+    };
+    path: {
+        id: string;
+    };
+    query?: never;
+    url: '/tasks/{id}/block';
+};
+
+export type BlockTaskErrors = {
+    /**
+     * invalid_header, malformed_json, unknown_parameter
+     */
+    400: Failure;
+    /**
+     * token_expired, token_invalid, token_missing
+     */
+    401: Failure;
+    /**
+     * role_required
+     */
+    403: Failure;
+    /**
+     * not_found
+     */
+    404: Failure;
+    /**
+     * method_not_allowed
+     */
+    405: Failure;
+    /**
+     * invalid_transition, project_archived, task_archived, task_deleted
+     */
+    409: Failure;
+    /**
+     * version_conflict
+     */
+    412: Failure;
+    /**
+     * body_too_large
+     */
+    413: Failure;
+    /**
+     * unsupported_content_coding, unsupported_media_type
+     */
+    415: Failure;
+    /**
+     * idempotency_key_reused, invalid_field, missing_field, unknown_field
+     */
+    422: Failure;
+    /**
+     * internal_error
+     */
+    500: Failure;
+    /**
+     * database_unavailable, keys_unavailable, outcome_unknown, overloaded, query_timeout, shutting_down, workspace_busy
+     */
+    503: Failure;
+};
+
+export type BlockTaskError = BlockTaskErrors[keyof BlockTaskErrors];
+
+export type BlockTaskResponses = {
+    /**
+     * Done
+     */
+    200: TaskResult;
+};
+
+export type BlockTaskResponse = BlockTaskResponses[keyof BlockTaskResponses];
+
+export type CompleteTaskData = {
+    body?: CompleteTaskBody;
+    headers?: {
+        /**
+         * Makes a repeat harmless: a UUID, or any 1 to 255 characters.
+         */
+        'Idempotency-Key'?: string;
+        /**
+         * The version that the client saw, in quotes; * for any.
+         */
+        'If-Match'?: string;
+    };
+    path: {
+        id: string;
+    };
+    query?: never;
+    url: '/tasks/{id}/complete';
+};
+
+export type CompleteTaskErrors = {
+    /**
+     * invalid_header, malformed_json, unknown_parameter
+     */
+    400: Failure;
+    /**
+     * token_expired, token_invalid, token_missing
+     */
+    401: Failure;
+    /**
+     * role_required
+     */
+    403: Failure;
+    /**
+     * not_found
+     */
+    404: Failure;
+    /**
+     * method_not_allowed
+     */
+    405: Failure;
+    /**
+     * invalid_transition, open_subtasks, project_archived, task_archived, task_deleted
+     */
+    409: Failure;
+    /**
+     * version_conflict
+     */
+    412: Failure;
+    /**
+     * body_too_large
+     */
+    413: Failure;
+    /**
+     * unsupported_content_coding, unsupported_media_type
+     */
+    415: Failure;
+    /**
+     * idempotency_key_reused, invalid_field, missing_field, unknown_field
+     */
+    422: Failure;
+    /**
+     * internal_error
+     */
+    500: Failure;
+    /**
+     * database_unavailable, keys_unavailable, outcome_unknown, overloaded, query_timeout, shutting_down, workspace_busy
+     */
+    503: Failure;
+};
+
+export type CompleteTaskError = CompleteTaskErrors[keyof CompleteTaskErrors];
+
+export type CompleteTaskResponses = {
+    /**
+     * Done
+     */
+    200: TaskResult;
+};
+
+export type CompleteTaskResponse = CompleteTaskResponses[keyof CompleteTaskResponses];
+
+export type MoveTaskData = {
+    body?: MoveTaskBody;
+    headers?: {
+        /**
+         * Makes a repeat harmless: a UUID, or any 1 to 255 characters.
+         */
+        'Idempotency-Key'?: string;
+        /**
+         * The version that the client saw, in quotes; * for any.
+         */
+        'If-Match'?: string;
+    };
+    path: {
+        id: string;
+    };
+    query?: never;
+    url: '/tasks/{id}/move';
+};
+
+export type MoveTaskErrors = {
+    /**
+     * invalid_header, malformed_json, unknown_parameter
+     */
+    400: Failure;
+    /**
+     * token_expired, token_invalid, token_missing
+     */
+    401: Failure;
+    /**
+     * role_required
+     */
+    403: Failure;
+    /**
+     * not_found
+     */
+    404: Failure;
+    /**
+     * method_not_allowed
+     */
+    405: Failure;
+    /**
+     * cycle_detected, depth_exceeded, parent_archived, parent_deleted, project_archived, project_deleted, task_archived, task_deleted
+     */
+    409: Failure;
+    /**
+     * version_conflict
+     */
+    412: Failure;
+    /**
+     * body_too_large
+     */
+    413: Failure;
+    /**
+     * unsupported_content_coding, unsupported_media_type
+     */
+    415: Failure;
+    /**
+     * idempotency_key_reused, invalid_field, missing_field, unknown_field, unknown_reference
+     */
+    422: Failure;
+    /**
+     * internal_error
+     */
+    500: Failure;
+    /**
+     * database_unavailable, keys_unavailable, outcome_unknown, overloaded, query_timeout, shutting_down, workspace_busy
+     */
+    503: Failure;
+};
+
+export type MoveTaskError = MoveTaskErrors[keyof MoveTaskErrors];
+
+export type MoveTaskResponses = {
+    /**
+     * Done
+     */
+    200: TaskResult;
+};
+
+export type MoveTaskResponse = MoveTaskResponses[keyof MoveTaskResponses];
+
+export type CommentTaskData = {
+    body: CommentTaskBody;
+    headers?: {
+        /**
+         * Makes a repeat harmless: a UUID, or any 1 to 255 characters.
+         */
+        'Idempotency-Key'?: string;
+        /**
+         * The version that the client saw, in quotes; * for any.
+         */
+        'If-Match'?: string;
+    };
+    path: {
+        id: string;
+    };
+    query?: never;
+    url: '/tasks/{id}/comment';
+};
+
+export type CommentTaskErrors = {
+    /**
+     * invalid_header, malformed_json, unknown_parameter
+     */
+    400: Failure;
+    /**
+     * token_expired, token_invalid, token_missing
+     */
+    401: Failure;
+    /**
+     * role_required
+     */
+    403: Failure;
+    /**
+     * not_found
+     */
+    404: Failure;
+    /**
+     * method_not_allowed
+     */
+    405: Failure;
+    /**
+     * project_archived, task_archived, task_deleted
+     */
+    409: Failure;
+    /**
+     * version_conflict
+     */
+    412: Failure;
+    /**
+     * body_too_large
+     */
+    413: Failure;
+    /**
+     * unsupported_content_coding, unsupported_media_type
+     */
+    415: Failure;
+    /**
+     * idempotency_key_reused, invalid_field, missing_field, unknown_field
+     */
+    422: Failure;
+    /**
+     * internal_error
+     */
+    500: Failure;
+    /**
+     * database_unavailable, keys_unavailable, outcome_unknown, overloaded, query_timeout, shutting_down, workspace_busy
+     */
+    503: Failure;
+};
+
+export type CommentTaskError = CommentTaskErrors[keyof CommentTaskErrors];
+
+export type CommentTaskResponses = {
+    /**
+     * Done
+     */
+    200: TaskResult;
+};
+
+export type CommentTaskResponse = CommentTaskResponses[keyof CommentTaskResponses];
+
+export type StartTaskData = {
+    body?: Nothing;
+    headers?: {
+        /**
+         * Makes a repeat harmless: a UUID, or any 1 to 255 characters.
+         */
+        'Idempotency-Key'?: string;
+        /**
+         * The version that the client saw, in quotes; * for any.
+         */
+        'If-Match'?: string;
+    };
+    path: {
+        id: string;
+    };
+    query?: never;
+    url: '/tasks/{id}/start';
+};
+
+export type StartTaskErrors = {
+    /**
+     * invalid_header, malformed_json, unknown_parameter
+     */
+    400: Failure;
+    /**
+     * token_expired, token_invalid, token_missing
+     */
+    401: Failure;
+    /**
+     * role_required
+     */
+    403: Failure;
+    /**
+     * not_found
+     */
+    404: Failure;
+    /**
+     * method_not_allowed
+     */
+    405: Failure;
+    /**
+     * invalid_transition, project_archived, task_archived, task_deleted
+     */
+    409: Failure;
+    /**
+     * version_conflict
+     */
+    412: Failure;
+    /**
+     * body_too_large
+     */
+    413: Failure;
+    /**
+     * unsupported_content_coding, unsupported_media_type
+     */
+    415: Failure;
+    /**
+     * idempotency_key_reused, invalid_field, missing_field, unknown_field
+     */
+    422: Failure;
+    /**
+     * internal_error
+     */
+    500: Failure;
+    /**
+     * database_unavailable, keys_unavailable, outcome_unknown, overloaded, query_timeout, shutting_down, workspace_busy
+     */
+    503: Failure;
+};
+
+export type StartTaskError = StartTaskErrors[keyof StartTaskErrors];
+
+export type StartTaskResponses = {
+    /**
+     * Done
+     */
+    200: TaskResult;
+};
+
+export type StartTaskResponse = StartTaskResponses[keyof StartTaskResponses];
+
+export type UnblockTaskData = {
+    body?: Nothing;
+    headers?: {
+        /**
+         * Makes a repeat harmless: a UUID, or any 1 to 255 characters.
+         */
+        'Idempotency-Key'?: string;
+        /**
+         * The version that the client saw, in quotes; * for any.
+         */
+        'If-Match'?: string;
+    };
+    path: {
+        id: string;
+    };
+    query?: never;
+    url: '/tasks/{id}/unblock';
+};
+
+export type UnblockTaskErrors = {
+    /**
+     * invalid_header, malformed_json, unknown_parameter
+     */
+    400: Failure;
+    /**
+     * token_expired, token_invalid, token_missing
+     */
+    401: Failure;
+    /**
+     * role_required
+     */
+    403: Failure;
+    /**
+     * not_found
+     */
+    404: Failure;
+    /**
+     * method_not_allowed
+     */
+    405: Failure;
+    /**
+     * invalid_transition, project_archived, task_archived, task_deleted
+     */
+    409: Failure;
+    /**
+     * version_conflict
+     */
+    412: Failure;
+    /**
+     * body_too_large
+     */
+    413: Failure;
+    /**
+     * unsupported_content_coding, unsupported_media_type
+     */
+    415: Failure;
+    /**
+     * idempotency_key_reused, invalid_field, missing_field, unknown_field
+     */
+    422: Failure;
+    /**
+     * internal_error
+     */
+    500: Failure;
+    /**
+     * database_unavailable, keys_unavailable, outcome_unknown, overloaded, query_timeout, shutting_down, workspace_busy
+     */
+    503: Failure;
+};
+
+export type UnblockTaskError = UnblockTaskErrors[keyof UnblockTaskErrors];
+
+export type UnblockTaskResponses = {
+    /**
+     * Done
+     */
+    200: TaskResult;
+};
+
+export type UnblockTaskResponse = UnblockTaskResponses[keyof UnblockTaskResponses];
+
+export type ReopenTaskData = {
+    body?: Nothing;
+    headers?: {
+        /**
+         * Makes a repeat harmless: a UUID, or any 1 to 255 characters.
+         */
+        'Idempotency-Key'?: string;
+        /**
+         * The version that the client saw, in quotes; * for any.
+         */
+        'If-Match'?: string;
+    };
+    path: {
+        id: string;
+    };
+    query?: never;
+    url: '/tasks/{id}/reopen';
+};
+
+export type ReopenTaskErrors = {
+    /**
+     * invalid_header, malformed_json, unknown_parameter
+     */
+    400: Failure;
+    /**
+     * token_expired, token_invalid, token_missing
+     */
+    401: Failure;
+    /**
+     * role_required
+     */
+    403: Failure;
+    /**
+     * not_found
+     */
+    404: Failure;
+    /**
+     * method_not_allowed
+     */
+    405: Failure;
+    /**
+     * invalid_transition, project_archived, task_archived, task_deleted
+     */
+    409: Failure;
+    /**
+     * version_conflict
+     */
+    412: Failure;
+    /**
+     * body_too_large
+     */
+    413: Failure;
+    /**
+     * unsupported_content_coding, unsupported_media_type
+     */
+    415: Failure;
+    /**
+     * idempotency_key_reused, invalid_field, missing_field, unknown_field
+     */
+    422: Failure;
+    /**
+     * internal_error
+     */
+    500: Failure;
+    /**
+     * database_unavailable, keys_unavailable, outcome_unknown, overloaded, query_timeout, shutting_down, workspace_busy
+     */
+    503: Failure;
+};
+
+export type ReopenTaskError = ReopenTaskErrors[keyof ReopenTaskErrors];
+
+export type ReopenTaskResponses = {
+    /**
+     * Done
+     */
+    200: TaskResult;
+};
+
+export type ReopenTaskResponse = ReopenTaskResponses[keyof ReopenTaskResponses];
+
+export type CancelTaskData = {
+    body?: Nothing;
+    headers?: {
+        /**
+         * Makes a repeat harmless: a UUID, or any 1 to 255 characters.
+         */
+        'Idempotency-Key'?: string;
+        /**
+         * The version that the client saw, in quotes; * for any.
+         */
+        'If-Match'?: string;
+    };
+    path: {
+        id: string;
+    };
+    query?: never;
+    url: '/tasks/{id}/cancel';
+};
+
+export type CancelTaskErrors = {
+    /**
+     * invalid_header, malformed_json, unknown_parameter
+     */
+    400: Failure;
+    /**
+     * token_expired, token_invalid, token_missing
+     */
+    401: Failure;
+    /**
+     * role_required
+     */
+    403: Failure;
+    /**
+     * not_found
+     */
+    404: Failure;
+    /**
+     * method_not_allowed
+     */
+    405: Failure;
+    /**
+     * invalid_transition, project_archived, task_archived, task_deleted
+     */
+    409: Failure;
+    /**
+     * version_conflict
+     */
+    412: Failure;
+    /**
+     * body_too_large
+     */
+    413: Failure;
+    /**
+     * unsupported_content_coding, unsupported_media_type
+     */
+    415: Failure;
+    /**
+     * idempotency_key_reused, invalid_field, missing_field, unknown_field
+     */
+    422: Failure;
+    /**
+     * internal_error
+     */
+    500: Failure;
+    /**
+     * database_unavailable, keys_unavailable, outcome_unknown, overloaded, query_timeout, shutting_down, workspace_busy
+     */
+    503: Failure;
+};
+
+export type CancelTaskError = CancelTaskErrors[keyof CancelTaskErrors];
+
+export type CancelTaskResponses = {
+    /**
+     * Done
+     */
+    200: TaskResult;
+};
+
+export type CancelTaskResponse = CancelTaskResponses[keyof CancelTaskResponses];
+
+export type ArchiveTaskData = {
+    body?: Nothing;
+    headers?: {
+        /**
+         * Makes a repeat harmless: a UUID, or any 1 to 255 characters.
+         */
+        'Idempotency-Key'?: string;
+        /**
+         * The version that the client saw, in quotes; * for any.
+         */
+        'If-Match'?: string;
+    };
+    path: {
+        id: string;
+    };
+    query?: never;
+    url: '/tasks/{id}/archive';
+};
+
+export type ArchiveTaskErrors = {
+    /**
+     * invalid_header, malformed_json, unknown_parameter
+     */
+    400: Failure;
+    /**
+     * token_expired, token_invalid, token_missing
+     */
+    401: Failure;
+    /**
+     * role_required
+     */
+    403: Failure;
+    /**
+     * not_found
+     */
+    404: Failure;
+    /**
+     * method_not_allowed
+     */
+    405: Failure;
+    /**
+     * project_archived, task_archived, task_deleted
+     */
+    409: Failure;
+    /**
+     * version_conflict
+     */
+    412: Failure;
+    /**
+     * body_too_large
+     */
+    413: Failure;
+    /**
+     * unsupported_content_coding, unsupported_media_type
+     */
+    415: Failure;
+    /**
+     * idempotency_key_reused, invalid_field, missing_field, unknown_field
+     */
+    422: Failure;
+    /**
+     * internal_error
+     */
+    500: Failure;
+    /**
+     * database_unavailable, keys_unavailable, outcome_unknown, overloaded, query_timeout, shutting_down, workspace_busy
+     */
+    503: Failure;
+};
+
+export type ArchiveTaskError = ArchiveTaskErrors[keyof ArchiveTaskErrors];
+
+export type ArchiveTaskResponses = {
+    /**
+     * Done
+     */
+    200: TaskResult;
+};
+
+export type ArchiveTaskResponse = ArchiveTaskResponses[keyof ArchiveTaskResponses];
+
+export type UnarchiveTaskData = {
+    body?: Nothing;
+    headers?: {
+        /**
+         * Makes a repeat harmless: a UUID, or any 1 to 255 characters.
+         */
+        'Idempotency-Key'?: string;
+        /**
+         * The version that the client saw, in quotes; * for any.
+         */
+        'If-Match'?: string;
+    };
+    path: {
+        id: string;
+    };
+    query?: never;
+    url: '/tasks/{id}/unarchive';
+};
+
+export type UnarchiveTaskErrors = {
+    /**
+     * invalid_header, malformed_json, unknown_parameter
+     */
+    400: Failure;
+    /**
+     * token_expired, token_invalid, token_missing
+     */
+    401: Failure;
+    /**
+     * role_required
+     */
+    403: Failure;
+    /**
+     * not_found
+     */
+    404: Failure;
+    /**
+     * method_not_allowed
+     */
+    405: Failure;
+    /**
+     * project_archived, task_archived, task_deleted
+     */
+    409: Failure;
+    /**
+     * version_conflict
+     */
+    412: Failure;
+    /**
+     * body_too_large
+     */
+    413: Failure;
+    /**
+     * unsupported_content_coding, unsupported_media_type
+     */
+    415: Failure;
+    /**
+     * idempotency_key_reused, invalid_field, missing_field, unknown_field
+     */
+    422: Failure;
+    /**
+     * internal_error
+     */
+    500: Failure;
+    /**
+     * database_unavailable, keys_unavailable, outcome_unknown, overloaded, query_timeout, shutting_down, workspace_busy
+     */
+    503: Failure;
+};
+
+export type UnarchiveTaskError = UnarchiveTaskErrors[keyof UnarchiveTaskErrors];
+
+export type UnarchiveTaskResponses = {
+    /**
+     * Done
+     */
+    200: TaskResult;
+};
+
+export type UnarchiveTaskResponse = UnarchiveTaskResponses[keyof UnarchiveTaskResponses];
+
+export type RestoreTaskData = {
+    body?: Nothing;
+    headers?: {
+        /**
+         * Makes a repeat harmless: a UUID, or any 1 to 255 characters.
+         */
+        'Idempotency-Key'?: string;
+        /**
+         * The version that the client saw, in quotes; * for any.
+         */
+        'If-Match'?: string;
+    };
+    path: {
+        id: string;
+    };
+    query?: never;
+    url: '/tasks/{id}/restore';
+};
+
+export type RestoreTaskErrors = {
+    /**
+     * invalid_header, malformed_json, unknown_parameter
+     */
+    400: Failure;
+    /**
+     * token_expired, token_invalid, token_missing
+     */
+    401: Failure;
+    /**
+     * role_required
+     */
+    403: Failure;
+    /**
+     * not_found
+     */
+    404: Failure;
+    /**
+     * method_not_allowed
+     */
+    405: Failure;
+    /**
+     * depth_exceeded, parent_archived, parent_deleted, project_archived, project_deleted
+     */
+    409: Failure;
+    /**
+     * version_conflict
+     */
+    412: Failure;
+    /**
+     * body_too_large
+     */
+    413: Failure;
+    /**
+     * unsupported_content_coding, unsupported_media_type
+     */
+    415: Failure;
+    /**
+     * idempotency_key_reused, invalid_field, missing_field, unknown_field, unknown_reference
+     */
+    422: Failure;
+    /**
+     * internal_error
+     */
+    500: Failure;
+    /**
+     * database_unavailable, keys_unavailable, outcome_unknown, overloaded, query_timeout, shutting_down, workspace_busy
+     */
+    503: Failure;
+};
+
+export type RestoreTaskError = RestoreTaskErrors[keyof RestoreTaskErrors];
+
+export type RestoreTaskResponses = {
+    /**
+     * Done
+     */
+    200: TaskResult;
+};
+
+export type RestoreTaskResponse = RestoreTaskResponses[keyof RestoreTaskResponses];
+
+export type GetTaskHistoryData = {
+    body?: never;
+    headers?: {
+        /**
+         * Wait until the read model shows this sequence.
+         */
+        'Metacortex-Min-Sequence'?: number;
+        /**
+         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale (RFC 7240).
+         */
+        Prefer?: string;
+        /**
+         * An ETag; 304 if the answer is still the same.
+         */
+        'If-None-Match'?: string;
+    };
+    path: {
+        id: string;
+    };
+    query?: {
+        /**
+         * Which page, counted from 1; the first without it. Not with a cursor.
+         */
+        page?: number;
+        /**
+         * Rows of a page.
+         */
+        per_page?: number;
+        /**
+         * The next_cursor of the page before; rows that come or go shift nothing.
+         */
+        cursor?: string;
+    };
+    url: '/tasks/{id}/history';
+};
+
+export type GetTaskHistoryErrors = {
+    /**
+     * bad_cursor, cursor_mismatch, invalid_header, invalid_parameter, unknown_parameter
+     */
+    400: Failure;
+    /**
+     * token_expired, token_invalid, token_missing
+     */
+    401: Failure;
+    /**
+     * role_required
+     */
+    403: Failure;
+    /**
+     * not_found
+     */
+    404: Failure;
+    /**
+     * method_not_allowed
+     */
+    405: Failure;
+    /**
+     * internal_error
+     */
+    500: Failure;
+    /**
+     * database_unavailable, keys_unavailable, query_timeout, read_model_lagging, workspace_busy
+     */
+    503: Failure;
+};
+
+export type GetTaskHistoryError = GetTaskHistoryErrors[keyof GetTaskHistoryErrors];
+
+export type GetTaskHistoryResponses = {
+    /**
+     * Done
+     */
+    200: ActivityPage;
+};
+
+export type GetTaskHistoryResponse = GetTaskHistoryResponses[keyof GetTaskHistoryResponses];
+
+export type ListProjectsData = {
+    body?: never;
+    headers?: {
+        /**
+         * Wait until the read model shows this sequence.
+         */
+        'Metacortex-Min-Sequence'?: number;
+        /**
+         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale (RFC 7240).
+         */
+        Prefer?: string;
+        /**
+         * An ETag; 304 if the answer is still the same.
+         */
+        'If-None-Match'?: string;
+    };
+    path?: never;
+    query?: {
+        /**
+         * Which page, counted from 1; the first without it. Not with a cursor.
+         */
+        page?: number;
+        /**
+         * Rows of a page.
+         */
+        per_page?: number;
+        /**
+         * The next_cursor of the page before; rows that come or go shift nothing.
+         */
+        cursor?: string;
+        /**
+         * Keys with commas between, the most significant first; -key is descending. Keys: name, created_at, updated_at.
+         */
+        sort?: string;
+        /**
+         * Words to search for; "a phrase", or, -excluded (as web search does).
+         */
+        q?: string;
+        /**
+         * true: only archived ones; false: only others; both without it.
+         */
+        archived?: boolean;
+        /**
+         * true: only deleted ones; false: only others.
+         */
+        deleted?: boolean;
+    };
+    url: '/projects';
+};
+
+export type ListProjectsErrors = {
+    /**
+     * bad_cursor, cursor_mismatch, invalid_header, invalid_parameter, unknown_parameter
+     */
+    400: Failure;
+    /**
+     * token_expired, token_invalid, token_missing
+     */
+    401: Failure;
+    /**
+     * role_required
+     */
+    403: Failure;
+    /**
+     * method_not_allowed
+     */
+    405: Failure;
+    /**
+     * internal_error
+     */
+    500: Failure;
+    /**
+     * database_unavailable, keys_unavailable, query_timeout, read_model_lagging, workspace_busy
+     */
+    503: Failure;
+};
+
+export type ListProjectsError = ListProjectsErrors[keyof ListProjectsErrors];
+
+export type ListProjectsResponses = {
+    /**
+     * Done
+     */
+    200: ListedProjectPage;
+};
+
+export type ListProjectsResponse = ListProjectsResponses[keyof ListProjectsResponses];
+
+export type CreateProjectData = {
+    body: CreateProjectBody;
+    headers?: {
+        /**
+         * Makes a repeat harmless: a UUID, or any 1 to 255 characters.
+         */
+        'Idempotency-Key'?: string;
+        /**
+         * The version that the client saw, in quotes; * for any.
+         */
+        'If-Match'?: string;
+    };
+    path?: never;
+    query?: never;
+    url: '/projects';
+};
+
+export type CreateProjectErrors = {
+    /**
+     * invalid_header, malformed_json, unknown_parameter
+     */
+    400: Failure;
+    /**
+     * token_expired, token_invalid, token_missing
+     */
+    401: Failure;
+    /**
+     * role_required
+     */
+    403: Failure;
+    /**
+     * method_not_allowed
+     */
+    405: Failure;
+    /**
+     * already_exists
+     */
+    409: Failure;
+    /**
+     * version_conflict
+     */
+    412: Failure;
+    /**
+     * body_too_large
+     */
+    413: Failure;
+    /**
+     * unsupported_content_coding, unsupported_media_type
+     */
+    415: Failure;
+    /**
+     * idempotency_key_reused, invalid_field, missing_field, unknown_field
+     */
+    422: Failure;
+    /**
+     * internal_error
+     */
+    500: Failure;
+    /**
+     * database_unavailable, keys_unavailable, outcome_unknown, overloaded, query_timeout, shutting_down, workspace_busy
+     */
+    503: Failure;
+};
+
+export type CreateProjectError = CreateProjectErrors[keyof CreateProjectErrors];
+
+export type CreateProjectResponses = {
+    /**
+     * Done
+     */
+    201: ProjectResult;
+};
+
+export type CreateProjectResponse = CreateProjectResponses[keyof CreateProjectResponses];
+
+export type DeleteProjectData = {
+    body?: never;
+    headers?: {
+        /**
+         * Makes a repeat harmless: a UUID, or any 1 to 255 characters.
+         */
+        'Idempotency-Key'?: string;
+        /**
+         * The version that the client saw, in quotes; * for any.
+         */
+        'If-Match'?: string;
+    };
+    path: {
+        id: string;
+    };
+    query?: never;
+    url: '/projects/{id}';
+};
+
+export type DeleteProjectErrors = {
+    /**
+     * invalid_header, malformed_json, unknown_parameter
+     */
+    400: Failure;
+    /**
+     * token_expired, token_invalid, token_missing
+     */
+    401: Failure;
+    /**
+     * role_required
+     */
+    403: Failure;
+    /**
+     * not_found
+     */
+    404: Failure;
+    /**
+     * method_not_allowed
+     */
+    405: Failure;
+    /**
+     * project_archived, project_deleted
+     */
+    409: Failure;
+    /**
+     * version_conflict
+     */
+    412: Failure;
+    /**
+     * body_too_large
+     */
+    413: Failure;
+    /**
+     * unsupported_content_coding, unsupported_media_type
+     */
+    415: Failure;
+    /**
+     * idempotency_key_reused, invalid_field, missing_field, unknown_field
+     */
+    422: Failure;
+    /**
+     * internal_error
+     */
+    500: Failure;
+    /**
+     * database_unavailable, keys_unavailable, outcome_unknown, overloaded, query_timeout, shutting_down, workspace_busy
+     */
+    503: Failure;
+};
+
+export type DeleteProjectError = DeleteProjectErrors[keyof DeleteProjectErrors];
+
+export type DeleteProjectResponses = {
+    /**
+     * Done
+     */
+    200: ProjectResult;
+};
+
+export type DeleteProjectResponse = DeleteProjectResponses[keyof DeleteProjectResponses];
+
+export type GetProjectData = {
+    body?: never;
+    headers?: {
+        /**
+         * Wait until the read model shows this sequence.
+         */
+        'Metacortex-Min-Sequence'?: number;
+        /**
+         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale (RFC 7240).
+         */
+        Prefer?: string;
+        /**
+         * An ETag; 304 if the answer is still the same.
+         */
+        'If-None-Match'?: string;
+    };
+    path: {
+        id: string;
+    };
+    query?: {
+        /**
+         * As it was at this instant. Not with a version.
+         */
+        as_of?: string;
+        /**
+         * As it was at this version.
+         */
+        version?: number;
+    };
+    url: '/projects/{id}';
+};
+
+export type GetProjectErrors = {
+    /**
+     * invalid_header, invalid_parameter, unknown_parameter
+     */
+    400: Failure;
+    /**
+     * token_expired, token_invalid, token_missing
+     */
+    401: Failure;
+    /**
+     * role_required
+     */
+    403: Failure;
+    /**
+     * not_found
+     */
+    404: Failure;
+    /**
+     * method_not_allowed
+     */
+    405: Failure;
+    /**
+     * internal_error
+     */
+    500: Failure;
+    /**
+     * database_unavailable, keys_unavailable, query_timeout, read_model_lagging, workspace_busy
+     */
+    503: Failure;
+};
+
+export type GetProjectError = GetProjectErrors[keyof GetProjectErrors];
+
+export type GetProjectResponses = {
+    /**
+     * Done
+     */
+    200: ProjectEnvelope;
+};
+
+export type GetProjectResponse = GetProjectResponses[keyof GetProjectResponses];
+
+export type EditProjectData = {
+    body?: EditProjectBody;
+    headers?: {
+        /**
+         * Makes a repeat harmless: a UUID, or any 1 to 255 characters.
+         */
+        'Idempotency-Key'?: string;
+        /**
+         * The version that the client saw, in quotes; * for any.
+         */
+        'If-Match'?: string;
+    };
+    path: {
+        id: string;
+    };
+    query?: never;
+    url: '/projects/{id}';
+};
+
+export type EditProjectErrors = {
+    /**
+     * invalid_header, malformed_json, unknown_parameter
+     */
+    400: Failure;
+    /**
+     * token_expired, token_invalid, token_missing
+     */
+    401: Failure;
+    /**
+     * role_required
+     */
+    403: Failure;
+    /**
+     * not_found
+     */
+    404: Failure;
+    /**
+     * method_not_allowed
+     */
+    405: Failure;
+    /**
+     * project_archived, project_deleted
+     */
+    409: Failure;
+    /**
+     * version_conflict
+     */
+    412: Failure;
+    /**
+     * body_too_large
+     */
+    413: Failure;
+    /**
+     * unsupported_content_coding, unsupported_media_type
+     */
+    415: Failure;
+    /**
+     * idempotency_key_reused, invalid_field, missing_field, unknown_field
+     */
+    422: Failure;
+    /**
+     * internal_error
+     */
+    500: Failure;
+    /**
+     * database_unavailable, keys_unavailable, outcome_unknown, overloaded, query_timeout, shutting_down, workspace_busy
+     */
+    503: Failure;
+};
+
+export type EditProjectError = EditProjectErrors[keyof EditProjectErrors];
+
+export type EditProjectResponses = {
+    /**
+     * Done
+     */
+    200: ProjectResult;
+};
+
+export type EditProjectResponse = EditProjectResponses[keyof EditProjectResponses];
+
+export type ArchiveProjectData = {
+    body?: Nothing;
+    headers?: {
+        /**
+         * Makes a repeat harmless: a UUID, or any 1 to 255 characters.
+         */
+        'Idempotency-Key'?: string;
+        /**
+         * The version that the client saw, in quotes; * for any.
+         */
+        'If-Match'?: string;
+    };
+    path: {
+        id: string;
+    };
+    query?: never;
+    url: '/projects/{id}/archive';
+};
+
+export type ArchiveProjectErrors = {
+    /**
+     * invalid_header, malformed_json, unknown_parameter
+     */
+    400: Failure;
+    /**
+     * token_expired, token_invalid, token_missing
+     */
+    401: Failure;
+    /**
+     * role_required
+     */
+    403: Failure;
+    /**
+     * not_found
+     */
+    404: Failure;
+    /**
+     * method_not_allowed
+     */
+    405: Failure;
+    /**
+     * project_archived, project_deleted
+     */
+    409: Failure;
+    /**
+     * version_conflict
+     */
+    412: Failure;
+    /**
+     * body_too_large
+     */
+    413: Failure;
+    /**
+     * unsupported_content_coding, unsupported_media_type
+     */
+    415: Failure;
+    /**
+     * idempotency_key_reused, invalid_field, missing_field, unknown_field
+     */
+    422: Failure;
+    /**
+     * internal_error
+     */
+    500: Failure;
+    /**
+     * database_unavailable, keys_unavailable, outcome_unknown, overloaded, query_timeout, shutting_down, workspace_busy
+     */
+    503: Failure;
+};
+
+export type ArchiveProjectError = ArchiveProjectErrors[keyof ArchiveProjectErrors];
+
+export type ArchiveProjectResponses = {
+    /**
+     * Done
+     */
+    200: ProjectResult;
+};
+
+export type ArchiveProjectResponse = ArchiveProjectResponses[keyof ArchiveProjectResponses];
+
+export type UnarchiveProjectData = {
+    body?: Nothing;
+    headers?: {
+        /**
+         * Makes a repeat harmless: a UUID, or any 1 to 255 characters.
+         */
+        'Idempotency-Key'?: string;
+        /**
+         * The version that the client saw, in quotes; * for any.
+         */
+        'If-Match'?: string;
+    };
+    path: {
+        id: string;
+    };
+    query?: never;
+    url: '/projects/{id}/unarchive';
+};
+
+export type UnarchiveProjectErrors = {
+    /**
+     * invalid_header, malformed_json, unknown_parameter
+     */
+    400: Failure;
+    /**
+     * token_expired, token_invalid, token_missing
+     */
+    401: Failure;
+    /**
+     * role_required
+     */
+    403: Failure;
+    /**
+     * not_found
+     */
+    404: Failure;
+    /**
+     * method_not_allowed
+     */
+    405: Failure;
+    /**
+     * project_archived, project_deleted
+     */
+    409: Failure;
+    /**
+     * version_conflict
+     */
+    412: Failure;
+    /**
+     * body_too_large
+     */
+    413: Failure;
+    /**
+     * unsupported_content_coding, unsupported_media_type
+     */
+    415: Failure;
+    /**
+     * idempotency_key_reused, invalid_field, missing_field, unknown_field
+     */
+    422: Failure;
+    /**
+     * internal_error
+     */
+    500: Failure;
+    /**
+     * database_unavailable, keys_unavailable, outcome_unknown, overloaded, query_timeout, shutting_down, workspace_busy
+     */
+    503: Failure;
+};
+
+export type UnarchiveProjectError = UnarchiveProjectErrors[keyof UnarchiveProjectErrors];
+
+export type UnarchiveProjectResponses = {
+    /**
+     * Done
+     */
+    200: ProjectResult;
+};
+
+export type UnarchiveProjectResponse = UnarchiveProjectResponses[keyof UnarchiveProjectResponses];
+
+export type RestoreProjectData = {
+    body?: Nothing;
+    headers?: {
+        /**
+         * Makes a repeat harmless: a UUID, or any 1 to 255 characters.
+         */
+        'Idempotency-Key'?: string;
+        /**
+         * The version that the client saw, in quotes; * for any.
+         */
+        'If-Match'?: string;
+    };
+    path: {
+        id: string;
+    };
+    query?: never;
+    url: '/projects/{id}/restore';
+};
+
+export type RestoreProjectErrors = {
+    /**
+     * invalid_header, malformed_json, unknown_parameter
+     */
+    400: Failure;
+    /**
+     * token_expired, token_invalid, token_missing
+     */
+    401: Failure;
+    /**
+     * role_required
+     */
+    403: Failure;
+    /**
+     * not_found
+     */
+    404: Failure;
+    /**
+     * method_not_allowed
+     */
+    405: Failure;
+    /**
+     * parent_deleted, project_archived, project_deleted
+     */
+    409: Failure;
+    /**
+     * version_conflict
+     */
+    412: Failure;
+    /**
+     * body_too_large
+     */
+    413: Failure;
+    /**
+     * unsupported_content_coding, unsupported_media_type
+     */
+    415: Failure;
+    /**
+     * idempotency_key_reused, invalid_field, missing_field, unknown_field
+     */
+    422: Failure;
+    /**
+     * internal_error
+     */
+    500: Failure;
+    /**
+     * database_unavailable, keys_unavailable, outcome_unknown, overloaded, query_timeout, shutting_down, workspace_busy
+     */
+    503: Failure;
+};
+
+export type RestoreProjectError = RestoreProjectErrors[keyof RestoreProjectErrors];
+
+export type RestoreProjectResponses = {
+    /**
+     * Done
+     */
+    200: ProjectResult;
+};
+
+export type RestoreProjectResponse = RestoreProjectResponses[keyof RestoreProjectResponses];
+
+export type GetProjectHistoryData = {
+    body?: never;
+    headers?: {
+        /**
+         * Wait until the read model shows this sequence.
+         */
+        'Metacortex-Min-Sequence'?: number;
+        /**
+         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale (RFC 7240).
+         */
+        Prefer?: string;
+        /**
+         * An ETag; 304 if the answer is still the same.
+         */
+        'If-None-Match'?: string;
+    };
+    path: {
+        id: string;
+    };
+    query?: {
+        /**
+         * Which page, counted from 1; the first without it. Not with a cursor.
+         */
+        page?: number;
+        /**
+         * Rows of a page.
+         */
+        per_page?: number;
+        /**
+         * The next_cursor of the page before; rows that come or go shift nothing.
+         */
+        cursor?: string;
+    };
+    url: '/projects/{id}/history';
+};
+
+export type GetProjectHistoryErrors = {
+    /**
+     * bad_cursor, cursor_mismatch, invalid_header, invalid_parameter, unknown_parameter
+     */
+    400: Failure;
+    /**
+     * token_expired, token_invalid, token_missing
+     */
+    401: Failure;
+    /**
+     * role_required
+     */
+    403: Failure;
+    /**
+     * not_found
+     */
+    404: Failure;
+    /**
+     * method_not_allowed
+     */
+    405: Failure;
+    /**
+     * internal_error
+     */
+    500: Failure;
+    /**
+     * database_unavailable, keys_unavailable, query_timeout, read_model_lagging, workspace_busy
+     */
+    503: Failure;
+};
+
+export type GetProjectHistoryError = GetProjectHistoryErrors[keyof GetProjectHistoryErrors];
+
+export type GetProjectHistoryResponses = {
+    /**
+     * Done
+     */
+    200: ActivityPage;
+};
+
+export type GetProjectHistoryResponse = GetProjectHistoryResponses[keyof GetProjectHistoryResponses];
+
+export type ListTagsData = {
+    body?: never;
+    headers?: {
+        /**
+         * Wait until the read model shows this sequence.
+         */
+        'Metacortex-Min-Sequence'?: number;
+        /**
+         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale (RFC 7240).
+         */
+        Prefer?: string;
+        /**
+         * An ETag; 304 if the answer is still the same.
+         */
+        'If-None-Match'?: string;
+    };
+    path?: never;
+    query?: {
+        /**
+         * Which page, counted from 1; the first without it. Not with a cursor.
+         */
+        page?: number;
+        /**
+         * Rows of a page.
+         */
+        per_page?: number;
+        /**
+         * The next_cursor of the page before; rows that come or go shift nothing.
+         */
+        cursor?: string;
+        /**
+         * Keys with commas between, the most significant first; -key is descending. Keys: name, created_at, updated_at.
+         */
+        sort?: string;
+        /**
+         * Words to search for; "a phrase", or, -excluded (as web search does).
+         */
+        q?: string;
+        /**
+         * true: only deleted ones; false: only others.
+         */
+        deleted?: boolean;
+    };
+    url: '/tags';
+};
+
+export type ListTagsErrors = {
+    /**
+     * bad_cursor, cursor_mismatch, invalid_header, invalid_parameter, unknown_parameter
+     */
+    400: Failure;
+    /**
+     * token_expired, token_invalid, token_missing
+     */
+    401: Failure;
+    /**
+     * role_required
+     */
+    403: Failure;
+    /**
+     * method_not_allowed
+     */
+    405: Failure;
+    /**
+     * internal_error
+     */
+    500: Failure;
+    /**
+     * database_unavailable, keys_unavailable, query_timeout, read_model_lagging, workspace_busy
+     */
+    503: Failure;
+};
+
+export type ListTagsError = ListTagsErrors[keyof ListTagsErrors];
+
+export type ListTagsResponses = {
+    /**
+     * Done
+     */
+    200: TagPage;
+};
+
+export type ListTagsResponse = ListTagsResponses[keyof ListTagsResponses];
+
+export type CreateTagData = {
+    body: CreateTagBody;
+    headers?: {
+        /**
+         * Makes a repeat harmless: a UUID, or any 1 to 255 characters.
+         */
+        'Idempotency-Key'?: string;
+        /**
+         * The version that the client saw, in quotes; * for any.
+         */
+        'If-Match'?: string;
+    };
+    path?: never;
+    query?: never;
+    url: '/tags';
+};
+
+export type CreateTagErrors = {
+    /**
+     * invalid_header, malformed_json, unknown_parameter
+     */
+    400: Failure;
+    /**
+     * token_expired, token_invalid, token_missing
+     */
+    401: Failure;
+    /**
+     * role_required
+     */
+    403: Failure;
+    /**
+     * method_not_allowed
+     */
+    405: Failure;
+    /**
+     * already_exists, name_taken
+     */
+    409: Failure;
+    /**
+     * version_conflict
+     */
+    412: Failure;
+    /**
+     * body_too_large
+     */
+    413: Failure;
+    /**
+     * unsupported_content_coding, unsupported_media_type
+     */
+    415: Failure;
+    /**
+     * idempotency_key_reused, invalid_field, missing_field, unknown_field
+     */
+    422: Failure;
+    /**
+     * internal_error
+     */
+    500: Failure;
+    /**
+     * database_unavailable, keys_unavailable, outcome_unknown, overloaded, query_timeout, shutting_down, workspace_busy
+     */
+    503: Failure;
+};
+
+export type CreateTagError = CreateTagErrors[keyof CreateTagErrors];
+
+export type CreateTagResponses = {
+    /**
+     * Done
+     */
+    201: TagResult;
+};
+
+export type CreateTagResponse = CreateTagResponses[keyof CreateTagResponses];
+
+export type DeleteTagData = {
+    body?: never;
+    headers?: {
+        /**
+         * Makes a repeat harmless: a UUID, or any 1 to 255 characters.
+         */
+        'Idempotency-Key'?: string;
+        /**
+         * The version that the client saw, in quotes; * for any.
+         */
+        'If-Match'?: string;
+    };
+    path: {
+        id: string;
+    };
+    query?: never;
+    url: '/tags/{id}';
+};
+
+export type DeleteTagErrors = {
+    /**
+     * invalid_header, malformed_json, unknown_parameter
+     */
+    400: Failure;
+    /**
+     * token_expired, token_invalid, token_missing
+     */
+    401: Failure;
+    /**
+     * role_required
+     */
+    403: Failure;
+    /**
+     * not_found
+     */
+    404: Failure;
+    /**
+     * method_not_allowed
+     */
+    405: Failure;
+    /**
+     * tag_deleted
+     */
+    409: Failure;
+    /**
+     * version_conflict
+     */
+    412: Failure;
+    /**
+     * body_too_large
+     */
+    413: Failure;
+    /**
+     * unsupported_content_coding, unsupported_media_type
+     */
+    415: Failure;
+    /**
+     * idempotency_key_reused, invalid_field, missing_field, unknown_field
+     */
+    422: Failure;
+    /**
+     * internal_error
+     */
+    500: Failure;
+    /**
+     * database_unavailable, keys_unavailable, outcome_unknown, overloaded, query_timeout, shutting_down, workspace_busy
+     */
+    503: Failure;
+};
+
+export type DeleteTagError = DeleteTagErrors[keyof DeleteTagErrors];
+
+export type DeleteTagResponses = {
+    /**
+     * Done
+     */
+    200: TagResult;
+};
+
+export type DeleteTagResponse = DeleteTagResponses[keyof DeleteTagResponses];
+
+export type GetTagData = {
+    body?: never;
+    headers?: {
+        /**
+         * Wait until the read model shows this sequence.
+         */
+        'Metacortex-Min-Sequence'?: number;
+        /**
+         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale (RFC 7240).
+         */
+        Prefer?: string;
+        /**
+         * An ETag; 304 if the answer is still the same.
+         */
+        'If-None-Match'?: string;
+    };
+    path: {
+        id: string;
+    };
+    query?: {
+        /**
+         * As it was at this instant. Not with a version.
+         */
+        as_of?: string;
+        /**
+         * As it was at this version.
+         */
+        version?: number;
+    };
+    url: '/tags/{id}';
+};
+
+export type GetTagErrors = {
+    /**
+     * invalid_header, invalid_parameter, unknown_parameter
+     */
+    400: Failure;
+    /**
+     * token_expired, token_invalid, token_missing
+     */
+    401: Failure;
+    /**
+     * role_required
+     */
+    403: Failure;
+    /**
+     * not_found
+     */
+    404: Failure;
+    /**
+     * method_not_allowed
+     */
+    405: Failure;
+    /**
+     * internal_error
+     */
+    500: Failure;
+    /**
+     * database_unavailable, keys_unavailable, query_timeout, read_model_lagging, workspace_busy
+     */
+    503: Failure;
+};
+
+export type GetTagError = GetTagErrors[keyof GetTagErrors];
+
+export type GetTagResponses = {
+    /**
+     * Done
+     */
+    200: TagEnvelope;
+};
+
+export type GetTagResponse = GetTagResponses[keyof GetTagResponses];
+
+export type EditTagData = {
+    body?: EditTagBody;
+    headers?: {
+        /**
+         * Makes a repeat harmless: a UUID, or any 1 to 255 characters.
+         */
+        'Idempotency-Key'?: string;
+        /**
+         * The version that the client saw, in quotes; * for any.
+         */
+        'If-Match'?: string;
+    };
+    path: {
+        id: string;
+    };
+    query?: never;
+    url: '/tags/{id}';
+};
+
+export type EditTagErrors = {
+    /**
+     * invalid_header, malformed_json, unknown_parameter
+     */
+    400: Failure;
+    /**
+     * token_expired, token_invalid, token_missing
+     */
+    401: Failure;
+    /**
+     * role_required
+     */
+    403: Failure;
+    /**
+     * not_found
+     */
+    404: Failure;
+    /**
+     * method_not_allowed
+     */
+    405: Failure;
+    /**
+     * name_taken, tag_deleted
+     */
+    409: Failure;
+    /**
+     * version_conflict
+     */
+    412: Failure;
+    /**
+     * body_too_large
+     */
+    413: Failure;
+    /**
+     * unsupported_content_coding, unsupported_media_type
+     */
+    415: Failure;
+    /**
+     * idempotency_key_reused, invalid_field, missing_field, unknown_field
+     */
+    422: Failure;
+    /**
+     * internal_error
+     */
+    500: Failure;
+    /**
+     * database_unavailable, keys_unavailable, outcome_unknown, overloaded, query_timeout, shutting_down, workspace_busy
+     */
+    503: Failure;
+};
+
+export type EditTagError = EditTagErrors[keyof EditTagErrors];
+
+export type EditTagResponses = {
+    /**
+     * Done
+     */
+    200: TagResult;
+};
+
+export type EditTagResponse = EditTagResponses[keyof EditTagResponses];
+
+export type MergeTagData = {
+    body: MergeTagBody;
+    headers?: {
+        /**
+         * Makes a repeat harmless: a UUID, or any 1 to 255 characters.
+         */
+        'Idempotency-Key'?: string;
+        /**
+         * The version that the client saw, in quotes; * for any.
+         */
+        'If-Match'?: string;
+    };
+    path: {
+        id: string;
+    };
+    query?: never;
+    url: '/tags/{id}/merge';
+};
+
+export type MergeTagErrors = {
+    /**
+     * invalid_header, malformed_json, unknown_parameter
+     */
+    400: Failure;
+    /**
+     * token_expired, token_invalid, token_missing
+     */
+    401: Failure;
+    /**
+     * role_required
+     */
+    403: Failure;
+    /**
+     * not_found
+     */
+    404: Failure;
+    /**
+     * method_not_allowed
+     */
+    405: Failure;
+    /**
+     * merge_into_itself, tag_deleted
+     */
+    409: Failure;
+    /**
+     * version_conflict
+     */
+    412: Failure;
+    /**
+     * body_too_large
+     */
+    413: Failure;
+    /**
+     * unsupported_content_coding, unsupported_media_type
+     */
+    415: Failure;
+    /**
+     * idempotency_key_reused, invalid_field, missing_field, unknown_field, unknown_reference
+     */
+    422: Failure;
+    /**
+     * internal_error
+     */
+    500: Failure;
+    /**
+     * database_unavailable, keys_unavailable, outcome_unknown, overloaded, query_timeout, shutting_down, workspace_busy
+     */
+    503: Failure;
+};
+
+export type MergeTagError = MergeTagErrors[keyof MergeTagErrors];
+
+export type MergeTagResponses = {
+    /**
+     * Done
+     */
+    200: TagResult;
+};
+
+export type MergeTagResponse = MergeTagResponses[keyof MergeTagResponses];
+
+export type GetTagHistoryData = {
+    body?: never;
+    headers?: {
+        /**
+         * Wait until the read model shows this sequence.
+         */
+        'Metacortex-Min-Sequence'?: number;
+        /**
+         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale (RFC 7240).
+         */
+        Prefer?: string;
+        /**
+         * An ETag; 304 if the answer is still the same.
+         */
+        'If-None-Match'?: string;
+    };
+    path: {
+        id: string;
+    };
+    query?: {
+        /**
+         * Which page, counted from 1; the first without it. Not with a cursor.
+         */
+        page?: number;
+        /**
+         * Rows of a page.
+         */
+        per_page?: number;
+        /**
+         * The next_cursor of the page before; rows that come or go shift nothing.
+         */
+        cursor?: string;
+    };
+    url: '/tags/{id}/history';
+};
+
+export type GetTagHistoryErrors = {
+    /**
+     * bad_cursor, cursor_mismatch, invalid_header, invalid_parameter, unknown_parameter
+     */
+    400: Failure;
+    /**
+     * token_expired, token_invalid, token_missing
+     */
+    401: Failure;
+    /**
+     * role_required
+     */
+    403: Failure;
+    /**
+     * not_found
+     */
+    404: Failure;
+    /**
+     * method_not_allowed
+     */
+    405: Failure;
+    /**
+     * internal_error
+     */
+    500: Failure;
+    /**
+     * database_unavailable, keys_unavailable, query_timeout, read_model_lagging, workspace_busy
+     */
+    503: Failure;
+};
+
+export type GetTagHistoryError = GetTagHistoryErrors[keyof GetTagHistoryErrors];
+
+export type GetTagHistoryResponses = {
+    /**
+     * Done
+     */
+    200: ActivityPage;
+};
+
+export type GetTagHistoryResponse = GetTagHistoryResponses[keyof GetTagHistoryResponses];
 
 export type RunCommandsData = {
-    body: BatchBody;
+    body: BatchRequest;
     path?: never;
     query?: {
         /**
@@ -4657,7 +5997,7 @@ export type RunCommandsData = {
 
 export type RunCommandsErrors = {
     /**
-     * bad_cursor, bad_request, cursor_mismatch, invalid_header, invalid_parameter, malformed_json, unknown_parameter
+     * invalid_header, invalid_parameter, malformed_json, unknown_parameter
      */
     400: Failure;
     /**
@@ -4669,7 +6009,7 @@ export type RunCommandsErrors = {
      */
     403: Failure;
     /**
-     * not_found, route_not_found
+     * not_found
      */
     404: Failure;
     /**
@@ -4701,7 +6041,7 @@ export type RunCommandsErrors = {
      */
     500: Failure;
     /**
-     * database_unavailable, keys_unavailable, overloaded, read_model_lagging, shutting_down
+     * database_unavailable, keys_unavailable, outcome_unknown, overloaded, query_timeout, shutting_down, workspace_busy
      */
     503: Failure;
 };
@@ -4712,19 +6052,11 @@ export type RunCommandsResponses = {
     /**
      * Done
      */
-    200: {
-        data: BatchResults;
-        meta: BatchMeta;
-        errors: Array<unknown>;
-    };
+    200: BatchResultsEnvelope;
     /**
-     * Done
+     * Each on its own
      */
-    207: {
-        data: BatchResults;
-        meta: BatchMeta;
-        errors: Array<unknown>;
-    };
+    207: BatchResultsEnvelope;
 };
 
 export type RunCommandsResponse = RunCommandsResponses[keyof RunCommandsResponses];
@@ -4746,7 +6078,7 @@ export type UndoCommandData = {
 
 export type UndoCommandErrors = {
     /**
-     * bad_cursor, bad_request, cursor_mismatch, invalid_header, invalid_parameter, malformed_json, unknown_parameter
+     * invalid_header, malformed_json, unknown_parameter
      */
     400: Failure;
     /**
@@ -4758,7 +6090,7 @@ export type UndoCommandErrors = {
      */
     403: Failure;
     /**
-     * not_found, route_not_found
+     * not_found
      */
     404: Failure;
     /**
@@ -4790,7 +6122,7 @@ export type UndoCommandErrors = {
      */
     500: Failure;
     /**
-     * database_unavailable, keys_unavailable, overloaded, read_model_lagging, shutting_down
+     * database_unavailable, keys_unavailable, outcome_unknown, overloaded, query_timeout, shutting_down, workspace_busy
      */
     503: Failure;
 };
@@ -4801,14 +6133,82 @@ export type UndoCommandResponses = {
     /**
      * Done
      */
-    200: {
-        data: TaskRow | ProjectRow | TagRow;
-        meta: CommandMeta;
-        errors: Array<unknown>;
-    };
+    200: ResourceResult;
 };
 
 export type UndoCommandResponse = UndoCommandResponses[keyof UndoCommandResponses];
+
+export type ListChangesData = {
+    body?: never;
+    headers?: {
+        /**
+         * Wait until the read model shows this sequence.
+         */
+        'Metacortex-Min-Sequence'?: number;
+        /**
+         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale (RFC 7240).
+         */
+        Prefer?: string;
+        /**
+         * An ETag; 304 if the answer is still the same.
+         */
+        'If-None-Match'?: string;
+    };
+    path?: never;
+    query?: {
+        /**
+         * The next_since of the answer before; 0 for all that there is.
+         */
+        since?: number;
+        /**
+         * Events to look at; what changed twice comes once.
+         */
+        limit?: number;
+    };
+    url: '/changes';
+};
+
+export type ListChangesErrors = {
+    /**
+     * invalid_header, invalid_parameter, unknown_parameter
+     */
+    400: Failure;
+    /**
+     * token_expired, token_invalid, token_missing
+     */
+    401: Failure;
+    /**
+     * role_required
+     */
+    403: Failure;
+    /**
+     * method_not_allowed
+     */
+    405: Failure;
+    /**
+     * resync_required
+     */
+    410: Failure;
+    /**
+     * internal_error
+     */
+    500: Failure;
+    /**
+     * database_unavailable, keys_unavailable, query_timeout, read_model_lagging, workspace_busy
+     */
+    503: Failure;
+};
+
+export type ListChangesError = ListChangesErrors[keyof ListChangesErrors];
+
+export type ListChangesResponses = {
+    /**
+     * Done
+     */
+    200: ChangedEnvelope;
+};
+
+export type ListChangesResponse = ListChangesResponses[keyof ListChangesResponses];
 
 export type StreamEventsData = {
     body?: never;
@@ -4825,7 +6225,7 @@ export type StreamEventsData = {
 
 export type StreamEventsErrors = {
     /**
-     * bad_cursor, bad_request, cursor_mismatch, invalid_header, invalid_parameter, malformed_json, unknown_parameter
+     * invalid_header, unknown_parameter
      */
     400: Failure;
     /**
@@ -4837,19 +6237,19 @@ export type StreamEventsErrors = {
      */
     403: Failure;
     /**
-     * not_found, route_not_found
-     */
-    404: Failure;
-    /**
      * method_not_allowed
      */
     405: Failure;
+    /**
+     * resync_required
+     */
+    410: Failure;
     /**
      * internal_error
      */
     500: Failure;
     /**
-     * database_unavailable, keys_unavailable, overloaded, read_model_lagging, shutting_down
+     * database_unavailable, keys_unavailable, query_timeout, workspace_busy
      */
     503: Failure;
 };
@@ -4858,7 +6258,7 @@ export type StreamEventsError = StreamEventsErrors[keyof StreamEventsErrors];
 
 export type StreamEventsResponses = {
     /**
-     * Done
+     * Lines of `text/event-stream`; `data` holds a StreamedEvent.
      */
     200: string;
 };
