@@ -29,15 +29,9 @@ function checkList(): string {
       (_item, index) =>
         `${index % 3 ? "    " : ""}- [ ] Chapter ${chapter + 1}, item ${index + 1}`,
     );
-    return [`## Chapter ${chapter + 1}`, "", ...items].join("
-");
+    return [`## Chapter ${chapter + 1}`, "", ...items].join("\n");
   });
-  writeFileSync(file, `# Long list
-
-${chapters.join("
-
-")}
-`);
+  writeFileSync(file, `# Long list\n\n${chapters.join("\n\n")}\n`);
   return file;
 }
 
