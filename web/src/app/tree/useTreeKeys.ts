@@ -113,11 +113,14 @@ function neighbour(lines: readonly Line[], line: TaskLine): TaskLine | undefined
 const rowOf = (id: string) =>
   document.querySelector<HTMLElement>(`[data-task="${id}"]`);
 
+let wanted = ""; // whoever is focused late must not take the focus from a later one
+
 /** Focuses a row once it is drawn; the list scrolls to it first. */
 export function focusRow(id: string): void {
+  wanted = id;
   requestAnimationFrame(() =>
     requestAnimationFrame(() => {
-      rowOf(id)?.focus();
+      if (wanted === id) rowOf(id)?.focus();
     }),
   );
 }

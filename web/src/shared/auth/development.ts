@@ -5,6 +5,7 @@ import type { Role, Session, SignIn } from "./types.ts";
 
 const KEY = "metacortex.development";
 const TEAMS = "metacortex.development.teams";
+const REFUSALS = [400, 403, 404, 422];
 const EARLY_MS = 15_000; // a token is renewed before it expires under way
 
 interface Issued {
@@ -49,15 +50,15 @@ export async function issue(signIn: SignIn): Promise<Issued> {
   } catch (error) {
     throw new NetworkError(error);
   }
-  if (answer.status >= 500)
-    throw new NetworkError(`the issuer answers ${answer.status}`);
   const body = (await answer.json().catch(() => null)) as {
     data: Issued | null;
     errors?: { detail: string }[];
   } | null;
-  if (!answer.ok || !body?.data)
-    throw new SignInRefused(body?.errors?.[0]?.detail ?? `${answer.status}`);
-  return body.data;
+  if (answer.ok && body?.data) return body.data;
+  const why = body?.errors?.[0]?.detail ?? `the issuer answers ${answer.status}`;
+  // Only a whole answer that says no is one; a page that is being left gets half of it.
+  if (body && REFUSALS.includes(answer.status)) throw new SignInRefused(why);
+  throw new NetworkError(why);
 }
 
 export const displayName = (user: string): string =>
