@@ -1,6 +1,7 @@
 .DEFAULT_GOAL := help
 .PHONY: help install up test test-18 check style types fix bench docs migration lock clean
 .PHONY: client client-check test-client lint-openapi check-node
+.PHONY: web web-check test-web bench-web
 SHELL := /bin/bash
 
 PYTHON ?= $(shell command -v python3 || command -v python3.11 || echo python3)
@@ -106,6 +107,26 @@ lint-openapi: $(STAMP) $(LINT)/node_modules/.package-lock.json ## Lint the OpenA
 	npm run --silent --prefix $(LINT) lint
 
 check-node: client-check lint-openapi test-client ## All that needs Node: what CI runs where it is there
+
+# The app is committed as built, so that serving it needs no Node either.
+WEB := web
+WEB_MODULES := $(WEB)/node_modules/.package-lock.json
+$(WEB_MODULES): $(WEB)/package-lock.json $(WEB)/package.json
+	npm ci --prefix $(WEB) --no-audit --no-fund
+	@touch $@
+
+web: $(WEB_MODULES) ## Build the web app into metacortex/web
+	npm run --silent --prefix $(WEB) build
+
+web-check: $(WEB_MODULES) ## Lint, types and tests of the web app; fail if its build is not current
+	npm run --silent --prefix $(WEB) check
+	npm run --silent --prefix $(WEB) build:check
+
+test-web: $(STAMP) $(WEB_MODULES) ## Walk through the web app in Chromium, against a server of its own
+	npm run --silent --prefix $(WEB) test:e2e -- $(ARGS)
+
+bench-web: $(STAMP) $(WEB_MODULES) ## Measure the web app in Chromium; prints lines for bench/RESULTS.md
+	npm run --silent --prefix $(WEB) bench
 
 migration: $(STAMP) ## Begin a migration: make migration m="Add a due time to tasks"
 	@test -n "$$m" || { echo 'Say what it does: make migration m="..."' >&2; exit 1; }
