@@ -301,6 +301,7 @@ class Up:
     def _rows(self) -> dict[str, str]:
         base = self._base
         return {
+            "App": f"{base}/",
             "API": f"{base}/api/v1",
             "Docs": f"{base}/docs",
             "Health": f"{base}/health/ready",
