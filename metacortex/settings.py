@@ -168,6 +168,10 @@ class Settings(BaseSettings):
     token_allow_missing_party: bool = Field(
         False, description="Take tokens that name no party (no claim azp)."
     )
+    clerk_publishable_key: str | None = Field(
+        None,
+        description="Clerk's publishable key, handed to browsers that sign in with it.",
+    )
     lane_count: int = Field(
         2, ge=1, description="Command lanes per process; a workspace keeps to one."
     )

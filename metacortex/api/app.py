@@ -13,7 +13,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp
 
 from metacortex import __version__
-from metacortex.api import audit, commands, feeds, health, meta
+from metacortex.api import audit, commands, feeds, health, meta, people
 from metacortex.api.auth import MAX_LIFETIME_S, Verifier
 from metacortex.api.dev import token_router
 from metacortex.api.docs import add_docs
@@ -164,13 +164,21 @@ def create_app(settings: Settings) -> FastAPI:
 
 def _add_routes(app: FastAPI, settings: Settings) -> None:
     """Add all routes: ordinary ones first, since lean ones are found in the table."""
-    for router in (meta.router, feeds.router, audit.router, commands.router):
+    routers = (meta.router, feeds.router, audit.router, commands.router, people.router)
+    for router in routers:
         app.include_router(router, prefix=PREFIX)
+    issuer = development_issuer(settings)
+    client = meta.client_router(
+        settings.environment,
+        settings.clerk_publishable_key,
+        development=issuer is not None,
+    )
+    app.include_router(client, prefix=PREFIX)
     app.include_router(health.router)
     app.include_router(_entry(app, settings))
     if settings.serves_docs:
         add_docs(app, development=not settings.is_production)
-    if (issuer := development_issuer(settings)) is not None:
+    if issuer is not None:
         keys, url, life = make_keys(settings)
         verifier = _verifier(settings, keys, url, life)
         app.include_router(token_router(issuer, verifier))

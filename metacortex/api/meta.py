@@ -5,7 +5,7 @@ from typing import Any
 from metacortex import __version__
 from metacortex.api.errors import Schema, catalogue
 from metacortex.api.routing import Router
-from metacortex.api.schemas import Envelope, ErrorCode, StateMachines
+from metacortex.api.schemas import ClientMeta, Envelope, ErrorCode, StateMachines
 from metacortex.commands.tasks import TRANSITIONS
 
 router = Router(tags=["meta"])
@@ -42,6 +42,45 @@ async def list_errors() -> Any:
 )
 async def list_state_machines() -> Any:
     return state_machines()
+
+
+FEATURES = (
+    "activity",
+    "as_of",
+    "audit",
+    "batches",
+    "members",
+    "search_prefix",
+    "stream",
+    "undo",
+)
+"""What clients may build on, by name; nothing is ever taken out of a version."""
+
+
+def client_router(
+    environment: str, clerk_publishable_key: str | None, *, development: bool
+) -> Router:
+    """Return the route that tells a client how to sign in."""
+    router = Router(tags=["meta"])
+    issuer = "development" if development else "other"
+    about = {
+        "version": __version__,
+        "issuer": issuer if clerk_publishable_key is None else "clerk",
+        "clerk_publishable_key": clerk_publishable_key,
+        "environment": environment,
+        "features": list(FEATURES),
+    }
+
+    @router.get(
+        "/meta/client",
+        operation_id="getClientMeta",
+        summary="How a client signs in, and what it may build on",
+        response_model=Envelope[ClientMeta],
+    )
+    async def get_client_meta() -> Any:
+        return about
+
+    return router
 
 
 def state_machines() -> dict[str, Any]:

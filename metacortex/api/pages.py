@@ -1,6 +1,6 @@
 """Pages of lists: their parameters, and the answer that carries one."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Annotated, Any
 from uuid import UUID
 from zlib import crc32
@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from metacortex.api import envelope, parsing
-from metacortex.api.auth import Caller, Role
+from metacortex.api.auth import Role
 from metacortex.api.fields import DIGITS, Clean, Parameters
 from metacortex.api.reads import Read, read_of, sequence_header
 from metacortex.api.route_table import Handler
@@ -18,7 +18,7 @@ from metacortex.kernel.errors import Malformed, NotFound
 from metacortex.queries.page import PAGE_LIMIT, PER_PAGE, PER_PAGE_LIMIT, ListQuery
 
 Search = Annotated[str, Clean, Field(min_length=1, max_length=500)]
-MakeQuery = Callable[[Caller, str, Request], ListQuery]
+MakeQuery = Callable[[Read, str, Request], Awaitable[ListQuery]]
 
 
 class PageParameters(Parameters):
@@ -88,7 +88,7 @@ def page_handler(
         key = (read.caller.workspace_id, request.scope["path"], raw)
         query = read.services.parsed_query(key)
         if query is None or not query.timeless:
-            query = make(read.caller, raw, request)
+            query = await make(read, raw, request)
             read.services.remember_query(key, query)
         return await send_page(request, read, query, must_exist=must_exist)
 
@@ -109,13 +109,15 @@ async def send_page(
     page = await read.services.queries.page(query, key, seen)
     if must_exist and not page.total:
         raise NotFound("not_found")
-    meta = read.meta(
-        page.shown.sequence,
-        page=query.page or (None if query.cursor else 1),
-        per_page=query.per_page,
-        total=page.total,
-        next_cursor=page.next_cursor,
-    )
+    seen_now = max(seen.sequence, page.shown.sequence)  # a page may be of the past
+    meta = {
+        **read.meta(seen_now),
+        "sequence": page.shown.sequence,
+        "page": query.page or (None if query.cursor else 1),
+        "per_page": query.per_page,
+        "total": page.total,
+        "next_cursor": page.next_cursor,
+    }
     headers = sequence_header(page.shown.sequence)
     tagged = query.timeless and page.shown == seen
     if tagged:

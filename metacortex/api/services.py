@@ -45,8 +45,12 @@ class Services:
     async def member(self, request: Request) -> Caller:
         """Return who commands, noted as a member. Raises Unauthenticated, Forbidden."""
         caller = allow(self.caller(request), (Role.OWNER, Role.MEMBER))
-        await self.members.saw(caller.workspace_id, caller.user_id)
+        await self.saw(caller)
         return caller
+
+    async def saw(self, caller: Caller) -> None:
+        """Note a caller as a member of their workspace."""
+        await self.members.saw(caller.workspace_id, caller.user_id, caller.role)
 
     def parsed_query(self, key: tuple[UUID, str, str]) -> ListQuery | None:
         """Return the query that this query string meant before."""
