@@ -1,5 +1,6 @@
 """The web app's files and page, and what must not be answered with the page."""
 
+from base64 import b64encode
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -90,3 +91,11 @@ def test_clerk_adds_its_hosts_and_nothing_else() -> None:
     plain, clerk = content_policy(), content_policy("clerk.example.com")
     assert "https:" not in plain
     assert "https://clerk.example.com" in clerk and "unsafe" not in clerk
+
+
+async def test_clerk_may_be_reached_where_its_key_is_set(settings: Settings) -> None:
+    key = "pk_test_" + b64encode(b"clerk.example.org$").decode().rstrip("=")
+    without = create_app(settings).state.web
+    found = create_app(settings.model_copy(update={"clerk_publishable_key": key}))
+    assert found.state.web.policy == content_policy("clerk.example.org")
+    assert without.policy == content_policy()
