@@ -21,6 +21,7 @@ from metacortex.api.fields import (
     UserId,
     WallTime,
     Zone,
+    not_both,
 )
 from metacortex.api.pages import ListParameters, Search
 from metacortex.api.routes import CommandRoute, ExampleStep, ListRoute, ModuleRoutes
@@ -141,6 +142,10 @@ class MoveTaskBody(Changes):
     """Subtasks come along."""
     parent_id: Id | None = None
     """The task that this one shall be a part of."""
+    before: Id | None = None
+    """The sibling there that it shall stand right before."""
+    after: Annotated[Id | None, AfterValidator(not_both)] = None
+    """The sibling there that it shall stand right after; not with `before`."""
 
     examples = {"parent_id": None}
 
@@ -173,7 +178,8 @@ class TaskFilters(ListParameters):
     project_id: tuple[Id | Literal["none"], ...] = ()
     """In this project; none: in no project."""
     parent_id: tuple[Id | Literal["none"], ...] = ()
-    """Right below this task; none: not below any."""
+    """Right below this task; none: not below any. One of them is needed to sort by
+    rank."""
     tag: tuple[Id, ...] = ()
     """With this tag."""
     tag_mode: Literal["any", "all"] = "any"
@@ -271,7 +277,7 @@ MODULE = ModuleRoutes(
             "/{id}/move",
             MoveTaskBody,
             "Move a task",
-            errors=(*_NOT_OPEN, *_PLACE, "cycle_detected"),
+            errors=(*_NOT_OPEN, *_PLACE, "cycle_detected", "not_a_sibling"),
         ),
         CommandRoute(
             "task.comment",

@@ -207,8 +207,10 @@ class Batch:
                 streams[need] = space.states[need.type].get(need.id)
             else:
                 type, ids = repository.resolve(space.states, need)
-                of_type = space.states[type]
-                found[need] = tuple(Found(id, of_type[id]) for id in ids)
+                of_type = space.stored[type]
+                found[need] = tuple(
+                    Found(id, of_type[id].state, of_type[id].created_at) for id in ids
+                )
         return Facts(
             now=space.at, actor_id=context.actor_id, streams=streams, found=found
         )

@@ -14,7 +14,7 @@ from uuid import UUID
 from metacortex.commands.message import Unit
 from metacortex.commands.receipts import Receipt
 from metacortex.commands.repository import Head, Loaded, Stored
-from metacortex.commands.tables import LOOK_UPS
+from metacortex.commands.tables import CREATED, LOOK_UPS
 from metacortex.events import merkle
 from metacortex.kernel.clock import rfc3339
 from metacortex.kernel.decider import Need, Stream
@@ -93,6 +93,7 @@ class Space:
         if stored.id not in self.stored[type]:
             self.stored[type][stored.id] = stored
             self.states[type][stored.id] = stored.state
+            self.states[CREATED][stored.id] = stored.created_at
 
     def append(
         self,
@@ -107,6 +108,8 @@ class Space:
         self._journal.append((type, id, before, after))
         self.stored[type][id] = after
         self.states[type][id] = after.state
+        if before is None:
+            self.states[CREATED][id] = after.created_at
         self.head.sequence += 1
         self.rows.append(row)
         self.leaves.append(leaf)

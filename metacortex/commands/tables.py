@@ -22,6 +22,7 @@ from sqlalchemy.types import TypeEngine
 from metacortex.commands.registry import DECIDERS
 from metacortex.kernel.database import Table
 from metacortex.kernel.decider import names_of
+from metacortex.kernel.rank import effective_sql, of_creation
 
 SCHEMA = "commands"
 INSTANT = TIMESTAMP(timezone=True)
@@ -74,6 +75,13 @@ BESIDES: Mapping[str, Sequence[SchemaItem]] = {
             "project_id",
             postgresql_where=text("project_id IS NOT NULL"),
         ),
+        Index(
+            "ix_tasks_rank",
+            "workspace_id",
+            text("coalesce(parent_id, workspace_id)"),
+            text(effective_sql("rank")),  # COLLATE "C"
+            "id",
+        ),
     ),
     "member": (Index("uq_members_user", "workspace_id", "user_id", unique=True),),
 }
@@ -122,6 +130,9 @@ for _type, _table in STATES.items():
 
 States = Mapping[str, Mapping[UUID, Any]]
 """Loaded states of one workspace by stream type and id."""
+
+CREATED = "created_at"
+"""Where, beside the states, stands when each of these streams began."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +235,56 @@ def _children(states: States) -> Mapping[UUID, list[UUID]]:
     return below
 
 
+def _neighbours(
+    states: States, type: str, id: UUID, home: Callable[[Any], UUID | None]
+) -> Iterable[UUID]:
+    """The stream itself, between the siblings that are next to it by rank.
+
+    One on each side is enough, though earlier commands of a batch may have moved them
+    away: what is moved needs its own neighbours, so that whoever takes its place is
+    loaded as well (docs/decisions/0016-order.md).
+    """
+    of_type, created = states.get(type, {}), states.get(CREATED, {})
+    own = of_type.get(id)
+    if own is None:
+        return []
+    ranks = [
+        (it.rank or of_creation(created[other], other), other)
+        for other, it in of_type.items()
+        if home(it) == home(own)
+    ]
+    at = own.rank or of_creation(created[id], id)
+    below = max((it for it in ranks if it[0] < at), default=None)
+    above = min((it for it in ranks if it[0] > at), default=None)
+    return [it[1] for it in (below, (at, id), above) if it is not None]
+
+
+def _neighbours_sql(table: str, home: str) -> str:
+    """Return the SQL of such a look-up: two steps in an index, one in each direction.
+
+    `home` is the SQL of what siblings share; `{0}` stands for their row.
+    """
+    own, other = (
+        f'{effective_sql(f"{row}rank", row)} COLLATE "C"' for row in ("o.", "s.")
+    )
+    sides = " UNION ALL ".join(
+        f"(SELECT s.workspace_id, s.id FROM {table} s"
+        f" WHERE s.workspace_id = o.workspace_id"
+        f" AND {home.format('s')} = {home.format('o')} AND {other} {sign} {own}"
+        f" ORDER BY {other} {order}, s.id {order} LIMIT 1)"
+        for sign, order in (("<", "DESC"), (">", "ASC"))
+    )
+    return (
+        f"SELECT n.workspace_id, n.id FROM keys JOIN {table} o ON o.workspace_id = w"
+        " AND o.id = k::uuid CROSS JOIN LATERAL (SELECT o.workspace_id, o.id"
+        f" UNION ALL {sides}) n"
+    )
+
+
+def _task_neighbours(states: States, task_id: UUID) -> Iterable[UUID]:
+    return _neighbours(states, "task", task_id, lambda task: task.parent_id)
+
+
 def _member(states: States, user_id: str) -> Iterable[UUID]:
     members = states.get("member", {})
     return [id for id, member in members.items() if member.user_id == user_id]
@@ -292,6 +353,11 @@ LOOK_UPS: Mapping[str, LookUpTable] = {
         JOIN commands.tasks t ON t.workspace_id = self.workspace_id
         AND t.parent_id = self.id""",
         _task_subtree,
+    ),
+    "task.neighbours": LookUpTable(
+        "task",
+        _neighbours_sql("commands.tasks", "coalesce({0}.parent_id, {0}.workspace_id)"),
+        _task_neighbours,
     ),
     "member.named": LookUpTable(
         "member",

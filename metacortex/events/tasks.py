@@ -109,10 +109,11 @@ class TaskCancelled:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskMoved:
-    """A task stands elsewhere: another project, another parent."""
+    """A task stands elsewhere: another project, parent, or place among its siblings."""
 
     project_id: Change[UUID | None] | None = None
     parent_id: Change[UUID | None] | None = None
+    rank: Change[str | None] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,6 +171,7 @@ class TaskReverted(TaskEdits):
     status: Change[Status] | None = None
     project_id: Change[UUID | None] | None = None
     parent_id: Change[UUID | None] | None = None
+    rank: Change[str | None] | None = None
     blocked_reason: Change[str | None] | None = None
     completed_at: Change[datetime | None] | None = None
     archived: Change[bool] | None = None

@@ -127,6 +127,7 @@ CODES: dict[str, tuple[type[MetaCortexError], str]] = {
     "already_exists": (Refused, "A resource with this id exists already"),
     "invalid_transition": (Refused, "The state does not allow this command"),
     "cycle_detected": (Refused, "A task cannot stand below itself"),
+    "not_a_sibling": (Refused, "The other does not stand in the same place"),
     "depth_exceeded": (Refused, "Subtasks are nested too deeply"),
     "open_subtasks": (Refused, "Some subtasks are still open"),
     "name_taken": (Refused, "The name is in use already"),

@@ -43,6 +43,7 @@ from metacortex.events.tasks import (
     TaskUnblocked,
 )
 from metacortex.kernel.database import Reads
+from metacortex.kernel.rank import effective_sql
 from metacortex.queries.page import Filters, ListQuery, Sort
 from metacortex.queries.tables import (
     INSTANT,
@@ -68,6 +69,7 @@ def _words(text: str) -> str:
 
 
 _DESCRIPTION = "coalesce(document ->> 'description', '')"
+RANK = effective_sql("document ->> 'rank'")
 SEARCHED = f"setweight({_words('title')}, 'A') || {_words(_DESCRIPTION)}"
 
 
@@ -82,7 +84,16 @@ class TaskTable(ReadTable):
             "ix_tasks_parent",
             "workspace_id",
             "parent_id",
+            "rank",
+            "id",
             postgresql_where=text("parent_id IS NOT NULL"),
+        ),
+        Index(
+            "ix_tasks_top",
+            "workspace_id",
+            "rank",
+            "id",
+            postgresql_where=text("parent_id IS NULL"),
         ),
         {"schema": SCHEMA},
     )
@@ -99,6 +110,9 @@ class TaskTable(ReadTable):
     assignee_id: Mapped[str | None] = mapped_column(Text)
     archived: Mapped[bool]
     deleted: Mapped[bool]
+    rank: Mapped[str] = mapped_column(
+        Text(collation="C"), Computed(RANK, persisted=True)
+    )
     search: Mapped[Any] = mapped_column(TSVECTOR, Computed(SEARCHED, persisted=True))
 
 
@@ -119,6 +133,7 @@ class TaskRow:
     assignee_id: str | None
     blocked_reason: str | None = None
     completed_at: datetime | None = None
+    rank: str | None = None
     archived: bool = False
     deleted: bool = False
     deleted_with: UUID | None = None
@@ -248,11 +263,13 @@ class ListTasks(ListQuery):
         "title": Sort("lower(title)", "text"),
         "created_at": Sort("created_at", "timestamptz"),
         "updated_at": Sort("updated_at", "timestamptz"),
+        "rank": Sort("rank", "text"),
         "relevance": Sort(
             "ts_rank_cd(search, websearch_to_tsquery('simple', :q))::float8", "float8"
         ),
     }
 
+    sorted_within = {"rank": "parent_id"}
     default_sort = ("-created_at",)
 
     def sorted_by(self) -> Sequence[str]:

@@ -64,6 +64,8 @@ POOLS: list[list[Any]] = [
     every(tasks.CancelTask, task_id=TASKS),
     every(tasks.MoveTask, task_id=TASKS, project_id=ANYWHERE,
           parent_id=[UNSET, None, *TASKS]),
+    every(tasks.MoveTask, task_id=TASKS, before=TASKS),
+    every(tasks.MoveTask, task_id=TASKS, after=TASKS, parent_id=[UNSET, None]),
     every(tasks.ArchiveTask, task_id=TASKS),
     every(tasks.UnarchiveTask, task_id=TASKS),
     every(tasks.DeleteTask, task_id=TASKS),

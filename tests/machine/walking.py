@@ -124,6 +124,7 @@ class Walk:
                 tasks.CancelTask(task_id=id),
                 tasks.MoveTask(task_id=id, parent_id=other),
                 tasks.MoveTask(task_id=id, project_id=project),
+                tasks.MoveTask(task_id=id, parent_id=None, after=other),
                 tasks.ArchiveTask(task_id=id),
                 tasks.UnarchiveTask(task_id=id),
                 tasks.DeleteTask(task_id=id),

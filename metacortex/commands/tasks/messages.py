@@ -106,11 +106,18 @@ class CancelTask:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MoveTask:
-    """Put a task elsewhere; subtasks of the same project come along, archived too."""
+    """Put a task elsewhere; subtasks of the same project come along, archived too.
+
+    `before` or `after` names the sibling that it shall stand next to. Without one, a
+    task that comes from elsewhere goes to the end, and any other keeps its place. To
+    name the one that it stands next to already changes nothing.
+    """
 
     task_id: UUID
     project_id: UUID | None | Unset = UNSET
     parent_id: UUID | None | Unset = UNSET
+    before: UUID | None = None
+    after: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

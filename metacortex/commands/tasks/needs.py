@@ -37,7 +37,8 @@ def needs(command: TaskCommand | Revert) -> Sequence[Need]:
             return (
                 own
                 + _needs_to_stand(command.project_id, command.parent_id)
-                + (_family(command.task_id))
+                + _needs_to_rank(command)
+                + _family(command.task_id)
             )
         case _:
             return own
@@ -45,9 +46,13 @@ def needs(command: TaskCommand | Revert) -> Sequence[Need]:
 
 def _needs_to_revert(command: Revert) -> Sequence[Need]:
     id, after = command.stream_id, {k: it.new for k, it in command.changes.items()}
+    moved: list[Need] = []
+    if "rank" in after or "parent_id" in after:
+        moved = [_neighbours(id)]
     return [
         Stream(STREAM, id),
         LookUp("task.project", id),
+        *moved,
         *_needs_to_stand(after.get("project_id"), after.get("parent_id")),
         *_needs_of(after.get("tags", ()), None),
         *_family(id),
@@ -71,6 +76,21 @@ def _needs_to_stand(
         found.append(LookUp("task.ancestors", parent_id))
         found.append(LookUp("task.project", parent_id))
     return found
+
+
+def _needs_to_rank(command: MoveTask) -> list[Need]:
+    """Name the neighbours of whom it shall stand next to, and its own.
+
+    Rules read only the former; the latter are who is left if it goes, for the commands
+    after it in a batch.
+    """
+    beside = command.before or command.after
+    own: list[Need] = [_neighbours(command.task_id)]
+    return own if beside is None else [*own, _neighbours(beside)]
+
+
+def _neighbours(task_id: UUID) -> Need:
+    return LookUp("task.neighbours", task_id)
 
 
 def _needs_of(tags: Iterable[UUID], assignee_id: str | None | Unset) -> list[Need]:

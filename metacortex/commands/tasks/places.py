@@ -1,6 +1,7 @@
-"""Rules of tasks about where they stand: moved, deleted, restored."""
+"""Rules of tasks about where they stand: moved, ordered, deleted, restored."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from uuid import UUID
 
 from metacortex.commands.tasks.checks import (
@@ -31,8 +32,10 @@ from metacortex.kernel.decider import (
     Found,
     Unset,
     change,
+    changed,
 )
 from metacortex.kernel.errors import Refused
+from metacortex.kernel.rank import of_creation, rank_beside
 
 ON = Change(False, True)
 OFF = Change(True, False)
@@ -53,6 +56,7 @@ def move(command: MoveTask, task: Task, facts: Facts) -> list[TaskEvent | Elsewh
         project_id=change(task.project_id, project_id),
         parent_id=change(task.parent_id, parent_id),
     )
+    moved = replace(moved, rank=_new_rank(command, task, changed(task, moved), facts))
     if moved == TaskMoved():
         return []
     along: list[TaskEvent | Elsewhere] = [moved]
@@ -60,6 +64,33 @@ def move(command: MoveTask, task: Task, facts: Facts) -> list[TaskEvent | Elsewh
         _check_new_project(moved.project_id.new, command, facts)
         along += _brought_along(command.task_id, moved.project_id, facts)
     return along
+
+
+def _new_rank(
+    command: MoveTask, task: Task, after: Task, facts: Facts
+) -> Change[str | None] | None:
+    """Return the change of rank of a task that shall stand as `after` says."""
+    beside = command.before or command.after
+    if beside is None:
+        end = of_creation(facts.now, command.task_id)
+        return None if _home(task) == _home(after) else change(task.rank, end)
+    found = facts.look_up("task.neighbours", beside)
+    sibling = next((it for it in found if it.id == beside), None)
+    if sibling is None or not _are_siblings(sibling, command.task_id, after):
+        raise Refused("not_a_sibling", meta={"id": str(beside)})
+    rank = rank_beside(found, beside, command.task_id, facts, command.after is None)
+    return None if rank is None else change(task.rank, rank)
+
+
+def _are_siblings(other: Found, task_id: UUID, after: Task) -> bool:
+    """Tell whether a task will stand in one list with another, which is live."""
+    same = _home(other.state) == _home(after)
+    return same and other.id != task_id and not other.state.deleted
+
+
+def _home(task: Task) -> UUID | tuple[UUID | None]:
+    """Return what tasks of one list have in common: a parent, or on top a project."""
+    return task.parent_id or (task.project_id,)
 
 
 def _check_new_project(

@@ -16,6 +16,7 @@ class Task(TaskFields):
     status: Status = "pending"
     blocked_reason: str | None = None
     completed_at: datetime | None = None
+    rank: str | None = None
     archived: bool = False
     deleted: bool = False
     deleted_with: UUID | None = None
