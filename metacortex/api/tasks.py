@@ -50,6 +50,8 @@ class CreateTaskBody(Body):
     """A day, or a time on it."""
     project_id: Id | None = None
     """The parent's unless given."""
+    section_id: Id | None = None
+    """A section of the project; the parent's unless this or a project is given."""
     parent_id: Id | None = None
     """The task that this one is a part of."""
     tags: Tags = ()
@@ -140,6 +142,8 @@ class MoveTaskBody(Changes):
 
     project_id: Id | None = None
     """Subtasks come along."""
+    section_id: Id | None = None
+    """A section of the project; subtasks come along."""
     parent_id: Id | None = None
     """The task that this one shall be a part of."""
     before: Id | None = None
@@ -177,6 +181,8 @@ class TaskFilters(ListParameters):
     """Of this priority."""
     project_id: tuple[Id | Literal["none"], ...] = ()
     """In this project; none: in no project."""
+    section_id: tuple[Id | Literal["none"], ...] = ()
+    """In this section of a project; none: in no section."""
     parent_id: tuple[Id | Literal["none"], ...] = ()
     """Right below this task; none: not below any. One of them is needed to sort by
     rank."""

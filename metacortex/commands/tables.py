@@ -82,6 +82,24 @@ BESIDES: Mapping[str, Sequence[SchemaItem]] = {
             text(effective_sql("rank")),  # COLLATE "C"
             "id",
         ),
+        *(
+            Index(
+                f"ix_tasks_{name}",
+                "workspace_id",
+                f"{name}_id",
+                postgresql_where=text(f"{name}_id IS NOT NULL"),
+            )
+            for name in ("section", "deleted_section")
+        ),
+    ),
+    "section": (
+        Index(
+            "ix_sections_rank",
+            "workspace_id",
+            "project_id",
+            text(effective_sql("rank")),  # COLLATE "C"
+            "id",
+        ),
     ),
     "member": (Index("uq_members_user", "workspace_id", "user_id", unique=True),),
 }
@@ -189,6 +207,29 @@ def _depth(tasks: Mapping[UUID, Any], within: set[UUID], id: UUID) -> int:
     while (above := tasks[id].parent_id) in within and depth < len(within):
         id, depth = above, depth + 1
     return depth
+
+
+def _section_project(states: States, section_id: UUID) -> Iterable[UUID]:
+    section = states.get("section", {}).get(section_id)
+    return [] if section is None else [section.project_id]
+
+
+def _section_tasks(states: States, section_id: UUID) -> Iterable[UUID]:
+    """The tasks in a section, or that were in it when it was deleted."""
+    return sorted(
+        id
+        for id, it in states.get("task", {}).items()
+        if section_id in (it.section_id, it.deleted_section_id)
+    )
+
+
+def _section_neighbours(states: States, section_id: UUID) -> Iterable[UUID]:
+    return _neighbours(states, "section", section_id, lambda it: it.project_id)
+
+
+def _task_section(states: States, task_id: UUID) -> Iterable[UUID]:
+    task = states.get("task", {}).get(task_id)
+    return [] if task is None or task.section_id is None else [task.section_id]
 
 
 def _task_project(states: States, task_id: UUID) -> Iterable[UUID]:
@@ -327,6 +368,31 @@ LOOK_UPS: Mapping[str, LookUpTable] = {
         """SELECT DISTINCT p.workspace_id, p.id FROM keys JOIN commands.projects p
         ON p.workspace_id = w AND (p.archived OR p.deleted)""",
         _closed_projects,
+    ),
+    "section.project": LookUpTable(
+        "project",
+        """SELECT s.workspace_id, s.project_id AS id FROM keys JOIN commands.sections s
+        ON s.workspace_id = w AND s.id = k::uuid""",
+        _section_project,
+    ),
+    "section.tasks": LookUpTable(
+        "task",
+        """SELECT t.workspace_id, t.id FROM keys JOIN commands.tasks t
+        ON t.workspace_id = w AND t.section_id = k::uuid
+        UNION SELECT t.workspace_id, t.id FROM keys JOIN commands.tasks t
+        ON t.workspace_id = w AND t.deleted_section_id = k::uuid""",
+        _section_tasks,
+    ),
+    "section.neighbours": LookUpTable(
+        "section",
+        _neighbours_sql("commands.sections", "{0}.project_id"),
+        _section_neighbours,
+    ),
+    "task.section": LookUpTable(
+        "section",
+        """SELECT t.workspace_id, t.section_id AS id FROM keys JOIN commands.tasks t
+        ON t.workspace_id = w AND t.id = k::uuid AND t.section_id IS NOT NULL""",
+        _task_section,
     ),
     "task.project": LookUpTable(
         "project",

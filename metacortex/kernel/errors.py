@@ -137,6 +137,7 @@ CODES: dict[str, tuple[type[MetaCortexError], str]] = {
     "task_deleted": (Refused, "The task is deleted"),
     "parent_deleted": (Refused, "The parent task is deleted"),
     "parent_archived": (Refused, "The parent task is archived"),
+    "section_deleted": (Refused, "The section is deleted"),
     "tag_deleted": (Refused, "The tag is deleted"),
     "merge_into_itself": (Refused, "A tag cannot be merged into itself"),
     "too_many_tags": (Refused, "The task has too many tags"),

@@ -89,6 +89,14 @@ class TaskTable(ReadTable):
             postgresql_where=text("parent_id IS NOT NULL"),
         ),
         Index(
+            "ix_tasks_section",
+            "workspace_id",
+            "section_id",
+            "rank",
+            "id",
+            postgresql_where=text("section_id IS NOT NULL"),
+        ),
+        Index(
             "ix_tasks_top",
             "workspace_id",
             "rank",
@@ -105,6 +113,7 @@ class TaskTable(ReadTable):
     due_at: Mapped[datetime | None] = mapped_column(INSTANT)
     due_local: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=False))
     project_id: Mapped[UUID | None]
+    section_id: Mapped[UUID | None]
     parent_id: Mapped[UUID | None]
     tags: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid))
     assignee_id: Mapped[str | None] = mapped_column(Text)
@@ -128,12 +137,14 @@ class TaskRow:
     priority: Priority
     due: Due | None
     project_id: UUID | None
+    section_id: UUID | None = None
     parent_id: UUID | None
     tags: tuple[UUID, ...]
     assignee_id: str | None
     blocked_reason: str | None = None
     completed_at: datetime | None = None
     rank: str | None = None
+    deleted_section_id: UUID | None = None
     archived: bool = False
     deleted: bool = False
     deleted_with: UUID | None = None
@@ -244,6 +255,7 @@ class ListTasks(ListQuery):
     status: Sequence[Status] = ()
     priority: Sequence[Priority] = ()
     project_id: Sequence[UUID | Literal["none"]] = ()
+    section_id: Sequence[UUID | Literal["none"]] = ()
     parent_id: Sequence[UUID | Literal["none"]] = ()
     assignee_id: Sequence[str] = ()
     tag: Sequence[UUID] = ()

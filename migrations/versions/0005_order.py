@@ -1,4 +1,4 @@
-"""Order siblings by rank.
+"""Order siblings by rank, and sections of projects.
 
 Revision ID: 0005
 Revises: 0003
@@ -45,10 +45,53 @@ def upgrade() -> None:
         "CREATE INDEX ix_tasks_top ON queries.tasks (workspace_id, rank, id)"
         " WHERE parent_id IS NULL"
     )
+    _sections()
+
+
+_META = """workspace_id UUID NOT NULL, id UUID NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    updated_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    CONSTRAINT pk_sections PRIMARY KEY (workspace_id, id)"""
+
+
+def _sections() -> None:
+    op.execute(
+        f"CREATE TABLE commands.sections ({_META}, version INTEGER NOT NULL, name TEXT"
+        " NOT NULL, project_id UUID NOT NULL, rank TEXT, deleted BOOLEAN NOT NULL)"
+    )
+    op.execute(
+        "CREATE INDEX ix_sections_rank ON commands.sections"
+        f" (workspace_id, project_id, ({_effective('rank')}), id)"
+    )
+    op.execute(
+        f"CREATE TABLE queries.sections ({_META}, document JSON NOT NULL, name TEXT NOT"
+        ' NULL, project_id UUID NOT NULL, rank TEXT COLLATE "C" NOT NULL GENERATED'
+        f""" ALWAYS AS ({_effective("document ->> 'rank'")}) STORED,"""
+        " deleted BOOLEAN NOT NULL)"
+    )
+    op.execute(
+        "CREATE INDEX ix_sections_project ON queries.sections"
+        " (workspace_id, project_id, rank, id)"
+    )
+    for name in ("section_id", "deleted_section_id"):
+        op.execute(f"ALTER TABLE commands.tasks ADD COLUMN {name} UUID")
+        op.execute(
+            f"CREATE INDEX ix_tasks_{name.removesuffix('_id')} ON commands.tasks"
+            f" (workspace_id, {name}) WHERE {name} IS NOT NULL"
+        )
+    op.execute("ALTER TABLE queries.tasks ADD COLUMN section_id UUID")
+    op.execute(
+        "CREATE INDEX ix_tasks_section ON queries.tasks"
+        " (workspace_id, section_id, rank, id) WHERE section_id IS NOT NULL"
+    )
 
 
 def downgrade() -> None:
-    """Forget every order but that of creation."""
+    """Forget sections, and every order but that of creation."""
+    op.execute("ALTER TABLE queries.tasks DROP COLUMN section_id")
+    op.execute("ALTER TABLE commands.tasks DROP COLUMN deleted_section_id")
+    op.execute("ALTER TABLE commands.tasks DROP COLUMN section_id")
+    op.execute("DROP TABLE queries.sections, commands.sections")
     op.execute("DROP INDEX queries.ix_tasks_top")
     op.execute("ALTER TABLE queries.tasks DROP COLUMN rank")  # with ix_tasks_parent
     op.execute(

@@ -102,7 +102,12 @@ def _questions(walk: Walk) -> list[LookUp]:
         "tag.named": [f"tag {n}" for n in range(6)],
         "member.named": [ACTOR, "user_nobody"],
     }
-    ids = {"tag": walk.tags, "project": walk.projects, "task": walk.tasks}
+    ids = {
+        "tag": walk.tags,
+        "project": walk.projects,
+        "section": walk.sections,
+        "task": walk.tasks,
+    }
     return [
         LookUp(name, key)
         for name in LOOK_UPS

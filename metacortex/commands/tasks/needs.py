@@ -36,7 +36,9 @@ def needs(command: TaskCommand | Revert) -> Sequence[Need]:
         case MoveTask():
             return (
                 own
-                + _needs_to_stand(command.project_id, command.parent_id)
+                + _needs_to_stand(
+                    command.project_id, command.section_id, command.parent_id
+                )
                 + _needs_to_rank(command)
                 + _family(command.task_id)
             )
@@ -53,7 +55,10 @@ def _needs_to_revert(command: Revert) -> Sequence[Need]:
         Stream(STREAM, id),
         LookUp("task.project", id),
         *moved,
-        *_needs_to_stand(after.get("project_id"), after.get("parent_id")),
+        LookUp("task.section", id),
+        *_needs_to_stand(
+            after.get("project_id"), after.get("section_id"), after.get("parent_id")
+        ),
         *_needs_of(after.get("tags", ()), None),
         *_family(id),
     ]
@@ -61,15 +66,18 @@ def _needs_to_revert(command: Revert) -> Sequence[Need]:
 
 def _needs_to_create(command: CreateTask) -> list[Need]:
     tags = () if isinstance(command.tags, Unset) else command.tags
-    return _needs_to_stand(command.project_id, command.parent_id) + _needs_of(
-        tags, command.assignee_id
-    )
+    places = (command.project_id, command.section_id, command.parent_id)
+    return _needs_to_stand(*places) + _needs_of(tags, command.assignee_id)
 
 
 def _needs_to_stand(
-    project_id: UUID | None | Unset, parent_id: UUID | None | Unset
+    project_id: UUID | None | Unset,
+    section_id: UUID | None | Unset,
+    parent_id: UUID | None | Unset,
 ) -> list[Need]:
     found: list[Need] = []
+    if isinstance(section_id, UUID):
+        found.append(Stream("section", section_id))
     if isinstance(project_id, UUID):
         found.append(Stream("project", project_id))
     if isinstance(parent_id, UUID):
