@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 from factory.base import Factory, FactoryMetaClass
 from factory.declarations import LazyFunction, Sequence
 
-from metacortex.commands import people, projects, tags, tasks
+from metacortex.commands import people, projects, sections, tags, tasks
 from metacortex.commands.undo import Undo
 from metacortex.events import people as person_events
 from metacortex.events import projects as project_events
+from metacortex.events import sections as section_events
 from metacortex.events import tags as tag_events
 from metacortex.events import tasks as task_events
 from metacortex.events.tasks import Due
@@ -125,6 +126,43 @@ class DeleteProjectFactory(_OfProject):
 class RestoreProjectFactory(_OfProject):
     class Meta:
         model = projects.RestoreProject
+
+
+class _OfSection(Message):
+    class Meta:
+        abstract = True
+
+    section_id = fresh_id()
+
+
+class CreateSectionFactory(_OfSection):
+    class Meta:
+        model = sections.CreateSection
+
+    name = numbered("Section")
+    project_id = fresh_id()
+
+
+class EditSectionFactory(_OfSection):
+    class Meta:
+        model = sections.EditSection
+
+    name = numbered("Renamed section")
+
+
+class MoveSectionFactory(_OfSection):
+    class Meta:
+        model = sections.MoveSection
+
+
+class DeleteSectionFactory(_OfSection):
+    class Meta:
+        model = sections.DeleteSection
+
+
+class RestoreSectionFactory(_OfSection):
+    class Meta:
+        model = sections.RestoreSection
 
 
 class _OfTask(Message):
@@ -345,6 +383,49 @@ class ProjectRevertedFactory(Message):
         model = project_events.ProjectReverted
 
     colour = Change("red", None)
+
+
+class SectionCreatedFactory(Message):
+    class Meta:
+        model = section_events.SectionCreated
+
+    name = numbered("Section")
+    project_id = fresh_id()
+
+
+class SectionEditedFactory(Message):
+    class Meta:
+        model = section_events.SectionEdited
+
+    name = Change("Doing", "In progress")
+
+
+class SectionMovedFactory(Message):
+    class Meta:
+        model = section_events.SectionMoved
+
+    rank = Change(None, "V")
+
+
+class SectionDeletedFactory(Message):
+    class Meta:
+        model = section_events.SectionDeleted
+
+    deleted = ON
+
+
+class SectionRestoredFactory(Message):
+    class Meta:
+        model = section_events.SectionRestored
+
+    deleted = OFF
+
+
+class SectionRevertedFactory(Message):
+    class Meta:
+        model = section_events.SectionReverted
+
+    name = Change("In progress", "Doing")
 
 
 class TaskCreatedFactory(Message):

@@ -27,6 +27,7 @@ from tests.commands.memory import Memory
 from tests.factories import (
     OF,
     CreateProjectFactory,
+    CreateSectionFactory,
     CreateTagFactory,
     CreateTaskFactory,
     EditTaskFactory,
@@ -50,9 +51,6 @@ CHANGED = [
 ]
 """Event classes and the fields that they may change."""
 
-NEVER = {("person", "user_id")}
-"""Fields of states that never change: the stream's id is made of them."""
-
 CREATES: Mapping[str, str] = {
     type: NAMES[decider.creation_commands[0]].partition(".")[2]
     for type, decider in DECIDERS.items()
@@ -61,6 +59,9 @@ CREATES: Mapping[str, str] = {
 
 MADE_OF: Mapping[tuple[str, str], str] = {("tag", "name_key"): "name"}
 """Fields of states that others are made of."""
+
+FOR_GOOD = {("section", "project_id"), ("person", "user_id")}
+"""Fields that no command changes; a person's id is made of the user's."""
 
 
 @pytest.mark.parametrize(("type", "name"), CREATED)
@@ -100,7 +101,7 @@ def test_what_may_change_may_be_reverted(cls: type[Any], name: str) -> None:
 def test_every_field_of_a_state_can_change(type: str) -> None:
     reverted = names_of(codec.CLASSES[f"{type}.reverted"])
     fields = {MADE_OF.get((type, it), it) for it in names_of(DECIDERS[type].state)}
-    assert fields - {name for of, name in NEVER if of == type} == set(reverted)
+    assert fields - {name for of, name in FOR_GOOD if of == type} == set(reverted)
 
 
 @pytest.mark.parametrize("type", TYPES)
@@ -111,9 +112,10 @@ def test_a_row_shows_what_the_state_has(type: str) -> None:
     assert set(names_of(row)) - shown == set(names_of(state)) - made
 
 
-TAG, PROJECT, PARENT, OWN = (new_id() for _ in range(4))
+TAG, PROJECT, SECTION, PARENT, OWN = (new_id() for _ in range(5))
 REFERENCES: Mapping[str, Any] = {
     "project_id": PROJECT,
+    "section_id": SECTION,
     "parent_id": PARENT,
     "assignee_id": ME,
     "tags": (TAG,),
@@ -136,8 +138,17 @@ def furnished() -> Memory:
     memory = Memory()
     memory.do(CreateTagFactory(tag_id=TAG))
     memory.do(CreateProjectFactory(project_id=PROJECT))
+    memory.do(CreateSectionFactory(section_id=SECTION, project_id=PROJECT))
     memory.do(CreateTaskFactory(task_id=PARENT))
     return memory
+
+
+NEEDS: Mapping[tuple[str, ...], tuple[str, ...]] = {
+    ("task", "section_id"): ("project_id",),
+    ("section",): ("project_id",),
+    ("section", "name"): ("project_id",),
+}
+"""What a creation needs besides, by its type and what it is about."""
 
 
 def command(type: str, verb: str, **values: Any) -> Any:
@@ -145,7 +156,8 @@ def command(type: str, verb: str, **values: Any) -> Any:
     cls = COMMANDS[f"{type}.{verb}"]
     own = {names_of(cls)[0]: OWN}
     if verb == CREATES[type]:
-        return OF[cls](**own, **values)
+        needed = {name: REFERENCES[name] for name in NEEDS.get((type, *values), ())}
+        return OF[cls](**own, **needed, **values)
     return cls(**own, **values)
 
 

@@ -55,7 +55,9 @@ FEATURES = (
     "batches",
     "me",
     "members",
+    "rank",
     "search_prefix",
+    "sections",
     "stream",
     "undo",
 )

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Union
 from pydantic import Field, create_model
 from typing_extensions import TypeAliasType
 
-from metacortex.api import people, projects, tags, tasks
+from metacortex.api import people, projects, sections, tags, tasks
 from metacortex.api.errors import ApiError, Schema, literal
 from metacortex.api.fields import Body, Id
 from metacortex.api.routes import CommandRoute, ModuleRoutes
@@ -18,6 +18,7 @@ from metacortex.api.schemas import Empty, Outcome
 MODULES: tuple[ModuleRoutes, ...] = (
     tasks.MODULE,
     projects.MODULE,
+    sections.MODULE,
     tags.MODULE,
     people.MODULE,
 )

@@ -65,6 +65,7 @@ def list_query(
     sort = values.pop("sort", None)
     known = [name for name in cls.sorts if name != "relevance" or values.get("q")]
     values["sort"] = _sort(known, sort) if sort else ()
+    _check_siblings(cls, values)
     if values.get("page") is not None and values.get("cursor") is not None:
         raise Malformed(
             "invalid_parameter",
@@ -72,6 +73,18 @@ def list_query(
             source={"parameter": "cursor"},
         )
     return cls(workspace_id=workspace_id, **values)
+
+
+def _check_siblings(cls: type[ListQuery], values: Mapping[str, Any]) -> None:
+    """Refuse to sort by the order of siblings what may be no siblings."""
+    for key, filter in cls.sorted_within.items():
+        asked = {name.removeprefix("-") for name in values["sort"]}
+        if key in asked and len(values.get(filter) or ()) != 1:
+            raise Malformed(
+                "invalid_parameter",
+                f"To sort by {key} takes one {filter}, or none",
+                source={"parameter": "sort"},
+            )
 
 
 def _sort(known: Sequence[str], sort: str) -> tuple[str, ...]:

@@ -22,6 +22,7 @@ from metacortex.api.fields import (
     UserId,
     WallTime,
     Zone,
+    not_both,
 )
 from metacortex.api.pages import ListParameters, ListRoute, Search
 from metacortex.api.routes import CommandRoute, ExampleStep, ModuleRoutes
@@ -50,6 +51,8 @@ class CreateTaskBody(Body):
     """A day, or a time on it."""
     project_id: Id | None = None
     """The parent's unless given."""
+    section_id: Id | None = None
+    """A section of the project; the parent's unless this or a project is given."""
     parent_id: Id | None = None
     """The task that this one is a part of."""
     tags: Tags = ()
@@ -140,8 +143,14 @@ class MoveTaskBody(Changes):
 
     project_id: Id | None = None
     """Subtasks come along."""
+    section_id: Id | None = None
+    """A section of the project; subtasks come along."""
     parent_id: Id | None = None
     """The task that this one shall be a part of."""
+    before: Id | None = None
+    """The sibling there that it shall stand right before."""
+    after: Annotated[Id | None, AfterValidator(not_both)] = None
+    """The sibling there that it shall stand right after; not with `before`."""
 
     examples = {"parent_id": None}
 
@@ -173,8 +182,11 @@ class TaskFilters(ListParameters):
     """Of this priority."""
     project_id: Many[Id | Literal["none"]] = ()
     """In this project; none: in no project."""
+    section_id: Many[Id | Literal["none"]] = ()
+    """In this section of a project; none: in no section."""
     parent_id: Many[Id | Literal["none"]] = ()
-    """Right below this task; none: not below any."""
+    """Right below this task; none: not below any. One of them is needed to sort by
+    rank."""
     tag: Many[Id] = ()
     """With this tag."""
     tag_mode: Literal["any", "all"] = "any"
@@ -276,7 +288,7 @@ MODULE = ModuleRoutes(
             "/{id}/move",
             MoveTaskBody,
             "Move a task",
-            errors=(*_NOT_OPEN, *_PLACE, "cycle_detected"),
+            errors=(*_NOT_OPEN, *_PLACE, "cycle_detected", "not_a_sibling"),
         ),
         CommandRoute(
             "task.comment",

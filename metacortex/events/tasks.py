@@ -32,6 +32,7 @@ class TaskFields:
     priority: Priority
     due: Due | None
     project_id: UUID | None
+    section_id: UUID | None = None
     parent_id: UUID | None
     tags: tuple[UUID, ...]
     assignee_id: str | None
@@ -109,10 +110,13 @@ class TaskCancelled:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskMoved:
-    """A task stands elsewhere: another project, another parent."""
+    """A task stands elsewhere: another project, section, parent, or place in a list."""
 
     project_id: Change[UUID | None] | None = None
+    section_id: Change[UUID | None] | None = None
+    deleted_section_id: Change[UUID | None] | None = None
     parent_id: Change[UUID | None] | None = None
+    rank: Change[str | None] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,7 +173,10 @@ class TaskReverted(TaskEdits):
 
     status: Change[Status] | None = None
     project_id: Change[UUID | None] | None = None
+    section_id: Change[UUID | None] | None = None
+    deleted_section_id: Change[UUID | None] | None = None
     parent_id: Change[UUID | None] | None = None
+    rank: Change[str | None] | None = None
     blocked_reason: Change[str | None] | None = None
     completed_at: Change[datetime | None] | None = None
     archived: Change[bool] | None = None

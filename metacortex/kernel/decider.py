@@ -66,10 +66,11 @@ Need = Stream | LookUp
 
 
 class Found(NamedTuple):
-    """A stream that a look-up found, with its state."""
+    """A stream that a look-up found, with its state, and when it began."""
 
     id: UUID
     state: Any
+    created_at: datetime
 
 
 class Facts(NamedTuple):

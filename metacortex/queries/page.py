@@ -73,6 +73,12 @@ class Filters:
         if not values:
             return self
         given = [value for value in values if value != "none"]
+        if not given:
+            return self.add(f"{column} IS NULL")
+        if len(values) == 1:  # so that an index gives the rest of its order
+            return self.add(
+                f"{column} = CAST(:{column} AS {type})", **{column: given[0]}
+            )
         some = f"{column} = ANY (CAST(:{column} AS {type}[]))"
         if len(given) < len(values):
             some = f"({some} OR {column} IS NULL)"
@@ -112,6 +118,8 @@ class ListQuery(ABC):
     key: ClassVar[str] = "id"
     key_type: ClassVar[str] = "uuid"
     sorts: ClassVar[Mapping[str, Sort]]
+    sorted_within: ClassVar[Mapping[str, str]] = {}
+    """By sort key that orders siblings, the filter that must have one value."""
     default_sort: ClassVar[tuple[str, ...]]
 
     @property

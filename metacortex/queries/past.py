@@ -27,6 +27,7 @@ from metacortex.queries import fold, page
 from metacortex.queries.page import Page, Source
 from metacortex.queries.tasks import (
     OPEN,
+    RANK,
     SEARCHED,
     ListTasks,
     TaskRow,
@@ -58,10 +59,11 @@ _NAMES = ", ".join(it.name for it in TaskTable.__table__.columns if not it.compu
 
 
 def _source(searched: bool) -> str:
-    """Return the SQL of the rows, with a vector where one searches."""
+    """Return the SQL of the rows with their ranks, and a vector where one searches."""
     search = SEARCHED if searched else "NULL::tsvector"
     return (
-        f"past AS MATERIALIZED (SELECT {_NAMES}, {search} AS search FROM"
+        f"past AS MATERIALIZED (SELECT {_NAMES}, {search} AS search,"
+        f' {RANK} COLLATE "C" AS rank FROM'
         " json_populate_recordset(NULL::queries.tasks, CAST(:rows AS json)))"
     )
 

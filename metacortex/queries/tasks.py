@@ -43,6 +43,7 @@ from metacortex.events.tasks import (
     TaskUnblocked,
 )
 from metacortex.kernel.database import Reader
+from metacortex.kernel.rank import effective_sql
 from metacortex.queries import words
 from metacortex.queries.page import Filters, ListQuery, Sort
 from metacortex.queries.tables import (
@@ -60,6 +61,7 @@ PRIORITIES: Mapping[Priority, int] = {"low": 0, "medium": 1, "high": 2, "urgent"
 
 
 _DESCRIPTION = "coalesce(document ->> 'description', '')"
+RANK = effective_sql("document ->> 'rank'")
 SEARCHED = f"setweight({words.vector('title')}, 'A') || {words.vector(_DESCRIPTION)}"
 
 
@@ -74,7 +76,24 @@ class TaskTable(ReadTable):
             "ix_tasks_parent",
             "workspace_id",
             "parent_id",
+            "rank",
+            "id",
             postgresql_where=text("parent_id IS NOT NULL"),
+        ),
+        Index(
+            "ix_tasks_section",
+            "workspace_id",
+            "section_id",
+            "rank",
+            "id",
+            postgresql_where=text("section_id IS NOT NULL"),
+        ),
+        Index(
+            "ix_tasks_top",
+            "workspace_id",
+            "rank",
+            "id",
+            postgresql_where=text("parent_id IS NULL"),
         ),
         {"schema": SCHEMA},
     )
@@ -86,12 +105,16 @@ class TaskTable(ReadTable):
     due_at: Mapped[datetime | None] = mapped_column(INSTANT)
     due_local: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=False))
     project_id: Mapped[UUID | None]
+    section_id: Mapped[UUID | None]
     parent_id: Mapped[UUID | None]
     tags: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid))
     assignee_id: Mapped[str | None] = mapped_column(Text)
     created_by: Mapped[str | None] = mapped_column(Text)
     archived: Mapped[bool]
     deleted: Mapped[bool]
+    rank: Mapped[str] = mapped_column(
+        Text(collation="C"), Computed(RANK, persisted=True)
+    )
     search: Mapped[Any] = mapped_column(TSVECTOR, Computed(SEARCHED, persisted=True))
 
 
@@ -107,11 +130,14 @@ class TaskRow:
     priority: Priority
     due: Due | None
     project_id: UUID | None
+    section_id: UUID | None = None
     parent_id: UUID | None
     tags: tuple[UUID, ...]
     assignee_id: str | None
     blocked_reason: str | None = None
     completed_at: datetime | None = None
+    rank: str | None = None
+    deleted_section_id: UUID | None = None
     archived: bool = False
     deleted: bool = False
     deleted_with: UUID | None = None
@@ -252,6 +278,7 @@ class ListTasks(ListQuery):
     status: Sequence[Status] = ()
     priority: Sequence[Priority] = ()
     project_id: Sequence[UUID | Literal["none"]] = ()
+    section_id: Sequence[UUID | Literal["none"]] = ()
     parent_id: Sequence[UUID | Literal["none"]] = ()
     assignee_id: Sequence[str] = ()
     created_by: Sequence[str] = ()
@@ -274,11 +301,13 @@ class ListTasks(ListQuery):
         "title": Sort("lower(title)", "text"),
         "created_at": Sort("created_at", "timestamptz"),
         "updated_at": Sort("updated_at", "timestamptz"),
+        "rank": Sort("rank", "text"),
         "relevance": Sort(
             "ts_rank_cd(search, to_tsquery('simple', :q))::float8", "float8"
         ),
     }
 
+    sorted_within = {"rank": "parent_id"}
     default_sort = ("-created_at",)
 
     def sorted_by(self) -> Sequence[str]:

@@ -1,13 +1,13 @@
 """Keep people, who created a task, and pairs of characters to search for.
 
 Revision ID: 0006
-Revises: 0004
+Revises: 0005
 """
 
 from alembic import op
 
 revision = "0006"
-down_revision = "0004"
+down_revision = "0005"
 branch_labels = None
 depends_on = None
 locks = ("commands.members", "queries.tasks")

@@ -98,13 +98,26 @@ def example_of(operation: dict[str, Any]) -> dict[str, Any]:
 WITH_BODY = [it for it in OPERATIONS if "requestBody" in it.values[2]]  # type: ignore
 
 
+async def furnish(client: Client, path: str) -> None:
+    """Create what the examples of a path name."""
+    if path.startswith("/sections"):
+        example = example_of(NAMED["createSection"])
+        body = {"name": "home", "id": example["project_id"]}
+        await client.send("POST", "/projects", body)
+    if path == "/tags/{id}/merge":
+        example = example_of(NAMED["mergeTag"])
+        await client.do("POST", "/tags", {"name": "other", "id": example["into"]})
+
+
 async def target(client: Client, path: str) -> str:
     """Return the path with the id of something that takes its commands."""
     if "{id}" not in path:
         return path
     plural = path.split("/")[1]
-    field = "title" if plural == "tasks" else "name"
-    made = await client.do("POST", f"/{plural}", {field: uuid4().hex})
+    body = {"title" if plural == "tasks" else "name": uuid4().hex}
+    if plural == "sections":
+        body["project_id"] = example_of(NAMED["createSection"])["project_id"]
+    made = await client.do("POST", f"/{plural}", body)
     return path.replace("{id}", made["data"]["id"])
 
 
@@ -114,8 +127,7 @@ async def test_every_example_runs(
 ) -> None:
     example = example_of(operation)
     assert example or not has_fields(operation)
-    if path == "/tags/{id}/merge":
-        await client.do("POST", "/tags", {"name": "other", "id": example["into"]})
+    await furnish(client, path)
     response = await client.send(method.upper(), await target(client, path), example)
     assert response.status_code in (200, 201, 409), response.text
     assert response.status_code != 409 or path.endswith(("/restore", "/unblock"))
@@ -137,6 +149,7 @@ async def told(client: Client) -> tuple[dict[str, str], int]:
     ids, meta = {}, {}
     for module in reversed([it for it in MODULES if it.listing is not None]):
         plural, noun = module.plural, module.stream_type.capitalize()
+        await furnish(client, f"/{plural}")
         create, edit = (example_of(NAMED[f"{verb}{noun}"]) for verb in VERBS)
         ids[plural] = (await client.do("POST", f"/{plural}", create))["data"]["id"]
         meta = (await client.do("PATCH", f"/{plural}/{ids[plural]}", edit))["meta"]

@@ -11,11 +11,16 @@ from metacortex.kernel.decider import birth, changed
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task(TaskFields):
-    """A task as its rules see it."""
+    """A task as its rules see it.
+
+    `deleted_section_id`: the deleted section that restoring would bring it back into.
+    """
 
     status: Status = "pending"
     blocked_reason: str | None = None
     completed_at: datetime | None = None
+    rank: str | None = None
+    deleted_section_id: UUID | None = None
     archived: bool = False
     deleted: bool = False
     deleted_with: UUID | None = None
