@@ -91,7 +91,7 @@ async def changes(request: Request) -> Response:
     return envelope.listing(request, found.documents, meta, headers)
 
 
-async def _check_since(read: Read, since: int, shown: int) -> None:
+async def _check_since(read: Read, since: int, shown: int = 0) -> None:
     """Refuse a sequence beyond the head: the log was restored, or failed over.
 
     The head is that of the primary, since a replica may lag. Raises Gone.
@@ -159,15 +159,14 @@ async def stream(request: Request) -> Response:
     services, caller = (read := read_of(request)).services, read.caller
     refuse_parameters(request)
     last = request.headers.get("last-event-id")
-    shown = (await services.queries.watermarks.shown(caller.workspace_id)).sequence
     if last is None:
-        after = shown
+        after = (await services.queries.watermarks.shown(caller.workspace_id)).sequence
     else:
         found = parsing.whole(last)
         if found is None:
             raise parsing.header_error("Last-Event-ID", "a whole number from 0")
         after = found
-        await _check_since(read, after, shown)
+        await _check_since(read, after)
     headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
     if request.method == "HEAD":  # an empty body of any length would never end
         return Response(media_type=EVENT_STREAM, headers=headers)

@@ -99,3 +99,18 @@ async def test_clerk_may_be_reached_where_its_key_is_set(settings: Settings) -> 
     found = create_app(settings.model_copy(update={"clerk_publishable_key": key}))
     assert found.state.web.policy == content_policy("clerk.example.org")
     assert without.policy == content_policy()
+
+
+async def test_the_root_is_the_page_or_leads_to_the_docs_without_a_build(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def root() -> httpx2.Response:
+        transport = httpx2.ASGITransport(app=create_app(settings))
+        async with httpx2.AsyncClient(transport=transport, base_url="http://t") as it:
+            return await it.get("/")
+
+    assert "<title>" in (await root()).text
+    monkeypatch.setattr(
+        "metacortex.api.app.WebApp", lambda clerk_host: WebApp(tmp_path, clerk_host)
+    )
+    assert (await root()).headers["Location"] == "/docs"
