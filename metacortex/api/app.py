@@ -13,7 +13,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp
 
 from metacortex import __version__
-from metacortex.api import audit, commands, feeds, health, meta
+from metacortex.api import audit, commands, comments, feeds, health, meta
 from metacortex.api.auth import MAX_LIFETIME_S, Verifier
 from metacortex.api.dev import token_router
 from metacortex.api.docs import add_docs
@@ -164,8 +164,9 @@ def create_app(settings: Settings) -> FastAPI:
 
 def _add_routes(app: FastAPI, settings: Settings) -> None:
     """Add all routes: ordinary ones first, since lean ones are found in the table."""
-    for router in (meta.router, feeds.router, audit.router, commands.router):
-        app.include_router(router, prefix=PREFIX)
+    routers = (meta, feeds, audit, commands, comments)
+    for module in routers:
+        app.include_router(module.router, prefix=PREFIX)
     app.include_router(health.router)
     app.include_router(_entry(app, settings))
     if settings.serves_docs:

@@ -51,7 +51,7 @@ def add_lean_routes(router: APIRouter, prefix: str) -> None:
     """Add all lean routes below a prefix."""
     for module in MODULES:
         base = f"{prefix}/{module.plural}"
-        for command in module.commands:
+        for command in filter(lambda it: it.lean, module.commands):
             _add_command(router, base, module, command)
         _add_queries(router, base, module)
     _add_command_routes(router, prefix)

@@ -62,6 +62,8 @@ class CommandRoute:
     summary: str
     status: int = 200
     errors: Sequence[str] = ()
+    lean: bool = True
+    """Whether it has a route of its own here; if not, batches know it."""
     example_after: Sequence[ExampleStep] = ()
 
 
@@ -116,7 +118,14 @@ def _named(command: str) -> tuple[str, frozenset[str]]:
     return names[0], frozenset(names)
 
 
-def build(route: CommandRoute, target: UUID, body: Body, command_id: UUID) -> Any:
+def build(
+    route: CommandRoute,
+    target: UUID,
+    body: Body,
+    command_id: UUID,
+    *,
+    as_owner: bool = False,
+) -> Any:
     """Return the command that a body means for a target."""
     cls = COMMANDS[route.name]
     subject, names = _named(route.name)
@@ -124,7 +133,9 @@ def build(route: CommandRoute, target: UUID, body: Body, command_id: UUID) -> An
     given.pop("id", None)
     given[subject] = target
     if "comment_id" in names:
-        given["comment_id"] = derived(command_id, "comment")
+        given.setdefault("comment_id", derived(command_id, "comment"))
+    if "as_owner" in names:
+        given["as_owner"] = as_owner
     return cls(**given)
 
 
@@ -160,7 +171,13 @@ def parse(
 def command_request(request: Request, caller: Caller, parsed: Parsed) -> CommandRequest:
     """Return what goes into the lane."""
     return CommandRequest(
-        command=build(parsed.route, parsed.target, parsed.body, parsed.command_id),
+        command=build(
+            parsed.route,
+            parsed.target,
+            parsed.body,
+            parsed.command_id,
+            as_owner=caller.role is Role.OWNER,
+        ),
         context=parsing.context(request, caller, parsed.command_id),
         fingerprint=parsed.fingerprint,
         expected_version=parsed.expected,

@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from metacortex.events import log
 from metacortex.kernel.database import ReadConnection, Reads, autocommit, straight
 from metacortex.kernel.errors import Lagging, NotFound
-from metacortex.queries import activity, fold, page, tasks
+from metacortex.queries import activity, comments, fold, page, tasks
 from metacortex.queries.activity import FeedPage
 from metacortex.queries.page import ListQuery, Page
 from metacortex.queries.registry import PROJECTIONS
@@ -89,6 +89,12 @@ class Queries:
         if found is None:
             raise NotFound("not_found")
         return sequence, found.encode()
+
+    async def comment(
+        self, workspace_id: UUID, task_id: UUID, id: UUID
+    ) -> tuple[int, bytes]:
+        """Return the sequence shown, and a comment of a task. Raises NotFound."""
+        return await comments.one(self._reads, workspace_id, task_id, id)
 
     async def past(
         self,

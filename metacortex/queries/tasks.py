@@ -27,7 +27,9 @@ from metacortex.events.tasks import (
     TaskArchived,
     TaskBlocked,
     TaskCancelled,
+    TaskCommentDeleted,
     TaskCommented,
+    TaskCommentEdited,
     TaskCompleted,
     TaskCreated,
     TaskDeleted,
@@ -44,6 +46,7 @@ from metacortex.events.tasks import (
 )
 from metacortex.kernel.database import Reads
 from metacortex.kernel.rank import effective_sql
+from metacortex.queries import comments
 from metacortex.queries.page import Filters, ListQuery, Sort
 from metacortex.queries.tables import (
     INSTANT,
@@ -226,6 +229,10 @@ def summary(event: TaskEvent) -> str:
             return "restored the task"
         case TaskCommented():
             return "commented on the task"
+        case TaskCommentEdited():
+            return "edited a comment on the task"
+        case TaskCommentDeleted():
+            return "deleted a comment on the task"
         case TaskReverted():
             return "took a change back"
         case _:
@@ -349,4 +356,5 @@ PROJECTION = Projection(
     project=project,
     columns=columns,
     summary=summary,
+    parts=comments.PARTS,
 )
