@@ -7,6 +7,7 @@ is fresh, so that messages of one test never meet by accident.
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from factory.base import Factory, FactoryMetaClass
 from factory.declarations import LazyFunction, Sequence
@@ -19,7 +20,7 @@ from metacortex.events import sections as section_events
 from metacortex.events import tags as tag_events
 from metacortex.events import tasks as task_events
 from metacortex.events.tasks import Due
-from metacortex.kernel.decider import Change, Revert
+from metacortex.kernel.decider import Change, Exchange, Revert
 from metacortex.kernel.ids import new_id
 
 ON = Change(False, True)
@@ -272,6 +273,21 @@ class EditPersonFactory(_OfPerson):
         model = people.EditPerson
 
     name = "Anna"
+
+
+class EditCommentFactory(_OfTask):
+    class Meta:
+        model = tasks.EditComment
+
+    comment_id = fresh_id()
+    text = "Three coats will do"
+
+
+class DeleteCommentFactory(_OfTask):
+    class Meta:
+        model = tasks.DeleteComment
+
+    comment_id = fresh_id()
 
 
 class UndoFactory(Message):
@@ -539,12 +555,39 @@ class TaskRestoredFactory(Message):
     deleted_with = drawn(lambda: Change(new_id(), None))
 
 
+def said(text: str, **fields: Any) -> task_events.Comment:
+    """Return a comment, always the same one unless an id is given."""
+    values: dict[str, Any] = {
+        "id": UUID(int=1),
+        "author_id": "user_me",
+        "created_at": DONE_AT,
+        **fields,
+    }
+    return task_events.Comment(text=text, **values)
+
+
 class TaskCommentedFactory(Message):
     class Meta:
         model = task_events.TaskCommented
 
     comment_id = fresh_id()
     body = "Two coats will do"
+    author_id = "user_me"
+    created_at = DONE_AT
+
+
+class TaskCommentEditedFactory(Message):
+    class Meta:
+        model = task_events.TaskCommentEdited
+
+    comments = Exchange((said("Two coats"),), (said("Three coats"),))
+
+
+class TaskCommentDeletedFactory(Message):
+    class Meta:
+        model = task_events.TaskCommentDeleted
+
+    comments = Exchange((said("Two coats"),), ())
 
 
 class TaskRevertedFactory(Message):

@@ -14,7 +14,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp
 
 from metacortex import __version__
-from metacortex.api import audit, commands, feeds, health, meta, people
+from metacortex.api import audit, commands, comments, feeds, health, meta, people
 from metacortex.api.auth import MAX_LIFETIME_S, Verifier
 from metacortex.api.dev import token_router
 from metacortex.api.docs import add_docs
@@ -198,9 +198,8 @@ def _add_routes(app: FastAPI, settings: Settings) -> None:
 
 def _add_described_routes(app: FastAPI) -> None:
     """Add what is in the document: ordinary routes first, then the lean ones."""
-    routers = (meta.router, feeds.router, audit.router, commands.router, people.router)
-    for router in routers:
-        app.include_router(router, prefix=PREFIX)
+    for module in (meta, feeds, audit, commands, comments, people):
+        app.include_router(module.router, prefix=PREFIX)
     add_lean_routes(app.router, PREFIX)
 
 

@@ -15,6 +15,7 @@ import orjson
 from metacortex import __version__
 from metacortex.api import commands, feeds, meta, modules, people
 from metacortex.api.auth import Caller, Role
+from metacortex.api.comments import EditCommentBody
 from metacortex.api.errors import catalogue
 from metacortex.api.routes import (
     CommandRoute,
@@ -24,6 +25,7 @@ from metacortex.api.routes import (
     resource_of,
     viewed,
 )
+from metacortex.commands import tasks
 from metacortex.commands.batch import Batch, PlannedUnit, step
 from metacortex.commands.message import Answer, CommandRequest, Context, Unit
 from metacortex.commands.receipts import Receipt
@@ -34,6 +36,7 @@ from metacortex.events.record import SALT_BYTES, EventRecord, leaf_of, payload_h
 from metacortex.kernel.decider import Change, Revert, changes_of
 from metacortex.kernel.errors import CODES
 from metacortex.kernel.ids import derived
+from metacortex.queries import comments
 from metacortex.queries.fold import Fold
 
 Example = dict[str, Any]
@@ -78,14 +81,14 @@ class Story:
     def tell(self, spec: CommandRoute, target: UUID) -> Answer:
         """Run the example of a command. Raises whatever refuses it."""
         body = spec.body.model_validate(spec.body.examples)
-        return self._run(build(spec, target, body, self._next_id()))
+        return self.run(build(spec, target, body, self._next_id()))
 
     def undo(self) -> Answer:
         """Take the last command back."""
         record = self.records[-1]
         changes = changes_of(codec.read(record).event)
         back = {name: Change(it.new, it.old) for name, it in changes.items()}
-        return self._run(
+        return self.run(
             Revert(
                 stream_type=record.stream_type,
                 stream_id=record.stream_id,
@@ -97,7 +100,8 @@ class Story:
     def _next_id(self) -> UUID:
         return derived(COMMAND, len(self.records))
 
-    def _run(self, command: Any) -> Answer:
+    def run(self, command: Any) -> Answer:
+        """Run a command. Raises whatever refuses it."""
         context = Context(
             workspace_id=WORKSPACE,
             actor_id=CALLER.user_id,
@@ -229,10 +233,35 @@ def by_operation() -> Mapping[str, Any]:
     for module in modules.MODULES:
         if module.listing is not None:
             found |= of_queries(module)
-        for route in module.commands:
+        for route in filter(lambda it: it.lean, module.commands):
             verb = route.name.partition(".")[2]
             found[f"{verb}{module.noun}"] = of_command(module, route)
-    return {**found, **of_the_rest()}
+    return {**found, **of_comments(), **of_the_rest()}
+
+
+def of_comments() -> Mapping[str, Example]:
+    """Return the answers about the comments of a task, by operation."""
+    story, id = Story(), derived(COMMAND, "task")
+    story.tell(modules.COMMANDS["task.create"], id)
+    added = story.tell(modules.COMMANDS["task.comment"], id)
+    assert added.stored is not None
+    said = added.stored.state.comments[0]
+    row = orjson.loads(comments.document(comments.row(said, id, NOW, deleted=False)))
+    text = str(EditCommentBody.examples["text"])
+    edited = story.run(
+        tasks.EditComment(task_id=id, comment_id=said.id, text=text, as_owner=True)
+    )
+    deleted = story.run(
+        tasks.DeleteComment(task_id=id, comment_id=said.id, as_owner=True)
+    )
+    after = {**row, "text": text, "edited_at": row["created_at"]}
+    return {
+        "listComments": _page(row, added.sequence),
+        "getComment": _envelope(row, {"sequence": added.sequence}),
+        "addComment": _envelope(row, command_meta(added)),
+        "editComment": _envelope(after, command_meta(edited)),
+        "deleteComment": _envelope(None, command_meta(deleted)),
+    }
 
 
 def of_queries(module: ModuleRoutes) -> Mapping[str, Example]:

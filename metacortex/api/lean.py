@@ -54,7 +54,7 @@ def add_lean_routes(router: APIRouter, prefix: str) -> None:
     """Add all lean routes below a prefix."""
     for module in MODULES:
         base = f"{prefix}/{module.plural}"
-        for command in module.commands:
+        for command in filter(lambda it: it.lean, module.commands):
             path = prefix + command.at if command.at else base + command.path
             _add_command(router, path, module, command)
         if module.listing is not None:

@@ -53,6 +53,7 @@ FEATURES = (
     "as_of",
     "audit",
     "batches",
+    "comments",
     "me",
     "members",
     "rank",

@@ -12,7 +12,9 @@ from pydantic import TypeAdapter
 from starlette.routing import BaseRoute
 
 from metacortex.api import examples
+from metacortex.api.comments import AddCommentBody, EditCommentBody
 from metacortex.api.errors import status_of_class
+from metacortex.api.fields import Body
 from metacortex.api.middleware import PREFIX
 from metacortex.api.modules import COMMANDS, MODULES
 from metacortex.api.routing import EnvelopeRoute, LeanRoute, is_protected
@@ -303,6 +305,13 @@ def _codes(operation: Schema, names: set[str]) -> Iterable[str]:
         yield from {code for route in COMMANDS.values() for code in route.errors}
 
 
+COMMENT_BODIES: Mapping[str, type[Body]] = {
+    "addComment": AddCommentBody,
+    "editComment": EditCommentBody,
+}
+"""The bodies of commands that say in the path what batches say among the arguments."""
+
+
 def _success_headers(operation: Schema, method: str, names: set[str]) -> Sequence[str]:
     """Return the headers of the answer that succeeds."""
     name = operation["operationId"]
@@ -321,6 +330,8 @@ def _success_headers(operation: Schema, method: str, names: set[str]) -> Sequenc
 
 
 def _body_example(operation: Schema) -> Any:
+    if operation["operationId"] in COMMENT_BODIES:
+        return dict(COMMENT_BODIES[operation["operationId"]].examples)
     if command := operation.get("x-command-type"):
         return dict(COMMANDS[command].body.examples)
     return examples.BATCH if operation["operationId"] == "runCommands" else None

@@ -63,6 +63,8 @@ class CommandRoute:
     summary: str
     status: int = 200
     errors: Sequence[str] = ()
+    lean: bool = True
+    """Whether it has a route of its own here; if not, batches know it."""
     example_after: Sequence[ExampleStep] = ()
     at: str | None = None
     roles: Sequence[Role] = USERS
@@ -110,7 +112,14 @@ def _named(command: str) -> tuple[str, frozenset[str]]:
     return names[0], frozenset(names)
 
 
-def build(route: CommandRoute, target: UUID, body: Body, command_id: UUID) -> Any:
+def build(
+    route: CommandRoute,
+    target: UUID,
+    body: Body,
+    command_id: UUID,
+    *,
+    as_owner: bool = False,
+) -> Any:
     """Return the command that a body means for a target."""
     cls = COMMANDS[route.name]
     subject, names = _named(route.name)
@@ -118,7 +127,9 @@ def build(route: CommandRoute, target: UUID, body: Body, command_id: UUID) -> An
     given.pop("id", None)
     given[subject] = target
     if "comment_id" in names:
-        given["comment_id"] = derived(command_id, "comment")
+        given.setdefault("comment_id", derived(command_id, "comment"))
+    if "as_owner" in names:
+        given["as_owner"] = as_owner
     return cls(**given)
 
 
@@ -158,7 +169,13 @@ def _target(route: CommandRoute, caller: Caller, body: Body) -> UUID:
 def command_request(request: Request, caller: Caller, parsed: Parsed) -> CommandRequest:
     """Return what goes into the lane."""
     return CommandRequest(
-        command=build(parsed.route, parsed.target, parsed.body, parsed.command_id),
+        command=build(
+            parsed.route,
+            parsed.target,
+            parsed.body,
+            parsed.command_id,
+            as_owner=caller.role is Role.OWNER,
+        ),
         context=parsing.context(request, caller, parsed.command_id),
         fingerprint=parsed.fingerprint,
         expected_version=parsed.expected,

@@ -3,6 +3,7 @@
 import datetime as dt
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
+from uuid import UUID
 
 from pydantic import AfterValidator, Field
 
@@ -29,6 +30,7 @@ from metacortex.api.routes import CommandRoute, ExampleStep, ModuleRoutes
 from metacortex.commands import tasks as rules
 from metacortex.queries.tasks import ListedTask, ListTasks, TaskRow
 
+OTHER = UUID("0199d2c4-6f3e-7c11-9a55-0d9f3b1f6a01")  # in examples
 Title = Annotated[Name, Field(max_length=rules.TITLE_LIMIT)]
 Description = Annotated[
     str, Clean, Field(max_length=rules.DESCRIPTION_LIMIT, strict=True)
@@ -161,6 +163,23 @@ class CommentTaskBody(Body):
     body: Comment
 
     examples = {"body": "They call back on Monday"}
+
+
+class EditCommentBody(Body):
+    """Which comment of the task, and what it shall say."""
+
+    comment_id: Id
+    text: Comment
+
+    examples = {"comment_id": str(OTHER), "text": "They call back on Tuesday"}
+
+
+class DeleteCommentBody(Body):
+    """Which comment of the task."""
+
+    comment_id: Id
+
+    examples = {"comment_id": str(OTHER)}
 
 
 def _expanded(states: tuple[str, ...]) -> tuple[str, ...]:
@@ -296,7 +315,25 @@ MODULE = ModuleRoutes(
             "/{id}/comment",
             CommentTaskBody,
             "Comment on a task",
-            errors=_NOT_OPEN,
+            errors=(*_NOT_OPEN, "already_exists"),
+        ),
+        CommandRoute(
+            "task.comment_edit",
+            "PATCH",
+            "/{id}/comments/{comment_id}",
+            EditCommentBody,
+            "Edit a comment",
+            errors=(*_NOT_OPEN, "not_the_author"),
+            lean=False,
+        ),
+        CommandRoute(
+            "task.comment_delete",
+            "DELETE",
+            "/{id}/comments/{comment_id}",
+            DeleteCommentBody,
+            "Delete a comment",
+            errors=(*_NOT_OPEN, "not_the_author"),
+            lean=False,
         ),
         CommandRoute(
             "task.delete",

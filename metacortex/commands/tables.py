@@ -125,7 +125,8 @@ def _column(name: str, type: Any) -> Column[Any]:
     (kind,) = (it for it in kinds if it is not NoneType)
     if get_origin(kind) is Literal:
         kind = get_args(kind)[0].__class__
-    sql = JSON() if is_dataclass(kind) else _SQL[kind]
+    of = get_args(kind)[0] if get_origin(kind) is tuple else kind
+    sql = JSON() if is_dataclass(of) else _SQL[kind]
     return Column(name, sql, nullable=NoneType in kinds)
 
 

@@ -60,4 +60,7 @@ def decode(name: str, schema_version: int, data: bytes | str) -> Any:
 
 def read(record: EventRecord) -> Recorded[Any]:
     """Return the record with its event decoded. Raises UnknownEvent."""
-    return Recorded(record, decode(record.type, record.schema_version, record.data))
+    event = decode(record.type, record.schema_version, record.data)
+    if hasattr(event, "recorded"):
+        event = event.recorded(record.actor_id, record.recorded_at)
+    return Recorded(record, event)

@@ -128,6 +128,7 @@ CODES: dict[str, tuple[type[MetaCortexError], str]] = {
     "token_expired": (Unauthenticated, "The token has expired"),
     "role_required": (Forbidden, "Your role does not allow this"),
     "not_yourself": (Forbidden, "Only the person concerned may do this"),
+    "not_the_author": (Forbidden, "The comment is somebody else's"),
     "same_origin_required": (Forbidden, "Only pages of this server may ask for this"),
     "not_found": (NotFound, "There is nothing here"),
     "route_not_found": (NotFound, "There is no such path"),

@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from metacortex.events import log
 from metacortex.kernel.database import ReadConnection, Reader, autocommit, driver_pool
 from metacortex.kernel.errors import Lagging, NotFound
-from metacortex.queries import activity, fold, page, people, tasks
+from metacortex.queries import activity, comments, fold, page, people, tasks
 from metacortex.queries.activity import ChangesPage
 from metacortex.queries.page import ListQuery, Page
 from metacortex.queries.past import PastTasks
@@ -95,6 +95,12 @@ class Queries:
         if found is None:
             raise NotFound("not_found")
         return sequence, found.encode()
+
+    async def comment(
+        self, workspace_id: UUID, task_id: UUID, id: UUID
+    ) -> tuple[int, bytes]:
+        """Return the sequence shown, and a comment of a task. Raises NotFound."""
+        return await comments.one(self._reader, workspace_id, task_id, id)
 
     async def past(
         self,

@@ -21,7 +21,7 @@ from metacortex.events import codec, log
 from metacortex.events.record import EventRecord
 from metacortex.events.tasks import STREAM
 from metacortex.kernel.database import ReadConnection, Reader
-from metacortex.kernel.decider import names_of
+from metacortex.kernel.decider import exchanges_of, names_of
 from metacortex.kernel.errors import Invalid
 from metacortex.queries import fold, page
 from metacortex.queries.page import Page, Source
@@ -40,9 +40,6 @@ EVENTS_LIMIT = 20_000  # a second of reading and folding, at first
 STEP = 2_000  # events between two folds that are kept, some 100 ms
 FOLDS = 40  # that a process keeps: of 20,000 tasks each takes 2 MB besides its rows
 KEPT_S = 60.0  # nobody moves a slider for longer
-
-COMMENTS = {"task.commented": 1, "task.comment_deleted": -1}
-"""What an event adds to a task's comments, by its type."""
 
 # sequences have no gaps and times never go back, so halving finds the last one by then
 _REACHED = text("""WITH RECURSIVE halves(low, high) AS (
@@ -158,9 +155,10 @@ def _applied(before: Folded, records: Iterable[EventRecord]) -> Folded:
         if record.stream_type != STREAM:
             continue
         id = record.stream_id
-        rows[id] = project(rows.get(id), codec.read(record))
-        if record.type in COMMENTS:
-            comments[id] += COMMENTS[record.type]
+        event = codec.read(record)
+        rows[id] = project(rows.get(id), event)
+        if exchange := exchanges_of(event.event).get("comments"):
+            comments[id] += len(exchange.added) - len(exchange.removed)
     return Folded(sequence, rows, comments)
 
 

@@ -37,7 +37,8 @@ THEN (array_agg(id ORDER BY at DESC))[1] END FROM chain)"""
 _CHANGED = """EXISTS (SELECT FROM queries.activity e
 WHERE e.workspace_id = p.workspace_id
 AND e.sequence BETWEEN p.first_sequence AND p.last_sequence
-AND (e.document ->> 'version' = '1' OR (e.document -> 'changes')::text <> '{}'))"""
+AND (e.document ->> 'version' = '1' OR (e.document -> 'changes')::text <> '{}'
+OR e.type = 'task.commented' OR e.document -> 'details' -> 'comments' IS NOT NULL))"""
 
 _STREAM = """CASE WHEN p.stream_id IS NOT NULL
 THEN json_build_object('type', p.stream_type, 'id', p.stream_id) END"""

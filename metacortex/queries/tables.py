@@ -69,6 +69,21 @@ class CheckpointTable(Table):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """How a stream's parts become rows of a table of their own, each by its own id.
+
+    `project` is pure: an event says all of each part that it touches.
+    """
+
+    table: str
+    of: str
+    """The column that holds the stream's id."""
+    project: Callable[[Recorded[Any]], Sequence[Any]]
+    columns: Callable[[Any], Mapping[str, Any]]
+    document: Callable[[Any], bytes]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Projection:
     """How one stream type becomes rows; `project` is pure."""
 
@@ -80,6 +95,7 @@ class Projection:
     """What a row's columns hold, besides workspace, id and document."""
     summary: Callable[[Any], str]
     """What an event did, in plain words, for the task log."""
+    parts: Parts | None = None
 
 
 def first_row(row: type[R], created: type[Any]) -> Callable[[Recorded[Any]], R]:

@@ -27,7 +27,9 @@ from metacortex.events.tasks import (
     TaskArchived,
     TaskBlocked,
     TaskCancelled,
+    TaskCommentDeleted,
     TaskCommented,
+    TaskCommentEdited,
     TaskCompleted,
     TaskCreated,
     TaskDeleted,
@@ -44,7 +46,7 @@ from metacortex.events.tasks import (
 )
 from metacortex.kernel.database import Reader
 from metacortex.kernel.rank import effective_sql
-from metacortex.queries import words
+from metacortex.queries import comments, words
 from metacortex.queries.page import Filters, ListQuery, Sort
 from metacortex.queries.tables import (
     INSTANT,
@@ -236,6 +238,10 @@ def summary(event: TaskEvent) -> str:
             return "restored the task"
         case TaskCommented():
             return "commented on the task"
+        case TaskCommentEdited():
+            return "edited a comment on the task"
+        case TaskCommentDeleted():
+            return "deleted a comment on the task"
         case TaskReverted():
             return "took a change back"
         case _:
@@ -260,9 +266,8 @@ _SUBTASKS = """(SELECT '{"open":' || count(*) FILTER (WHERE t.status IN
 ('pending', 'in_progress', 'blocked')) || ',"all":' || count(*) || '}'
 FROM queries.tasks t WHERE t.workspace_id = p.workspace_id
 AND t.parent_id = p.id AND NOT t.deleted)"""
-_COMMENTS = """(SELECT count(*) FROM queries.activity c
-WHERE c.workspace_id = p.workspace_id AND c.stream_id = p.id
-AND c.type = 'task.commented')"""
+_COMMENTS = """(SELECT count(*) FROM queries.comments c
+WHERE c.workspace_id = p.workspace_id AND c.task_id = p.id AND NOT c.deleted)"""
 _COUNTED = (
     f"left(p.document::text, -1) || ',\"subtasks\":' || {_SUBTASKS}"
     f" || ',\"comments\":' || {_COMMENTS} || '}}'"
@@ -381,4 +386,5 @@ PROJECTION = Projection(
     project=project,
     columns=columns,
     summary=summary,
+    parts=comments.PARTS,
 )

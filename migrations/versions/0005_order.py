@@ -1,4 +1,4 @@
-"""Order siblings by rank, and sections of projects.
+"""Order siblings by rank; sections of projects; comments as resources.
 
 Revision ID: 0005
 Revises: 0004
@@ -46,26 +46,29 @@ def upgrade() -> None:
         " WHERE parent_id IS NULL"
     )
     _sections()
+    _comments()
 
 
 _META = """workspace_id UUID NOT NULL, id UUID NOT NULL,
     created_at TIMESTAMP WITH TIME ZONE NOT NULL,
     updated_at TIMESTAMP WITH TIME ZONE NOT NULL,
-    CONSTRAINT pk_sections PRIMARY KEY (workspace_id, id)"""
+    CONSTRAINT pk_{0} PRIMARY KEY (workspace_id, id)"""
 
 
 def _sections() -> None:
     op.execute(
-        f"CREATE TABLE commands.sections ({_META}, version INTEGER NOT NULL, name TEXT"
-        " NOT NULL, project_id UUID NOT NULL, rank TEXT, deleted BOOLEAN NOT NULL)"
+        f"CREATE TABLE commands.sections ({_META.format('sections')},"
+        " version INTEGER NOT NULL, name TEXT NOT NULL, project_id UUID NOT NULL,"
+        " rank TEXT, deleted BOOLEAN NOT NULL)"
     )
     op.execute(
         "CREATE INDEX ix_sections_rank ON commands.sections"
         f" (workspace_id, project_id, ({_effective('rank')}), id)"
     )
     op.execute(
-        f"CREATE TABLE queries.sections ({_META}, document JSON NOT NULL, name TEXT NOT"
-        ' NULL, project_id UUID NOT NULL, rank TEXT COLLATE "C" NOT NULL GENERATED'
+        f"CREATE TABLE queries.sections ({_META.format('sections')},"
+        " document JSON NOT NULL, name TEXT NOT NULL,"
+        ' project_id UUID NOT NULL, rank TEXT COLLATE "C" NOT NULL GENERATED'
         f""" ALWAYS AS ({_effective("document ->> 'rank'")}) STORED,"""
         " deleted BOOLEAN NOT NULL)"
     )
@@ -86,8 +89,35 @@ def _sections() -> None:
     )
 
 
+def _comments() -> None:
+    """Keep what was said; who said it, and when, is in the records alone."""
+    op.execute(
+        f"CREATE TABLE queries.comments ({_META.format('comments')}, document JSON NOT"
+        " NULL, task_id UUID NOT NULL, deleted BOOLEAN NOT NULL)"
+    )
+    op.execute(
+        "CREATE INDEX ix_comments_task ON queries.comments"
+        " (workspace_id, task_id, created_at, id)"
+    )
+    op.execute(
+        "ALTER TABLE commands.tasks ADD COLUMN comments JSON NOT NULL DEFAULT '[]'"
+    )
+    op.execute(
+        "UPDATE commands.tasks t SET comments = c.comments FROM"
+        " (SELECT workspace_id, stream_id, json_agg(json_build_object("
+        "'id', data ->> 'comment_id', 'author_id', actor_id, 'text', data ->> 'body',"
+        " 'created_at', to_char(recorded_at AT TIME ZONE 'UTC',"
+        """ 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'))"""
+        " ORDER BY (data ->> 'comment_id')::uuid) AS comments"
+        " FROM events.log WHERE type = 'task.commented' GROUP BY 1, 2) c"
+        " WHERE t.workspace_id = c.workspace_id AND t.id = c.stream_id"
+    )
+
+
 def downgrade() -> None:
     """Forget sections, and every order but that of creation."""
+    op.execute("DROP TABLE queries.comments")
+    op.execute("ALTER TABLE commands.tasks DROP COLUMN comments")
     op.execute("ALTER TABLE queries.tasks DROP COLUMN section_id")
     op.execute("ALTER TABLE commands.tasks DROP COLUMN deleted_section_id")
     op.execute("ALTER TABLE commands.tasks DROP COLUMN section_id")

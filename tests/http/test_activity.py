@@ -59,7 +59,7 @@ async def test_ones_own_commands_newest_first(team: tuple[Client, Client]) -> No
     told = [(it["type"], it["undoable"], it["title"]) for it in found["data"]]
     assert told == [
         ("task.edit", True, "paint it"),
-        ("task.comment", False, "paint it"),
+        ("task.comment", True, "paint it"),
         ("task.create", True, "paint it"),
     ]
     assert found["data"][0]["id"] == last["meta"]["command_id"]

@@ -33,5 +33,5 @@ async def test_it_says_how_to_sign_in(
         has_tokens = (await http.post("/dev/token", json={})).status_code != 404
     assert (found["issuer"], found["clerk_publishable_key"]) == (issuer, key)
     assert (found["version"], found["environment"]) == (__version__, "test")
-    assert {"as_of", "me", "members", "undo"} <= set(found["features"])
+    assert {"comments", "me", "members", "rank", "sections"} <= set(found["features"])
     assert has_tokens == (issuer == "development")

@@ -58,8 +58,9 @@ async def test_a_row_counts_subtasks_and_comments(client: Client) -> None:
     ids = [(await client.task(str(n), parent_id=top["id"]))["id"] for n in range(3)]
     await client.do("POST", f"/tasks/{ids[0]}/complete")
     await client.do("DELETE", f"/tasks/{ids[1]}")
-    await client.do("POST", f"/tasks/{top['id']}/comment", {"body": "a"})
-    last = await client.do("POST", f"/tasks/{top['id']}/comment", {"body": "b"})
+    path = f"/tasks/{top['id']}/comments"
+    said = [(await client.do("POST", path, {"text": it}))["data"] for it in "abc"]
+    last = await client.do("DELETE", f"{path}/{said[0]['id']}")
     found = await client.get("/tasks", last["meta"]["sequence"], parent_id="none")
     (row,) = found["data"]
     assert (row["subtasks"], row["comments"]) == ({"open": 1, "all": 2}, 2)
@@ -72,10 +73,14 @@ async def walked(client: Client) -> list[dict[str, Any]]:
     seen = []
     top = await client.task("paint the fence", due={"date": "2020-01-01"})
     child = await client.task("日本語", parent_id=top["id"], priority="high")
+    said = str(uuid4())
+    comment = f"/tasks/{top['id']}/comments/{said}"
     steps = (
         ("POST", f"/tasks/{child['id']}/complete", None),
         ("PATCH", f"/tasks/{top['id']}", {"title": "paint the wall"}),
-        ("POST", f"/tasks/{top['id']}/comment", {"body": "a"}),
+        ("POST", f"/tasks/{top['id']}/comments", {"text": "a", "id": said}),
+        ("PATCH", comment, {"text": "b"}),
+        ("DELETE", comment, None),
         ("POST", "/tags", {"name": "other"}),
         ("DELETE", f"/tasks/{child['id']}", None),
     )

@@ -71,7 +71,13 @@ def test_an_operation_is_fully_described(
     if "requestBody" in operation:
         assert {"413", "415", "422"} <= errors
     described = {it["name"] for it in operation["parameters"] if "description" in it}
-    plain = {"id", "status", "priority", "assignee_id"}  # say it all by their names
+    plain = {
+        "id",
+        "comment_id",
+        "status",
+        "priority",
+        "assignee_id",
+    }  # say it all by their names
     assert {it["name"] for it in operation["parameters"]} <= described | plain
     for status in operation["responses"]:
         answer = promised(operation, int(status))
@@ -118,7 +124,12 @@ async def target(client: Client, path: str) -> str:
     if plural == "sections":
         body["project_id"] = example_of(NAMED["createSection"])["project_id"]
     made = await client.do("POST", f"/{plural}", body)
-    return path.replace("{id}", made["data"]["id"])
+    path = path.replace("{id}", made["data"]["id"])
+    if "{comment_id}" in path:
+        base = path.removesuffix("/{comment_id}")
+        said = await client.do("POST", base, {"text": "first"})
+        path = f"{base}/{said['data']['id']}"
+    return path
 
 
 @pytest.mark.parametrize(("method", "path", "operation"), WITH_BODY)
@@ -153,8 +164,13 @@ async def told(client: Client) -> tuple[dict[str, str], int]:
         create, edit = (example_of(NAMED[f"{verb}{noun}"]) for verb in VERBS)
         ids[plural] = (await client.do("POST", f"/{plural}", create))["data"]["id"]
         meta = (await client.do("PATCH", f"/{plural}/{ids[plural]}", edit))["meta"]
+    said = await client.do(
+        "POST",
+        f"/tasks/{ids['tasks']}/comments",
+        {"text": "first"},
+    )
     ids |= {"commands": meta["command_id"], "audit": meta["events"][-1]["id"]}
-    return ids, meta["sequence"]
+    return {**ids, "comment": said["data"]["id"]}, said["meta"]["sequence"]
 
 
 VERBS = ("create", "edit")
@@ -169,6 +185,7 @@ async def test_queries_answer_as_described(
     waits = {"Metacortex-Min-Sequence": str(sequence), "Prefer": "wait=10"}
     headers = {name: value for name, value in waits.items() if name in takes}
     named = path.replace("{id}", ids.get(path.split("/")[1], ""))
+    named = named.replace("{comment_id}", ids["comment"])
     response = await client.send("GET", named, headers=headers)
     assert response.status_code == 200, response.text
     keep(operation["operationId"], response)

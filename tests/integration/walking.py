@@ -140,7 +140,13 @@ class Walk:
                 tasks.UnarchiveTask(task_id=id),
                 tasks.DeleteTask(task_id=id),
                 tasks.RestoreTask(task_id=id),
-                tasks.CommentTask(task_id=id, comment_id=uuid4(), body="Well"),
+                tasks.CommentTask(
+                    task_id=id, comment_id=derived(id, "said"), body="Well"
+                ),
+                tasks.EditComment(
+                    task_id=id, comment_id=derived(id, "said"), text=self._word()
+                ),
+                tasks.DeleteComment(task_id=id, comment_id=derived(id, "said")),
             ]
         )
 

@@ -165,11 +165,36 @@ class RestoreTask:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommentTask:
-    """Say something about a task. A repeat with another command id says it twice."""
+    """Say something about a task. A repeat with another id says it twice."""
 
     task_id: UUID
     comment_id: UUID
     body: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EditComment:
+    """Change what a comment says; `as_owner` lets change those of others.
+
+    What equals the present text changes nothing.
+    """
+
+    task_id: UUID
+    comment_id: UUID
+    text: str
+    as_owner: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeleteComment:
+    """Take a comment away; `as_owner` lets take away those of others.
+
+    A repeat finds nothing, and is refused as `not_found`.
+    """
+
+    task_id: UUID
+    comment_id: UUID
+    as_owner: bool = False
 
 
 TaskCommand = (
@@ -187,4 +212,6 @@ TaskCommand = (
     | DeleteTask
     | RestoreTask
     | CommentTask
+    | EditComment
+    | DeleteComment
 )

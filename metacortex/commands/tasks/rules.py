@@ -12,8 +12,10 @@ from metacortex.commands.tasks.commands import (
     CommentTask,
     CompleteTask,
     CreateTask,
+    DeleteComment,
     DeleteTask,
     DueChange,
+    EditComment,
     EditTask,
     MoveTask,
     ReopenTask,
@@ -22,6 +24,11 @@ from metacortex.commands.tasks.commands import (
     TaskCommand,
     UnarchiveTask,
     UnblockTask,
+)
+from metacortex.commands.tasks.comments import (
+    comment,
+    delete_comment,
+    edit_comment,
 )
 from metacortex.commands.tasks.policies import (
     check_alone,
@@ -56,7 +63,6 @@ from metacortex.events.tasks import (
     TaskArchived,
     TaskBlocked,
     TaskCancelled,
-    TaskCommented,
     TaskCompleted,
     TaskCreated,
     TaskEdited,
@@ -123,6 +129,8 @@ def _decide_open(
         | CancelTask
         | MoveTask
         | CommentTask
+        | EditComment
+        | DeleteComment
     ),
     task: Task,
     facts: Facts,
@@ -146,7 +154,11 @@ def _decide_open(
         case MoveTask():
             return move(command, task, facts)
         case CommentTask():
-            return [TaskCommented(comment_id=command.comment_id, body=command.body)]
+            return comment(command, task, facts)
+        case EditComment():
+            return edit_comment(command, task, facts)
+        case DeleteComment():
+            return delete_comment(command, task, facts)
         case _:
             assert_never(command)
 
@@ -300,8 +312,9 @@ def _revert(command: Revert, task: Task, facts: Facts) -> list[TaskEvent]:
     id, changes = command.stream_id, command.changes
     if command.creation:
         changes = {"deleted": ON, "deleted_with": Change(None, id)}
-    _check_revertible(command, changes.keys(), task, facts)
-    reverted = TaskReverted(**changes)
+    _check_revertible(command, {*changes, *command.exchanges}, task, facts)
+    fields: dict[str, Any] = {**changes, **command.exchanges}
+    reverted = TaskReverted(**fields)
     after = changed(task, reverted)
     if reverted.parent_id is not None:
         live_parent(after.parent_id, facts)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from metacortex.events.tasks import Status, TaskCreated, TaskEvent, TaskFields
+from metacortex.events.tasks import Comment, Status, TaskCreated, TaskEvent, TaskFields
 from metacortex.kernel.decider import birth, changed
 
 
@@ -24,6 +24,7 @@ class Task(TaskFields):
     archived: bool = False
     deleted: bool = False
     deleted_with: UUID | None = None
+    comments: tuple[Comment, ...] = ()
 
 
 OPEN: tuple[Status, ...] = ("pending", "in_progress", "blocked")
