@@ -7,17 +7,20 @@ is fresh, so that messages of one test never meet by accident.
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from factory.base import Factory, FactoryMetaClass
 from factory.declarations import LazyFunction, Sequence
 
-from metacortex.commands import projects, tags, tasks
+from metacortex.commands import people, projects, sections, tags, tasks
 from metacortex.commands.undo import Undo
+from metacortex.events import people as person_events
 from metacortex.events import projects as project_events
+from metacortex.events import sections as section_events
 from metacortex.events import tags as tag_events
 from metacortex.events import tasks as task_events
 from metacortex.events.tasks import Due
-from metacortex.kernel.decider import Change, Revert
+from metacortex.kernel.decider import Change, Exchange, Revert
 from metacortex.kernel.ids import new_id
 
 ON = Change(False, True)
@@ -126,6 +129,43 @@ class RestoreProjectFactory(_OfProject):
         model = projects.RestoreProject
 
 
+class _OfSection(Message):
+    class Meta:
+        abstract = True
+
+    section_id = fresh_id()
+
+
+class CreateSectionFactory(_OfSection):
+    class Meta:
+        model = sections.CreateSection
+
+    name = numbered("Section")
+    project_id = fresh_id()
+
+
+class EditSectionFactory(_OfSection):
+    class Meta:
+        model = sections.EditSection
+
+    name = numbered("Renamed section")
+
+
+class MoveSectionFactory(_OfSection):
+    class Meta:
+        model = sections.MoveSection
+
+
+class DeleteSectionFactory(_OfSection):
+    class Meta:
+        model = sections.DeleteSection
+
+
+class RestoreSectionFactory(_OfSection):
+    class Meta:
+        model = sections.RestoreSection
+
+
 class _OfTask(Message):
     class Meta:
         abstract = True
@@ -212,6 +252,42 @@ class CommentTaskFactory(_OfTask):
 
     comment_id = fresh_id()
     body = "Two coats will do"
+
+
+class _OfPerson(Message):
+    class Meta:
+        abstract = True
+
+    person_id = fresh_id()
+
+
+class AddPersonFactory(_OfPerson):
+    class Meta:
+        model = people.AddPerson
+
+    user_id = "user_me"
+
+
+class EditPersonFactory(_OfPerson):
+    class Meta:
+        model = people.EditPerson
+
+    name = "Anna"
+
+
+class EditCommentFactory(_OfTask):
+    class Meta:
+        model = tasks.EditComment
+
+    comment_id = fresh_id()
+    text = "Three coats will do"
+
+
+class DeleteCommentFactory(_OfTask):
+    class Meta:
+        model = tasks.DeleteComment
+
+    comment_id = fresh_id()
 
 
 class UndoFactory(Message):
@@ -325,6 +401,49 @@ class ProjectRevertedFactory(Message):
     colour = Change("red", None)
 
 
+class SectionCreatedFactory(Message):
+    class Meta:
+        model = section_events.SectionCreated
+
+    name = numbered("Section")
+    project_id = fresh_id()
+
+
+class SectionEditedFactory(Message):
+    class Meta:
+        model = section_events.SectionEdited
+
+    name = Change("Doing", "In progress")
+
+
+class SectionMovedFactory(Message):
+    class Meta:
+        model = section_events.SectionMoved
+
+    rank = Change(None, "V")
+
+
+class SectionDeletedFactory(Message):
+    class Meta:
+        model = section_events.SectionDeleted
+
+    deleted = ON
+
+
+class SectionRestoredFactory(Message):
+    class Meta:
+        model = section_events.SectionRestored
+
+    deleted = OFF
+
+
+class SectionRevertedFactory(Message):
+    class Meta:
+        model = section_events.SectionReverted
+
+    name = Change("In progress", "Doing")
+
+
 class TaskCreatedFactory(Message):
     class Meta:
         model = task_events.TaskCreated
@@ -436,12 +555,39 @@ class TaskRestoredFactory(Message):
     deleted_with = drawn(lambda: Change(new_id(), None))
 
 
+def said(text: str, **fields: Any) -> task_events.Comment:
+    """Return a comment, always the same one unless an id is given."""
+    values: dict[str, Any] = {
+        "id": UUID(int=1),
+        "author_id": "user_me",
+        "created_at": DONE_AT,
+        **fields,
+    }
+    return task_events.Comment(text=text, **values)
+
+
 class TaskCommentedFactory(Message):
     class Meta:
         model = task_events.TaskCommented
 
     comment_id = fresh_id()
     body = "Two coats will do"
+    author_id = "user_me"
+    created_at = DONE_AT
+
+
+class TaskCommentEditedFactory(Message):
+    class Meta:
+        model = task_events.TaskCommentEdited
+
+    comments = Exchange((said("Two coats"),), (said("Three coats"),))
+
+
+class TaskCommentDeletedFactory(Message):
+    class Meta:
+        model = task_events.TaskCommentDeleted
+
+    comments = Exchange((said("Two coats"),), ())
 
 
 class TaskRevertedFactory(Message):
@@ -449,6 +595,29 @@ class TaskRevertedFactory(Message):
         model = task_events.TaskReverted
 
     priority = Change("high", "medium")
+
+
+class PersonCreatedFactory(Message):
+    class Meta:
+        model = person_events.PersonCreated
+
+    user_id = "user_me"
+    name = None
+
+
+class PersonEditedFactory(Message):
+    class Meta:
+        model = person_events.PersonEdited
+
+    name = Change(None, "Anna")
+    joined = ON
+
+
+class PersonRevertedFactory(Message):
+    class Meta:
+        model = person_events.PersonReverted
+
+    name = Change("Anna", None)
 
 
 _ALL: list[Any] = [it for it in vars().values() if isinstance(it, FactoryMetaClass)]

@@ -8,15 +8,16 @@ starts from the value that is there.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from metacortex.commands import repository
 from metacortex.commands.batch import addressed
 from metacortex.commands.registry import DECIDERS, STREAM_OF
-from metacortex.commands.tables import Member
+from metacortex.commands.tables import CREATED, Member
 from metacortex.kernel.decider import (
+    Change,
     Elsewhere,
     Facts,
     Found,
@@ -27,6 +28,7 @@ from metacortex.kernel.decider import (
 )
 from metacortex.kernel.errors import MetaCortexError
 from metacortex.kernel.ids import new_id
+from metacortex.kernel.rank import of_creation
 
 NOW = datetime(2026, 11, 23, 9, 30, tzinfo=UTC)
 ME = "user_me"
@@ -106,10 +108,11 @@ class Given:
 
     def states(self) -> States:
         """Fold the events, stream by stream; each of them must be an `Elsewhere`."""
-        states: States = {type: {} for type in DECIDERS}
+        states: States = {type: {} for type in (*DECIDERS, CREATED)}
         for it in self.events:
             type = STREAM_OF[it.event.__class__]
             state = states[type].get(it.stream_id)
+            states[CREATED].setdefault(it.stream_id, born(len(states[CREATED])))
             _check_true(state, it.event)
             states[type][it.stream_id] = DECIDERS[type].evolve(state, it.event)
         return states
@@ -123,6 +126,16 @@ def given(*events: Any) -> Given:
 def when(command: Any, **facts: Any) -> Outcome:
     """Begin a specification in an empty workspace."""
     return Given().when(command, **facts)
+
+
+def born(number: int) -> datetime:
+    """Return when the stream of a number, from 0, began: one a minute."""
+    return NOW + timedelta(minutes=number - 1_000)
+
+
+def to_the_end(task_id: UUID) -> Change[str | None]:
+    """Return the change of rank of a task that was never moved, and now comes last."""
+    return Change(None, of_creation(NOW, task_id))
 
 
 def _placed(own: UUID, events: Sequence[Any]) -> tuple[Elsewhere, ...]:
@@ -147,5 +160,8 @@ def _facts(
             streams[need] = states[need.type].get(need.id)
         else:
             type, ids = repository.resolve(states, need)
-            found[need] = tuple(Found(id, states[type][id]) for id in ids)
+            created = states[CREATED]
+            found[need] = tuple(
+                Found(id, states[type][id], created.get(id, NOW)) for id in ids
+            )
     return Facts(now=now, actor_id=actor_id, streams=streams, found=found)

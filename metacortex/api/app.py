@@ -14,7 +14,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp
 
 from metacortex import __version__
-from metacortex.api import audit, commands, feeds, health, meta
+from metacortex.api import audit, commands, comments, feeds, health, meta, people
 from metacortex.api.auth import MAX_LIFETIME_S, Verifier
 from metacortex.api.dev import token_router
 from metacortex.api.docs import add_docs
@@ -145,7 +145,7 @@ def create_app(settings: Settings) -> FastAPI:
     settings.checked()
     app = _application(_lifespan(settings))
     app.settings = settings
-    app.state.web = WebApp()
+    app.state.web = WebApp(clerk_host=settings.clerk_host)
     _add_routes(app, settings)
     return app
 
@@ -179,11 +179,17 @@ def _application(lifespan: "Lifespan | None" = None) -> Application:
 
 
 def _add_routes(app: FastAPI, settings: Settings) -> None:
+    issuer = development_issuer(settings)
+    app.state.client = meta.about(
+        settings.environment,
+        settings.clerk_publishable_key,
+        development=issuer is not None,
+    )
     app.include_router(health.router)
     app.include_router(_entry(app, settings))
     if settings.serves_docs:
         add_docs(app, development=not settings.is_production)
-    if (issuer := development_issuer(settings)) is not None:
+    if issuer is not None:
         keys, url, life = make_keys(settings)
         verifier = _verifier(settings, keys, url, life)
         app.include_router(token_router(issuer, verifier))
@@ -192,8 +198,8 @@ def _add_routes(app: FastAPI, settings: Settings) -> None:
 
 def _add_described_routes(app: FastAPI) -> None:
     """Add what is in the document: ordinary routes first, then the lean ones."""
-    for router in (meta.router, feeds.router, audit.router, commands.router):
-        app.include_router(router, prefix=PREFIX)
+    for module in (meta, feeds, audit, commands, comments, people):
+        app.include_router(module.router, prefix=PREFIX)
     add_lean_routes(app.router, PREFIX)
 
 

@@ -15,6 +15,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     StringConstraints,
+    ValidationInfo,
 )
 from typing_extensions import TypeAliasType
 
@@ -167,6 +168,13 @@ class Changes(Body):
     """Base of merge patches: fields that are not sent keep their value."""
 
     model_config = ConfigDict(json_schema_extra=without_defaults)
+
+
+def not_both(after: UUID | None, given: ValidationInfo) -> UUID | None:
+    """Refuse `after` where `before` is given as well."""
+    if after is not None and given.data.get("before") is not None:
+        raise ValueError("before and after exclude each other")
+    return after
 
 
 class Nothing(Body):

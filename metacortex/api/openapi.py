@@ -12,7 +12,9 @@ from pydantic import TypeAdapter
 from starlette.routing import BaseRoute
 
 from metacortex.api import examples
+from metacortex.api.comments import AddCommentBody, EditCommentBody
 from metacortex.api.errors import status_of_class
+from metacortex.api.fields import Body
 from metacortex.api.middleware import PREFIX
 from metacortex.api.modules import COMMANDS, MODULES
 from metacortex.api.routing import EnvelopeRoute, LeanRoute, is_protected
@@ -188,6 +190,8 @@ class _Completion:
     def _sort_keys(self, operation: Schema) -> None:
         """Say by which keys a list may be sorted."""
         for module in MODULES:
+            if module.listing is None:
+                continue
             if operation["operationId"] == f"list{module.plural.capitalize()}":
                 _say_sort_keys(operation["parameters"], module.listing.query.sorts)
 
@@ -293,10 +297,19 @@ def _codes(operation: Schema, names: set[str]) -> Iterable[str]:
         yield "version_conflict"
     if command := operation.get("x-command-type"):
         yield from COMMANDS[command].errors
+    if name == "listTasks":
+        yield "too_many_events"
     if name in ("undoCommand", "runCommands"):
         yield from ("undo_conflict", "not_undoable", "unknown_command")
         yield from ("not_found", "version_conflict")
         yield from {code for route in COMMANDS.values() for code in route.errors}
+
+
+COMMENT_BODIES: Mapping[str, type[Body]] = {
+    "addComment": AddCommentBody,
+    "editComment": EditCommentBody,
+}
+"""The bodies of commands that say in the path what batches say among the arguments."""
 
 
 def _success_headers(operation: Schema, method: str, names: set[str]) -> Sequence[str]:
@@ -317,6 +330,8 @@ def _success_headers(operation: Schema, method: str, names: set[str]) -> Sequenc
 
 
 def _body_example(operation: Schema) -> Any:
+    if operation["operationId"] in COMMENT_BODIES:
+        return dict(COMMENT_BODIES[operation["operationId"]].examples)
     if command := operation.get("x-command-type"):
         return dict(COMMANDS[command].body.examples)
     return examples.BATCH if operation["operationId"] == "runCommands" else None

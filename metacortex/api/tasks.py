@@ -3,6 +3,7 @@
 import datetime as dt
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
+from uuid import UUID
 
 from pydantic import AfterValidator, Field
 
@@ -22,12 +23,14 @@ from metacortex.api.fields import (
     UserId,
     WallTime,
     Zone,
+    not_both,
 )
 from metacortex.api.pages import ListParameters, ListRoute, Search
 from metacortex.api.routes import CommandRoute, ExampleStep, ModuleRoutes
 from metacortex.commands import tasks as rules
-from metacortex.queries.tasks import ListTasks, TaskRow
+from metacortex.queries.tasks import ListedTask, ListTasks, TaskRow
 
+OTHER = UUID("0199d2c4-6f3e-7c11-9a55-0d9f3b1f6a01")  # in examples
 Title = Annotated[Name, Field(max_length=rules.TITLE_LIMIT)]
 Description = Annotated[
     str, Clean, Field(max_length=rules.DESCRIPTION_LIMIT, strict=True)
@@ -50,6 +53,8 @@ class CreateTaskBody(Body):
     """A day, or a time on it."""
     project_id: Id | None = None
     """The parent's unless given."""
+    section_id: Id | None = None
+    """A section of the project; the parent's unless this or a project is given."""
     parent_id: Id | None = None
     """The task that this one is a part of."""
     tags: Tags = ()
@@ -140,8 +145,14 @@ class MoveTaskBody(Changes):
 
     project_id: Id | None = None
     """Subtasks come along."""
+    section_id: Id | None = None
+    """A section of the project; subtasks come along."""
     parent_id: Id | None = None
     """The task that this one shall be a part of."""
+    before: Id | None = None
+    """The sibling there that it shall stand right before."""
+    after: Annotated[Id | None, AfterValidator(not_both)] = None
+    """The sibling there that it shall stand right after; not with `before`."""
 
     examples = {"parent_id": None}
 
@@ -152,6 +163,23 @@ class CommentTaskBody(Body):
     body: Comment
 
     examples = {"body": "They call back on Monday"}
+
+
+class EditCommentBody(Body):
+    """Which comment of the task, and what it shall say."""
+
+    comment_id: Id
+    text: Comment
+
+    examples = {"comment_id": str(OTHER), "text": "They call back on Tuesday"}
+
+
+class DeleteCommentBody(Body):
+    """Which comment of the task."""
+
+    comment_id: Id
+
+    examples = {"comment_id": str(OTHER)}
 
 
 def _expanded(states: tuple[str, ...]) -> tuple[str, ...]:
@@ -173,25 +201,32 @@ class TaskFilters(ListParameters):
     """Of this priority."""
     project_id: Many[Id | Literal["none"]] = ()
     """In this project; none: in no project."""
+    section_id: Many[Id | Literal["none"]] = ()
+    """In this section of a project; none: in no section."""
     parent_id: Many[Id | Literal["none"]] = ()
-    """Right below this task; none: not below any."""
+    """Right below this task; none: not below any. One of them is needed to sort by
+    rank."""
     tag: Many[Id] = ()
     """With this tag."""
     tag_mode: Literal["any", "all"] = "any"
     """Whether one of the tags is enough."""
     assignee_id: Many[UserId] = ()
+    created_by: Many[UserId] = ()
+    """Created by this user."""
     due_from: Day | None = None
     """Due on this day or later."""
     due_to: Day | None = None
     """Due on this day or sooner."""
     overdue: bool | None = None
     """true: open tasks past their deadline; false: all others."""
-    time_zone: Zone = "UTC"
-    """IANA time zone of deadlines that name none."""
+    time_zone: Zone | None = None
+    """IANA time zone of deadlines that name none; without it your own, else UTC."""
     q: Search | None = None
-    """Words to search for; "a phrase", or, -excluded (as web search does)."""
+    """Words to search for; "a phrase", or, -excluded; the last may go on."""
     updated_since: Instant | None = None
     """Changed at this instant or later."""
+    as_of: Instant | None = None
+    """The whole list as it was at this instant, overdue as of then."""
     archived: bool | None = None
     """true: only archived ones; false: only others; both without it."""
     deleted: bool = False
@@ -272,7 +307,7 @@ MODULE = ModuleRoutes(
             "/{id}/move",
             MoveTaskBody,
             "Move a task",
-            errors=(*_NOT_OPEN, *_PLACE, "cycle_detected"),
+            errors=(*_NOT_OPEN, *_PLACE, "cycle_detected", "not_a_sibling"),
         ),
         CommandRoute(
             "task.comment",
@@ -280,7 +315,25 @@ MODULE = ModuleRoutes(
             "/{id}/comment",
             CommentTaskBody,
             "Comment on a task",
-            errors=_NOT_OPEN,
+            errors=(*_NOT_OPEN, "already_exists"),
+        ),
+        CommandRoute(
+            "task.comment_edit",
+            "PATCH",
+            "/{id}/comments/{comment_id}",
+            EditCommentBody,
+            "Edit a comment",
+            errors=(*_NOT_OPEN, "not_the_author"),
+            lean=False,
+        ),
+        CommandRoute(
+            "task.comment_delete",
+            "DELETE",
+            "/{id}/comments/{comment_id}",
+            DeleteCommentBody,
+            "Delete a comment",
+            errors=(*_NOT_OPEN, "not_the_author"),
+            lean=False,
         ),
         CommandRoute(
             "task.delete",
@@ -300,5 +353,12 @@ MODULE = ModuleRoutes(
             "restore", "Restore a task with what was deleted along", _PLACE, "delete"
         ),
     ),
-    listing=ListRoute(ListTasks, TaskFilters, TaskRow, "List tasks", needs_now=True),
+    listing=ListRoute(
+        ListTasks,
+        TaskFilters,
+        ListedTask,
+        "List tasks",
+        needs_now=True,
+        example={"subtasks": {"open": 0, "all": 0}, "comments": 0},
+    ),
 )

@@ -236,8 +236,10 @@ class Batch:
                 streams[need] = session.states[need.type].get(need.id)
             else:
                 type, ids = repository.resolve(session.states, need)
-                of_type = session.states[type]
-                found[need] = tuple(Found(id, of_type[id]) for id in ids)
+                of_type = session.stored[type]
+                found[need] = tuple(
+                    Found(id, of_type[id].state, of_type[id].created_at) for id in ids
+                )
         return Facts(
             now=session.recorded_at,
             actor_id=context.actor_id,

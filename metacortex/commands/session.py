@@ -15,7 +15,7 @@ from uuid import UUID
 from metacortex.commands.message import Unit
 from metacortex.commands.receipts import Receipt
 from metacortex.commands.repository import Head, Loaded, Stored
-from metacortex.commands.tables import LOOK_UPS
+from metacortex.commands.tables import CREATED, LOOK_UPS
 from metacortex.events import merkle
 from metacortex.kernel.clock import rfc3339
 from metacortex.kernel.decider import Need, Stream
@@ -94,6 +94,7 @@ class WorkspaceSession:
         if stored.id not in self.stored[type]:
             self.stored[type][stored.id] = stored
             self.states[type][stored.id] = stored.state
+            self.states[CREATED][stored.id] = stored.created_at
 
     def append(
         self,
@@ -108,6 +109,8 @@ class WorkspaceSession:
         self._journal.append((type, id, before, after))
         self.stored[type][id] = after
         self.states[type][id] = after.state
+        if before is None:
+            self.states[CREATED][id] = after.created_at
         self.head.sequence += 1
         self.rows.append(row)
         self.leaves.append(leaf)

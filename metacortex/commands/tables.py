@@ -22,6 +22,7 @@ from sqlalchemy.types import TypeEngine
 from metacortex.commands.registry import DECIDERS
 from metacortex.kernel.database import Table
 from metacortex.kernel.decider import names_of
+from metacortex.kernel.rank import effective_sql, of_creation
 
 SCHEMA = "commands"
 INSTANT = TIMESTAMP(timezone=True)
@@ -32,6 +33,8 @@ class Member:
     """A member as look-ups find one; members have no commands of their own here."""
 
     user_id: str
+    role: str | None = None
+    """What the last token said, None before the first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +77,34 @@ BESIDES: Mapping[str, Sequence[SchemaItem]] = {
             "project_id",
             postgresql_where=text("project_id IS NOT NULL"),
         ),
+        Index(
+            "ix_tasks_rank",
+            "workspace_id",
+            text("coalesce(parent_id, workspace_id)"),
+            text(effective_sql("rank")),  # COLLATE "C"
+            "id",
+        ),
+        *(
+            Index(
+                f"ix_tasks_{name}",
+                "workspace_id",
+                f"{name}_id",
+                postgresql_where=text(f"{name}_id IS NOT NULL"),
+            )
+            for name in ("section", "deleted_section")
+        ),
+    ),
+    "section": (
+        Index(
+            "ix_sections_rank",
+            "workspace_id",
+            "project_id",
+            text(effective_sql("rank")),  # COLLATE "C"
+            "id",
+        ),
     ),
     "member": (Index("uq_members_user", "workspace_id", "user_id", unique=True),),
+    "person": (Index("uq_people_user", "workspace_id", "user_id", unique=True),),
 }
 """Constraints, and the indexes of the look-ups below, by stream type."""
 
@@ -96,7 +125,8 @@ def _column(name: str, type: Any) -> Column[Any]:
     (kind,) = (it for it in kinds if it is not NoneType)
     if get_origin(kind) is Literal:
         kind = get_args(kind)[0].__class__
-    sql = JSON() if is_dataclass(kind) else _SQL[kind]
+    of = get_args(kind)[0] if get_origin(kind) is tuple else kind
+    sql = JSON() if is_dataclass(of) else _SQL[kind]
     return Column(name, sql, nullable=NoneType in kinds)
 
 
@@ -122,6 +152,9 @@ for _type, _table in STATES.items():
 
 States = Mapping[str, Mapping[UUID, Any]]
 """Loaded states of one workspace by stream type and id."""
+
+CREATED = "created_at"
+"""Where, beside the states, stands when each of these streams began."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +213,29 @@ def _depth(tasks: Mapping[UUID, Any], within: set[UUID], id: UUID) -> int:
     return depth
 
 
+def _section_project(states: States, section_id: UUID) -> Iterable[UUID]:
+    section = states.get("section", {}).get(section_id)
+    return [] if section is None else [section.project_id]
+
+
+def _section_tasks(states: States, section_id: UUID) -> Iterable[UUID]:
+    """The tasks in a section, or that were in it when it was deleted."""
+    return sorted(
+        id
+        for id, it in states.get("task", {}).items()
+        if section_id in (it.section_id, it.deleted_section_id)
+    )
+
+
+def _section_neighbours(states: States, section_id: UUID) -> Iterable[UUID]:
+    return _neighbours(states, "section", section_id, lambda it: it.project_id)
+
+
+def _task_section(states: States, task_id: UUID) -> Iterable[UUID]:
+    task = states.get("task", {}).get(task_id)
+    return [] if task is None or task.section_id is None else [task.section_id]
+
+
 def _task_project(states: States, task_id: UUID) -> Iterable[UUID]:
     task = states.get("task", {}).get(task_id)
     return [] if task is None or task.project_id is None else [task.project_id]
@@ -224,9 +280,64 @@ def _children(states: States) -> Mapping[UUID, list[UUID]]:
     return below
 
 
+def _neighbours(
+    states: States, type: str, id: UUID, home: Callable[[Any], UUID | None]
+) -> Iterable[UUID]:
+    """The stream itself, between the siblings that are next to it by rank.
+
+    One on each side is enough, though earlier commands of a batch may have moved them
+    away: what is moved needs its own neighbours, so that whoever takes its place is
+    loaded as well (docs/decisions/0017-order.md).
+    """
+    of_type, created = states.get(type, {}), states.get(CREATED, {})
+    own = of_type.get(id)
+    if own is None:
+        return []
+    ranks = [
+        (it.rank or of_creation(created[other], other), other)
+        for other, it in of_type.items()
+        if home(it) == home(own)
+    ]
+    at = own.rank or of_creation(created[id], id)
+    below = max((it for it in ranks if it[0] < at), default=None)
+    above = min((it for it in ranks if it[0] > at), default=None)
+    return [it[1] for it in (below, (at, id), above) if it is not None]
+
+
+def _neighbours_sql(table: str, home: str) -> str:
+    """Return the SQL of such a look-up: two steps in an index, one in each direction.
+
+    `home` is the SQL of what siblings share; `{0}` stands for their row.
+    """
+    own, other = (
+        f'{effective_sql(f"{row}rank", row)} COLLATE "C"' for row in ("o.", "s.")
+    )
+    sides = " UNION ALL ".join(
+        f"(SELECT s.workspace_id, s.id FROM {table} s"
+        f" WHERE s.workspace_id = o.workspace_id"
+        f" AND {home.format('s')} = {home.format('o')} AND {other} {sign} {own}"
+        f" ORDER BY {other} {order}, s.id {order} LIMIT 1)"
+        for sign, order in (("<", "DESC"), (">", "ASC"))
+    )
+    return (
+        f"SELECT n.workspace_id, n.id FROM keys JOIN {table} o ON o.workspace_id = w"
+        " AND o.id = k::uuid CROSS JOIN LATERAL (SELECT o.workspace_id, o.id"
+        f" UNION ALL {sides}) n"
+    )
+
+
+def _task_neighbours(states: States, task_id: UUID) -> Iterable[UUID]:
+    return _neighbours(states, "task", task_id, lambda task: task.parent_id)
+
+
 def _member(states: States, user_id: str) -> Iterable[UUID]:
     members = states.get("member", {})
     return [id for id, member in members.items() if member.user_id == user_id]
+
+
+def _person(states: States, user_id: str) -> Iterable[UUID]:
+    people = states.get("person", {})
+    return [id for id, it in people.items() if it.user_id == user_id and not it.deleted]
 
 
 LOOK_UPS: Mapping[str, LookUpTable] = {
@@ -267,6 +378,31 @@ LOOK_UPS: Mapping[str, LookUpTable] = {
         ON p.workspace_id = w AND (p.archived OR p.deleted)""",
         _closed_projects,
     ),
+    "section.project": LookUpTable(
+        "project",
+        """SELECT s.workspace_id, s.project_id AS id FROM keys JOIN commands.sections s
+        ON s.workspace_id = w AND s.id = k::uuid""",
+        _section_project,
+    ),
+    "section.tasks": LookUpTable(
+        "task",
+        """SELECT t.workspace_id, t.id FROM keys JOIN commands.tasks t
+        ON t.workspace_id = w AND t.section_id = k::uuid
+        UNION SELECT t.workspace_id, t.id FROM keys JOIN commands.tasks t
+        ON t.workspace_id = w AND t.deleted_section_id = k::uuid""",
+        _section_tasks,
+    ),
+    "section.neighbours": LookUpTable(
+        "section",
+        _neighbours_sql("commands.sections", "{0}.project_id"),
+        _section_neighbours,
+    ),
+    "task.section": LookUpTable(
+        "section",
+        """SELECT t.workspace_id, t.section_id AS id FROM keys JOIN commands.tasks t
+        ON t.workspace_id = w AND t.id = k::uuid AND t.section_id IS NOT NULL""",
+        _task_section,
+    ),
     "task.project": LookUpTable(
         "project",
         """SELECT t.workspace_id, t.project_id AS id FROM keys JOIN commands.tasks t
@@ -293,10 +429,21 @@ LOOK_UPS: Mapping[str, LookUpTable] = {
         AND t.parent_id = self.id""",
         _task_subtree,
     ),
+    "task.neighbours": LookUpTable(
+        "task",
+        _neighbours_sql("commands.tasks", "coalesce({0}.parent_id, {0}.workspace_id)"),
+        _task_neighbours,
+    ),
     "member.named": LookUpTable(
         "member",
         """SELECT m.workspace_id, m.id FROM keys JOIN commands.members m
         ON m.workspace_id = w AND m.user_id = k""",
         _member,
+    ),
+    "person.named": LookUpTable(
+        "person",
+        """SELECT p.workspace_id, p.id FROM keys JOIN commands.people p
+        ON p.workspace_id = w AND p.user_id = k AND NOT p.deleted""",
+        _person,
     ),
 }

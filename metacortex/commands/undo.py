@@ -20,7 +20,13 @@ from metacortex.commands import receipts
 from metacortex.events import codec, log
 from metacortex.events.record import Recorded
 from metacortex.kernel.database import ReadConnection
-from metacortex.kernel.decider import Change, Revert, changes_of
+from metacortex.kernel.decider import (
+    Change,
+    Exchange,
+    Revert,
+    changes_of,
+    exchanges_of,
+)
 from metacortex.kernel.errors import NotFound, Refused, UndoConflict
 
 UNDO = "command.undo"
@@ -48,6 +54,7 @@ class Touched:
     by_undo: bool
     own: bool
     changes: Mapping[str, Change[Any]]
+    exchanges: Mapping[str, Exchange[Any]]
 
     def planned(self) -> Revert:
         """Return the message that puts the stream back if nothing happened since."""
@@ -64,6 +71,11 @@ class Touched:
             name
             for name, it in self.changes.items()
             if _moved(getattr(state, name), it)
+        ]
+        moved += [
+            name
+            for name, it in self.exchanges.items()
+            if _exchanged(getattr(state, name), it)
         ]
         if self.created and version != self.version:
             moved = ["created"]
@@ -84,6 +96,11 @@ class Touched:
             changes={} if self.created else changes,
             creation=self.created,
             cascaded=not self.own,
+            exchanges={
+                name: Exchange(it.added, it.removed)
+                for name, it in self.exchanges.items()
+                if not self.created
+            },
         )
 
 
@@ -116,7 +133,7 @@ def touched(
     found = [
         _touched(of_stream, own=key[1] == own) for key, of_stream in streams.items()
     ]
-    undoable = [stream for stream in found if stream.created or stream.changes]
+    undoable = [it for it in found if it.created or it.changes or it.exchanges]
     if not undoable:
         raise Refused("not_undoable")
     return _ordered(undoable)
@@ -146,7 +163,10 @@ def _alive_after(stream: Touched) -> bool | None:
 
 def _touched(events: Sequence[Recorded[Any]], *, own: bool) -> Touched:
     changes: dict[str, Change[Any]] = {}
+    exchanges: dict[str, Exchange[Any]] = {}
     for event in events:
+        for name, exchange in exchanges_of(event.event).items():
+            exchanges[name] = _followed(exchanges.get(name, Exchange()), exchange)
         for name, change in changes_of(event.event).items():
             oldest = changes[name].old if name in changes else change.old
             changes[name] = Change(oldest, change.new)
@@ -159,7 +179,21 @@ def _touched(events: Sequence[Recorded[Any]], *, own: bool) -> Touched:
         by_undo=last.command_type == UNDO,
         own=own,
         changes={name: it for name, it in changes.items() if it.old != it.new},
+        exchanges={name: it for name, it in exchanges.items() if it != Exchange()},
     )
+
+
+def _followed(first: Exchange[Any], then: Exchange[Any]) -> Exchange[Any]:
+    """Return what two exchanges, one after the other, come to."""
+    removed = {*first.removed, *then.removed} - ({*first.added} | {*then.added})
+    added = ({*first.added, *then.added}) - ({*first.removed} | {*then.removed})
+    return Exchange(tuple(sorted(removed)), tuple(sorted(added)))
+
+
+def _exchanged(now: tuple[Any, ...], exchange: Exchange[Any]) -> bool:
+    """Tell whether a set is no longer what the exchange made it."""
+    lost = not {*exchange.added} <= {*now}
+    return lost or not {*exchange.removed}.isdisjoint(now)
 
 
 def _is_set(change: Change[Any]) -> bool:

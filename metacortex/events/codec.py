@@ -11,10 +11,10 @@ from typing import Any
 import orjson
 from pydantic import TypeAdapter
 
-from metacortex.events import projects, tags, tasks
+from metacortex.events import people, projects, sections, tags, tasks
 from metacortex.events.record import EventRecord, Recorded, canonical
 
-MODULES = (tags, projects, tasks)
+MODULES = (tags, projects, sections, tasks, people)
 """One module of events per noun; a new noun adds its name here."""
 
 Upcaster = Callable[[Mapping[str, Any]], Mapping[str, Any]]
@@ -60,4 +60,7 @@ def decode(name: str, schema_version: int, data: bytes | str) -> Any:
 
 def read(record: EventRecord) -> Recorded[Any]:
     """Return the record with its event decoded. Raises UnknownEvent."""
-    return Recorded(record, decode(record.type, record.schema_version, record.data))
+    event = decode(record.type, record.schema_version, record.data)
+    if hasattr(event, "recorded"):
+        event = event.recorded(record.actor_id, record.recorded_at)
+    return Recorded(record, event)

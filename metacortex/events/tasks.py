@@ -1,12 +1,13 @@
 """Tasks: what can happen to one. Facts only; names on disk stand at the end."""
 
 import datetime as dt
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Literal
+from typing import Literal, Self
 from uuid import UUID
 
-from metacortex.kernel.decider import Change
+from metacortex.kernel.decider import Change, Exchange
 
 STREAM = "task"
 
@@ -23,6 +24,17 @@ class Due:
     time_zone: str | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Comment:
+    """What somebody said about a task."""
+
+    id: UUID
+    author_id: str
+    text: str
+    created_at: datetime
+    edited_at: datetime | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskFields:
     """What a task has from its creation on, in the event as in the state."""
@@ -32,6 +44,7 @@ class TaskFields:
     priority: Priority
     due: Due | None
     project_id: UUID | None
+    section_id: UUID | None = None
     parent_id: UUID | None
     tags: tuple[UUID, ...]
     assignee_id: str | None
@@ -109,10 +122,13 @@ class TaskCancelled:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskMoved:
-    """A task stands elsewhere: another project, another parent."""
+    """A task stands elsewhere: another project, section, parent, or place in a list."""
 
     project_id: Change[UUID | None] | None = None
+    section_id: Change[UUID | None] | None = None
+    deleted_section_id: Change[UUID | None] | None = None
     parent_id: Change[UUID | None] | None = None
+    rank: Change[str | None] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,10 +173,46 @@ class TaskRestored:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskCommented:
-    """Somebody said something about a task."""
+    """Somebody said something about a task.
+
+    Older events lack author and instant; those of their record take their place.
+    """
 
     comment_id: UUID
     body: str
+    author_id: str | None = None
+    created_at: datetime | None = None
+
+    def recorded(self, author_id: str, created_at: datetime) -> Self:
+        """Return the event with what its record tells, where it does not say it."""
+        if self.author_id is not None and self.created_at is not None:
+            return self
+        return replace(self, author_id=author_id, created_at=created_at)
+
+    def exchanges_of(self) -> Mapping[str, Exchange[Comment]]:
+        """Return what is new among the comments."""
+        assert self.author_id is not None and self.created_at is not None
+        said = Comment(
+            id=self.comment_id,
+            author_id=self.author_id,
+            text=self.body,
+            created_at=self.created_at,
+        )
+        return {"comments": Exchange((), (said,))}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskCommentEdited:
+    """Somebody changed what they had said."""
+
+    comments: Exchange[Comment]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskCommentDeleted:
+    """Somebody took back what they had said."""
+
+    comments: Exchange[Comment]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,12 +221,16 @@ class TaskReverted(TaskEdits):
 
     status: Change[Status] | None = None
     project_id: Change[UUID | None] | None = None
+    section_id: Change[UUID | None] | None = None
+    deleted_section_id: Change[UUID | None] | None = None
     parent_id: Change[UUID | None] | None = None
+    rank: Change[str | None] | None = None
     blocked_reason: Change[str | None] | None = None
     completed_at: Change[datetime | None] | None = None
     archived: Change[bool] | None = None
     deleted: Change[bool] | None = None
     deleted_with: Change[UUID | None] | None = None
+    comments: Exchange[Comment] | None = None
 
 
 TaskEvent = (
@@ -193,6 +249,8 @@ TaskEvent = (
     | TaskDeleted
     | TaskRestored
     | TaskCommented
+    | TaskCommentEdited
+    | TaskCommentDeleted
     | TaskReverted
 )
 
@@ -212,5 +270,7 @@ EVENTS: dict[str, type[TaskEvent]] = {
     "task.deleted": TaskDeleted,
     "task.restored": TaskRestored,
     "task.commented": TaskCommented,
+    "task.comment_edited": TaskCommentEdited,
+    "task.comment_deleted": TaskCommentDeleted,
     "task.reverted": TaskReverted,
 }

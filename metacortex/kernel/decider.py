@@ -7,7 +7,7 @@ these streams in advance (docs/decisions/0003-deciders.md).
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from enum import Enum
 from functools import cache
@@ -43,6 +43,14 @@ class Change(Generic[T]):
     __pydantic_config__ = {"alias_generator": _on_disk}
 
 
+@dataclass(frozen=True, slots=True)
+class Exchange(Generic[T]):
+    """Members that a sorted set lost and got; those that stay are not said again."""
+
+    removed: tuple[T, ...] = ()
+    added: tuple[T, ...] = ()
+
+
 def change(old: T, new: T | Unset) -> Change[T] | None:
     """Return the change, or None if `new` is not given or equals `old`."""
     return None if new is UNSET or new == old else Change(old, new)
@@ -66,10 +74,11 @@ Need = Stream | LookUp
 
 
 class Found(NamedTuple):
-    """A stream that a look-up found, with its state."""
+    """A stream that a look-up found, with its state, and when it began."""
 
     id: UUID
     state: Any
+    created_at: datetime
 
 
 class Facts(NamedTuple):
@@ -106,6 +115,7 @@ class Revert:
 
     `creation`: what is undone created the stream, and the module says what undoes
     that. `cascaded`: the command that is undone was about another stream.
+    `exchanges`: what to put back into sets, and to take out of them.
     """
 
     stream_type: str
@@ -113,6 +123,7 @@ class Revert:
     changes: Mapping[str, Change[Any]]
     creation: bool = False
     cascaded: bool = False
+    exchanges: Mapping[str, Exchange[Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,6 +152,22 @@ def changes_of(event: Any) -> dict[str, Change[Any]]:
     for name in _names(event.__class__):
         value = getattr(event, name)
         if value.__class__ is Change:
+            found[name] = value
+    return found
+
+
+def exchanges_of(event: Any) -> Mapping[str, Exchange[Any]]:
+    """Return what an event changes of sets, by field name.
+
+    An event that says it in another form has a method of this name.
+    """
+    if hasattr(event, "exchanges_of"):
+        said: Mapping[str, Exchange[Any]] = event.exchanges_of()
+        return said
+    found = {}
+    for name in _names(event.__class__):
+        value = getattr(event, name)
+        if value.__class__ is Exchange:
             found[name] = value
     return found
 
@@ -176,12 +203,17 @@ def birth(cls: type[S], created: type[Any], *besides: str) -> Callable[..., S]:
 def changed(state: S, event: Any, **more: Any) -> S:
     """Return the state with every change of the event applied, and `more`.
 
-    Raises TypeError for a field that the state lacks.
+    A state that lacks a set is no reason to fail, as rows lack those that have rows of
+    their own. Raises TypeError for any other field that it lacks.
     """
     for name in _names(event.__class__):
         value = getattr(event, name)
         if value.__class__ is Change:
             more[name] = value.new
+    for name, exchange in exchanges_of(event).items():
+        if hasattr(state, name):
+            kept = set(getattr(state, name)) - set(exchange.removed)
+            more[name] = tuple(sorted(kept | set(exchange.added)))
     cls: Any = state.__class__
     return cast(S, _copier(cls)(state, more)) if more else state
 

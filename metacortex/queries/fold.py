@@ -12,6 +12,7 @@ from metacortex.events import codec
 from metacortex.events.record import EventRecord
 from metacortex.queries import activity
 from metacortex.queries.registry import PROJECTIONS
+from metacortex.queries.tables import Parts
 
 Key = tuple[UUID, str, UUID]
 """Workspace, stream type, stream id: one row of one read table."""
@@ -43,6 +44,8 @@ class Fold:
     rows: dict[Key, Any]
     changed: dict[Key, None] = field(default_factory=dict)
     log: list[Mapping[str, Any]] = field(default_factory=list)
+    parts: dict[Key, Any] = field(default_factory=dict)
+    """Parts of streams as they are after the events; the key has the part's own id."""
 
     def apply(self, record: EventRecord) -> None:
         """Apply one event. Raises whatever a poisoned event makes `project` raise."""
@@ -53,6 +56,10 @@ class Fold:
         self.rows[key(record)] = row
         self.changed[key(record)] = None
         self.log.append(line)
+        if projection.parts is not None:
+            for part in projection.parts.project(event):
+                where = (record.workspace_id, record.stream_type, part.id)
+                self.parts[where] = part
 
     def table_rows(self, stream_type: str) -> list[dict[str, Any]]:
         """Return the changed rows of a read table, as columns."""
@@ -61,6 +68,16 @@ class Fold:
             columns(workspace_id, type, self.rows[workspace_id, type, id])
             for workspace_id, type, id in self.changed
             if type == projection.stream_type
+        ]
+
+    def part_rows(self, stream_type: str) -> list[dict[str, Any]]:
+        """Return the changed rows of the table of a stream type's parts, as columns."""
+        parts = PROJECTIONS[stream_type].parts
+        assert parts is not None, "whoever asks has seen that there are any"
+        return [
+            part_columns(parts, workspace_id, row)
+            for (workspace_id, type, _), row in self.parts.items()
+            if type == stream_type
         ]
 
 
@@ -73,6 +90,18 @@ def columns(workspace_id: UUID, stream_type: str, row: Any) -> dict[str, Any]:
         "created_at": row.created_at,
         "updated_at": row.updated_at,
         "document": orjson.Fragment(document(stream_type, row)),
+    }
+
+
+def part_columns(parts: Parts, workspace_id: UUID, row: Any) -> dict[str, Any]:
+    """Return a part's row as the columns of its table."""
+    return {
+        **parts.columns(row),
+        "workspace_id": workspace_id,
+        "id": row.id,
+        "created_at": row.created_at,
+        "updated_at": row.updated_at,
+        "document": orjson.Fragment(parts.document(row)),
     }
 
 

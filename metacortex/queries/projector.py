@@ -28,6 +28,7 @@ from metacortex.queries import verify as verification
 from metacortex.queries.activity import ActivityTable
 from metacortex.queries.fold import Fold
 from metacortex.queries.registry import PROJECTIONS
+from metacortex.queries.tables import KEPT
 from metacortex.queries.verify import written_columns
 
 logger = structlog.get_logger(__name__)
@@ -338,17 +339,22 @@ async def _save(
     direct: DriverConnection, folded: Fold, reached: Mapping[UUID, int]
 ) -> None:
     """Write rows, the task log and the checkpoints, in one statement."""
-    rows = {type: folded.table_rows(type) for type in PROJECTIONS}
-    values: dict[str, Any] = {type: _json(it) for type, it in rows.items() if it}
-    statement = _saving(tuple(values))
+    rows = {it.table: folded.table_rows(type) for type, it in PROJECTIONS.items()}
+    for type, projection in PROJECTIONS.items():
+        if projection.parts is not None:
+            rows[projection.parts.table] = folded.part_rows(type)
+    values: dict[str, Any] = {
+        _bound(table): _json(it) for table, it in rows.items() if it
+    }
+    statement = _saving(tuple(table for table, it in rows.items() if it))
     values["log"] = _json(folded.log)
     values["workspaces"], values["sequences"] = list(reached), list(reached.values())
     await direct.write(statement, values)
 
 
 @lru_cache
-def _saving(types: tuple[str, ...]) -> TextClause:
-    parts = [f"{type}_rows AS ({_upsert(type)})" for type in types]
+def _saving(tables: tuple[str, ...]) -> TextClause:
+    parts = [f"{_bound(it)}_rows AS ({_upsert(it)})" for it in tables]
     parts.append(f"lines AS ({_INSERT_ACTIVITY})")
     return text(f"WITH {', '.join(parts)} {_MOVE}")
 
@@ -357,20 +363,31 @@ def _json(rows: Any) -> str:
     return orjson.dumps(rows).decode()
 
 
-def _upsert(type: str) -> str:
-    table = PROJECTIONS[type].table
+def _bound(table: str) -> str:
+    """Return the name under which a table's rows are bound."""
+    return table.partition(".")[2]
+
+
+def _upsert(table: str) -> str:
     columns = written_columns(table)
     names = ", ".join(columns)
     sets = ", ".join(
-        f"{name} = excluded.{name}"
+        f"{name} = {_after(name)}"
         for name in columns
         if name not in ("workspace_id", "id")
     )
     return (
-        f"INSERT INTO {table} ({names}) SELECT {names} FROM"
-        f" json_populate_recordset(NULL::{table}, CAST(:{type} AS json))"
+        f"INSERT INTO {table} AS t ({names}) SELECT {names} FROM"
+        f" json_populate_recordset(NULL::{table}, CAST(:{_bound(table)} AS json))"
         f" ON CONFLICT (workspace_id, id) DO UPDATE SET {sets}"
     )
+
+
+def _after(column: str) -> str:
+    """Return what a column of a row that is there becomes."""
+    if column in KEPT:
+        return f"coalesce(excluded.{column}, t.{column})"
+    return f"excluded.{column}"
 
 
 _ACTIVITY_NAMES = ", ".join(ActivityTable.__table__.columns.keys())
@@ -381,7 +398,8 @@ _INSERT_ACTIVITY = (
 
 
 def _tables() -> list[str]:
-    return [*(it.table for it in PROJECTIONS.values()), activity.TABLE]
+    parts = [it.parts.table for it in PROJECTIONS.values() if it.parts is not None]
+    return [*(it.table for it in PROJECTIONS.values()), *parts, activity.TABLE]
 
 
 @lru_cache

@@ -8,9 +8,10 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
-from typing import Any, TypeVar, cast
+from typing import Annotated, Any, TypeVar, cast
 from uuid import UUID
 
+from pydantic import Field
 from sqlalchemy import BigInteger, Integer, Text
 from sqlalchemy.dialects.postgresql import JSON, TIMESTAMP
 from sqlalchemy.orm import Mapped, mapped_column
@@ -37,6 +38,16 @@ class ReadTable(Table):
     document: Mapped[Any] = mapped_column(JSON)
 
 
+T = TypeVar("T")
+ColumnOnly = Annotated[T, Field(exclude=True)]
+"""A field of a row that fills a column, and that no document shows.
+
+Rows are read back from their documents, so only a birth knows it; see `KEPT`.
+"""
+
+KEPT = frozenset(("created_by",))
+"""The columns of such fields: what a later event cannot tell stays."""
+
 SHARED = frozenset(("workspace_id", "id", "created_at", "updated_at", "document"))
 """The columns of `ReadTable`."""
 
@@ -58,6 +69,21 @@ class CheckpointTable(Table):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """How a stream's parts become rows of a table of their own, each by its own id.
+
+    `project` is pure: an event says all of each part that it touches.
+    """
+
+    table: str
+    of: str
+    """The column that holds the stream's id."""
+    project: Callable[[Recorded[Any]], Sequence[Any]]
+    columns: Callable[[Any], Mapping[str, Any]]
+    document: Callable[[Any], bytes]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Projection:
     """How one stream type becomes rows; `project` is pure."""
 
@@ -69,6 +95,7 @@ class Projection:
     """What a row's columns hold, besides workspace, id and document."""
     summary: Callable[[Any], str]
     """What an event did, in plain words, for the task log."""
+    parts: Parts | None = None
 
 
 def first_row(row: type[R], created: type[Any]) -> Callable[[Recorded[Any]], R]:

@@ -7,7 +7,7 @@ the zone of whoever asks, so lists take `time_zone`.
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal, assert_never
 from uuid import UUID
@@ -27,7 +27,9 @@ from metacortex.events.tasks import (
     TaskArchived,
     TaskBlocked,
     TaskCancelled,
+    TaskCommentDeleted,
     TaskCommented,
+    TaskCommentEdited,
     TaskCompleted,
     TaskCreated,
     TaskDeleted,
@@ -43,10 +45,13 @@ from metacortex.events.tasks import (
     TaskUnblocked,
 )
 from metacortex.kernel.database import Reader
+from metacortex.kernel.rank import effective_sql
+from metacortex.queries import comments, words
 from metacortex.queries.page import Filters, ListQuery, Sort
 from metacortex.queries.tables import (
     INSTANT,
     SCHEMA,
+    ColumnOnly,
     Projection,
     ReadTable,
     by_name,
@@ -57,18 +62,9 @@ from metacortex.queries.tables import (
 PRIORITIES: Mapping[Priority, int] = {"low": 0, "medium": 1, "high": 2, "urgent": 3}
 
 
-def _words(text: str) -> str:
-    """Return the SQL of a text with its words once more where it joins them.
-
-    Postgres takes `Q3/Q4` for the name of a file and `-5` for a number.
-    """
-    joined = rf"regexp_replace({text}, '(^|\s)[^\s/-]+(?=\s|$)', ' ', 'g')"
-    again = f"CASE WHEN {text} ~ '[/-]' THEN ' ' || translate({joined}, '/-', '  ')"
-    return f"to_tsvector('simple', {text} || {again} ELSE '' END)"
-
-
 _DESCRIPTION = "coalesce(document ->> 'description', '')"
-SEARCHED = f"setweight({_words('title')}, 'A') || {_words(_DESCRIPTION)}"
+RANK = effective_sql("document ->> 'rank'")
+SEARCHED = f"setweight({words.vector('title')}, 'A') || {words.vector(_DESCRIPTION)}"
 
 
 class TaskTable(ReadTable):
@@ -82,7 +78,24 @@ class TaskTable(ReadTable):
             "ix_tasks_parent",
             "workspace_id",
             "parent_id",
+            "rank",
+            "id",
             postgresql_where=text("parent_id IS NOT NULL"),
+        ),
+        Index(
+            "ix_tasks_section",
+            "workspace_id",
+            "section_id",
+            "rank",
+            "id",
+            postgresql_where=text("section_id IS NOT NULL"),
+        ),
+        Index(
+            "ix_tasks_top",
+            "workspace_id",
+            "rank",
+            "id",
+            postgresql_where=text("parent_id IS NULL"),
         ),
         {"schema": SCHEMA},
     )
@@ -94,11 +107,16 @@ class TaskTable(ReadTable):
     due_at: Mapped[datetime | None] = mapped_column(INSTANT)
     due_local: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=False))
     project_id: Mapped[UUID | None]
+    section_id: Mapped[UUID | None]
     parent_id: Mapped[UUID | None]
     tags: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid))
     assignee_id: Mapped[str | None] = mapped_column(Text)
+    created_by: Mapped[str | None] = mapped_column(Text)
     archived: Mapped[bool]
     deleted: Mapped[bool]
+    rank: Mapped[str] = mapped_column(
+        Text(collation="C"), Computed(RANK, persisted=True)
+    )
     search: Mapped[Any] = mapped_column(TSVECTOR, Computed(SEARCHED, persisted=True))
 
 
@@ -114,16 +132,36 @@ class TaskRow:
     priority: Priority
     due: Due | None
     project_id: UUID | None
+    section_id: UUID | None = None
     parent_id: UUID | None
     tags: tuple[UUID, ...]
     assignee_id: str | None
     blocked_reason: str | None = None
     completed_at: datetime | None = None
+    rank: str | None = None
+    deleted_section_id: UUID | None = None
     archived: bool = False
     deleted: bool = False
     deleted_with: UUID | None = None
     created_at: datetime
     updated_at: datetime
+    created_by: ColumnOnly[str | None] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subtasks:
+    """How many subtasks there are right below a task, deleted ones not counted."""
+
+    open: int
+    all: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedTask(TaskRow):
+    """A task in a list, with how much hangs on it."""
+
+    subtasks: Subtasks
+    comments: int
 
 
 _first = first_row(TaskRow, TaskCreated)
@@ -132,7 +170,7 @@ _first = first_row(TaskRow, TaskCreated)
 def project(row: TaskRow | None, event: Recorded[TaskEvent]) -> TaskRow:
     """Return the row after the event."""
     if isinstance(event.event, TaskCreated):
-        return _first(event)
+        return replace(_first(event), created_by=event.record.actor_id)
     assert row is not None, "a task's first event is its creation"
     return next_row(row, event)
 
@@ -200,6 +238,10 @@ def summary(event: TaskEvent) -> str:
             return "restored the task"
         case TaskCommented():
             return "commented on the task"
+        case TaskCommentEdited():
+            return "edited a comment on the task"
+        case TaskCommentDeleted():
+            return "deleted a comment on the task"
         case TaskReverted():
             return "took a change back"
         case _:
@@ -220,6 +262,18 @@ def overdue(now: datetime, time_zone: str) -> dict[str, Any]:
     return {"open": list(OPEN), "now": now, "now_local": local, "zone": time_zone}
 
 
+_SUBTASKS = """(SELECT '{"open":' || count(*) FILTER (WHERE t.status IN
+('pending', 'in_progress', 'blocked')) || ',"all":' || count(*) || '}'
+FROM queries.tasks t WHERE t.workspace_id = p.workspace_id
+AND t.parent_id = p.id AND NOT t.deleted)"""
+_COMMENTS = """(SELECT count(*) FROM queries.comments c
+WHERE c.workspace_id = p.workspace_id AND c.task_id = p.id AND NOT c.deleted)"""
+_COUNTED = (
+    f"left(p.document::text, -1) || ',\"subtasks\":' || {_SUBTASKS}"
+    f" || ',\"comments\":' || {_COMMENTS} || '}}'"
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListTasks(ListQuery):
     """The tasks of a workspace, newest first unless sorted or searched otherwise."""
@@ -229,8 +283,10 @@ class ListTasks(ListQuery):
     status: Sequence[Status] = ()
     priority: Sequence[Priority] = ()
     project_id: Sequence[UUID | Literal["none"]] = ()
+    section_id: Sequence[UUID | Literal["none"]] = ()
     parent_id: Sequence[UUID | Literal["none"]] = ()
     assignee_id: Sequence[str] = ()
+    created_by: Sequence[str] = ()
     tag: Sequence[UUID] = ()
     tag_mode: Literal["any", "all"] = "any"
     due_from: dt.date | None = None
@@ -239,20 +295,24 @@ class ListTasks(ListQuery):
     time_zone: str = "UTC"
     q: str | None = None
     updated_since: datetime | None = None
+    as_of: datetime | None = None
     now: datetime
 
     table = "queries.tasks"
+    document = _COUNTED
     sorts = {
         "due": Sort(_DUE, "timestamp", "infinity"),
         "priority": Sort("priority", "smallint"),
         "title": Sort("lower(title)", "text"),
         "created_at": Sort("created_at", "timestamptz"),
         "updated_at": Sort("updated_at", "timestamptz"),
+        "rank": Sort("rank", "text"),
         "relevance": Sort(
-            "ts_rank_cd(search, websearch_to_tsquery('simple', :q))::float8", "float8"
+            "ts_rank_cd(search, to_tsquery('simple', :q))::float8", "float8"
         ),
     }
 
+    sorted_within = {"rank": "parent_id"}
     default_sort = ("-created_at",)
 
     def sorted_by(self) -> Sequence[str]:
@@ -262,7 +322,7 @@ class ListTasks(ListQuery):
     @property
     def timeless(self) -> bool:
         """Whether the answer depends on the sequence alone, not on the clock."""
-        return self.overdue is None
+        return self.overdue is None and self.as_of is None
 
     def filters(self) -> Filters:
         """Return the conditions of this list."""
@@ -281,7 +341,7 @@ class ListTasks(ListQuery):
             wanted = f"({_OVERDUE})" if self.overdue else f"({_OVERDUE}) IS NOT TRUE"
             found.add(wanted, **overdue(self.now, self.time_zone))
         if self.q:
-            found.add("search @@ websearch_to_tsquery('simple', :q)", q=self.q)
+            found.add("search @@ to_tsquery('simple', :q)", q=words.query(self.q))
         return found
 
 
@@ -301,16 +361,22 @@ _STATS = text(f"""SELECT (SELECT sequence FROM queries.checkpoints
     'medium', count(*) FILTER (WHERE priority = 1),
     'high', count(*) FILTER (WHERE priority = 2),
     'urgent', count(*) FILTER (WHERE priority = 3)))::text
-    FROM queries.tasks WHERE workspace_id = :workspace AND NOT deleted)""")
+    FROM queries.tasks WHERE workspace_id = :workspace AND NOT deleted),
+    (SELECT document ->> 'time_zone' FROM queries.people
+    WHERE workspace_id = :workspace AND id = :person AND NOT deleted)""")
 
 
 async def stats(
-    reader: Reader, workspace_id: UUID, now: datetime, time_zone: str
-) -> tuple[int, bytes]:
-    """Return the sequence shown, and counts of the tasks that are not deleted."""
-    values = {"workspace": workspace_id, **overdue(now, time_zone)}
-    sequence, found = await reader.row(_STATS, values)
-    return sequence or 0, found.encode()
+    reader: Reader, workspace_id: UUID, now: datetime, time_zone: str, person_id: UUID
+) -> tuple[int, bytes, str]:
+    """Return the sequence shown, and counts of the tasks that are not deleted.
+
+    Also the zone that a person names, UTC without.
+    """
+    values = {"workspace": workspace_id, "person": person_id}
+    row = await reader.row(_STATS, {**values, **overdue(now, time_zone)})
+    sequence, found, own = row
+    return sequence or 0, found.encode(), own or "UTC"
 
 
 PROJECTION = Projection(
@@ -320,4 +386,5 @@ PROJECTION = Projection(
     project=project,
     columns=columns,
     summary=summary,
+    parts=comments.PARTS,
 )

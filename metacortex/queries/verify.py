@@ -109,6 +109,7 @@ async def _rows(
 ) -> AsyncIterator[list[str]]:
     """Compare the rows of every table, each once its stream has ended."""
     rows: dict[fold.Key, Any] = {}
+    parts: dict[fold.Key, dict[UUID, Any]] = {}
     done: UUID | None = None
     place = log.FIRST_PLACE
     while records := await log.read_by_stream(
@@ -116,24 +117,29 @@ async def _rows(
     ):
         for record in records:
             key = fold.key(record)
-            rows[key] = PROJECTIONS[record.stream_type].project(
-                rows.get(key), codec.read(record)
-            )
+            projection, event = PROJECTIONS[record.stream_type], codec.read(record)
+            rows[key] = projection.project(rows.get(key), event)
+            if projection.parts is not None:
+                found = {part.id: part for part in projection.parts.project(event)}
+                parts.setdefault(key, {}).update(found)
         place = log.place(records[-1])
         open_stream = records[-1].stream_id
         ended = {key: row for key, row in rows.items() if key[2] != open_stream}
         if ended:
             upto = max(key[2] for key in ended)
-            yield await _all_compared(connection, workspace_id, ended, done, upto)
+            yield await _all_compared(
+                connection, workspace_id, ended, parts, done, upto
+            )
             rows = {key: row for key, row in rows.items() if key[2] == open_stream}
             done = upto
-    yield await _all_compared(connection, workspace_id, rows, done, None)
+    yield await _all_compared(connection, workspace_id, rows, parts, done, None)
 
 
 async def _all_compared(
     connection: ReadConnection,
     workspace_id: UUID,
     rows: dict[fold.Key, Any],
+    parts: dict[fold.Key, dict[UUID, Any]],
     after: UUID | None,
     upto: UUID | None,
 ) -> list[str]:
@@ -148,6 +154,16 @@ async def _all_compared(
         found += await _compared(
             connection, projection.table, workspace_id, wanted, after, upto
         )
+        if projection.parts is not None:
+            its = projection.parts
+            wanted = [
+                fold.part_columns(its, key[0], part)
+                for key in rows
+                for part in parts.get(key, {}).values()
+            ]
+            found += await _compared(
+                connection, its.table, workspace_id, wanted, after, upto, its.of
+            )
     return found
 
 
@@ -158,7 +174,9 @@ async def _compared(
     wanted: Sequence[Any],
     after: UUID | int | None,
     upto: UUID | int | None,
+    within: str = "",
 ) -> list[str]:
+    """Compare a table beyond one bound and up to another; `within` is their column."""
     values = {
         "workspace": workspace_id,
         "rows": orjson.dumps(wanted).decode(),
@@ -168,15 +186,16 @@ async def _compared(
     }
     return [
         f"{table} {key}: {what}"
-        for key, what in await connection.execute(_comparison(table), values)
+        for key, what in await connection.execute(_comparison(table, within), values)
     ]
 
 
 @lru_cache
-def _comparison(table: str) -> TextClause:
+def _comparison(table: str, within: str) -> TextClause:
     """Return the statement that names the rows that differ, and in which columns."""
     key = "sequence" if table == activity.TABLE else "id"
     kind = "bigint" if table == activity.TABLE else "uuid"
+    bounded = within or key
     cases = ", ".join(
         f"CASE WHEN {_value('w', name)} IS DISTINCT FROM {_value('s', name)}"
         f" THEN '{name}' END"
@@ -189,8 +208,8 @@ def _comparison(table: str) -> TextClause:
         " '') || ' differs' END AS what"
         f" FROM json_populate_recordset(NULL::{table}, CAST(:rows AS json)) w"
         f" FULL JOIN (SELECT * FROM {table} WHERE workspace_id = :workspace"
-        f" AND (CAST(:after AS {kind}) IS NULL OR {key} > CAST(:after AS {kind}))"
-        f" AND (CAST(:upto AS {kind}) IS NULL OR {key} <= CAST(:upto AS {kind}))) s"
+        f" AND (CAST(:after AS {kind}) IS NULL OR {bounded} > CAST(:after AS {kind}))"
+        f" AND (CAST(:upto AS {kind}) IS NULL OR {bounded} <= CAST(:upto AS {kind}))) s"
         f" ON s.{key} = w.{key}) c WHERE what IS NOT NULL ORDER BY 1 LIMIT :most"
     )
 

@@ -160,7 +160,7 @@ class Memory:
             (id, name)
             for (type, id), task in self.plain().items()
             if type == "task"
-            for name in ("parent_id", "project_id", "tags")
+            for name in ("parent_id", "project_id", "section_id", "tags")
             if gone.intersection(_ids(getattr(task, name)))
         ]
 

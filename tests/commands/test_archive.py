@@ -1,5 +1,6 @@
 """What is put away: frozen but for what follows its tree, its tags, and deletion."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -29,7 +30,7 @@ from tests.factories import (
     TaskArchivedFactory,
     TaskCreatedFactory,
 )
-from tests.spec import Given, given
+from tests.spec import Given, given, to_the_end
 
 COMPLETE = CompleteTaskFactory(task_id=A, subtasks="complete")
 REQUIRE = CompleteTaskFactory(task_id=A, subtasks="require_done")
@@ -73,7 +74,7 @@ def test_what_is_put_away_moves_with_its_tree() -> None:
     moved = TaskMoved(project_id=Change(HOME, WORK))
     given(*projects(HOME, WORK), *tree(HOME), *on(B, TaskArchivedFactory())).when(
         MoveTaskFactory(task_id=A, parent_id=UNSET, project_id=WORK)
-    ).then_all(*on(A, moved), *on(B, moved), *on(C, moved))
+    ).then_all(*on(A, replace(moved, rank=to_the_end(A))), *on(B, moved), *on(C, moved))
 
 
 def test_what_is_put_away_is_deleted_as_any_task() -> None:

@@ -6,13 +6,14 @@ from uuid import UUID
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from metacortex.commands import projects, tasks
+from metacortex.commands import projects, sections, tasks
 from metacortex.commands.message import Answer, Unit
 from metacortex.commands.tasks import DEPTH_LIMIT
 from metacortex.kernel.decider import UNSET
 from tests.commands.memory import Memory
 from tests.commands.test_laws import (
     PROJECTS,
+    SECTIONS,
     TASKS,
     after,
     check_rules,
@@ -52,6 +53,10 @@ def test_no_order_of_moves_leads_too_deep_or_in_a_circle(found: list[Unit]) -> N
 DELETIONS: list[tuple[Any, Any]] = [
     *((tasks.DeleteTask(task_id=id), tasks.RestoreTask(task_id=id)) for id in TASKS),
     *(
+        (sections.DeleteSection(section_id=id), sections.RestoreSection(section_id=id))
+        for id in SECTIONS
+    ),
+    *(
         (projects.DeleteProject(project_id=id), projects.RestoreProject(project_id=id))
         for id in PROJECTS
     ),
@@ -66,7 +71,7 @@ def test_a_restoration_is_the_inverse_of_the_deletion(
     memory = after(history)
     was = states(memory)
     delete, restore = pair
-    own = getattr(delete, "task_id", None) or delete.project_id
+    own = getattr(delete, next(iter(delete.__slots__)))
     assume(not any(_went_with(own, it) for it in was.values()))
     ((result,),) = memory.run(memory.unit(delete))
     if not isinstance(result, Answer) or not result.events:
@@ -77,10 +82,18 @@ def test_a_restoration_is_the_inverse_of_the_deletion(
 
 
 def _went_with(own: UUID, state: Any) -> bool:
-    return getattr(state, "deleted_with", None) == own
+    names = ("deleted_with", "deleted_section_id")
+    return any(getattr(state, name, None) == own for name in names)
 
 
-FOLLOWED = {"tags", "project_id", "deleted", "deleted_with"}
+FOLLOWED = {
+    "tags",
+    "project_id",
+    "section_id",
+    "deleted_section_id",
+    "deleted",
+    "deleted_with",
+}
 
 
 @given(histories, commands)

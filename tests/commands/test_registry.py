@@ -10,12 +10,14 @@ from typing import Any, get_args
 import pytest
 
 import metacortex
-from metacortex.commands import projects, registry, tags, tasks
+from metacortex.commands import people, projects, registry, sections, tags, tasks
 from metacortex.commands.batch import addressed
 from metacortex.commands.tables import LOOK_UPS, STATES
 from metacortex.commands.undo import REVERT, UNDO, Undo
 from metacortex.events import codec
+from metacortex.events import people as person_events
 from metacortex.events import projects as project_events
+from metacortex.events import sections as section_events
 from metacortex.events import tags as tag_events
 from metacortex.events import tasks as task_events
 from metacortex.kernel import errors
@@ -29,12 +31,16 @@ SOURCES = sorted(Path(metacortex.__file__).parent.rglob("*.py"))
 COMMANDS: list[tuple[ModuleType, Any]] = [
     (tags, tags.TagCommand),
     (projects, projects.ProjectCommand),
+    (sections, sections.SectionCommand),
     (tasks, tasks.TaskCommand),
+    (people, people.PersonCommand),
 ]
 EVENTS: list[tuple[Any, Any]] = [
     (tag_events, tag_events.TagEvent),
     (project_events, project_events.ProjectEvent),
+    (section_events, section_events.SectionEvent),
     (task_events, task_events.TaskEvent),
+    (person_events, person_events.PersonEvent),
 ]
 MESSAGES: list[type[Any]] = [
     *(cls for _, union in [*COMMANDS, *EVENTS] for cls in get_args(union)),
@@ -67,7 +73,7 @@ def test_every_message_of_a_file_is_in_its_union(module: Any, _: Any) -> None:
         if dataclasses.is_dataclass(it)
         and isinstance(it, type)
         and it.__module__.startswith(module.__name__)
-        and name not in ("Due", "DueChange")  # parts of a task
+        and name not in ("Comment", "Due", "DueChange")  # parts of a task
         and not name.endswith(("Fields", "Edits"))  # what messages have in common
     }
     assert found <= known

@@ -1,5 +1,6 @@
 """Tasks: what they are made of, how they are edited, and who takes no command."""
 
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -42,7 +43,7 @@ from tests.factories import (
     UnarchiveTaskFactory,
     UnblockTaskFactory,
 )
-from tests.spec import ME, Given, given, when
+from tests.spec import ME, NOW, Given, given, when
 
 PROJECT, TASK, TAG, OTHER = new_id(), new_id(), new_id(), new_id()
 
@@ -279,8 +280,13 @@ def test_an_assignee_is_checked_when_it_changes() -> None:
 
 def test_a_comment_is_an_event_of_its_own_every_time() -> None:
     say = CommentTaskFactory(task_id=TASK, body="Done?")
-    said = TaskCommented(comment_id=say.comment_id, body="Done?")
-    given(TaskCreatedFactory()).when(say).then(said).when(say).then(said)
+    again = replace(say, comment_id=new_id())
+    said = TaskCommented(
+        comment_id=say.comment_id, body="Done?", author_id=ME, created_at=NOW
+    )
+    given(TaskCreatedFactory()).when(say).then(said).when(again).then(
+        replace(said, comment_id=again.comment_id)
+    ).when(say).then_refused("already_exists")
 
 
 def test_a_task_is_put_away_once_and_taken_out_once() -> None:

@@ -32,7 +32,7 @@ from tests.factories import (
     TaskCompletedFactory,
     TaskCreatedFactory,
 )
-from tests.spec import NOW, given
+from tests.spec import NOW, given, to_the_end
 
 A, B, C, D = (new_id() for _ in range(4))
 HOME, WORK, TAG = new_id(), new_id(), new_id()
@@ -94,7 +94,7 @@ def test_a_subtree_is_moved_where_all_of_it_fits() -> None:
     )
     given(*tree(), *stacked(ids)).when(
         MoveTaskFactory(task_id=A, parent_id=ids[-2])
-    ).then(TaskMoved(parent_id=Change(None, ids[-2])))
+    ).then(TaskMoved(parent_id=Change(None, ids[-2]), rank=to_the_end(A)))
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_a_task_cannot_stand_below_itself(below: UUID, path: list[UUID]) -> None
 
 def test_two_tasks_cannot_change_places_one_after_the_other() -> None:
     given(*tree()).when(MoveTaskFactory(task_id=A, parent_id=D)).then(
-        TaskMoved(parent_id=Change(None, D))
+        TaskMoved(parent_id=Change(None, D), rank=to_the_end(A))
     ).when(MoveTaskFactory(task_id=D, parent_id=C)).then_refused(
         "cycle_detected", path=[str(step) for step in (D, A, B, C, D)]
     )
@@ -122,7 +122,7 @@ def test_moving_a_task_where_it_stands_changes_nothing() -> None:
 
 def test_a_task_leaves_its_parent_and_keeps_its_project() -> None:
     given(*projects(HOME), *tree(HOME)).when(MoveTaskFactory(task_id=B)).then(
-        TaskMoved(parent_id=Change(A, None))
+        TaskMoved(parent_id=Change(A, None), rank=to_the_end(B))
     )
 
 
@@ -133,7 +133,7 @@ def test_subtasks_of_the_same_project_come_along() -> None:
         *tree(HOME),
         *on(elsewhere, TaskCreatedFactory(parent_id=A, project_id=WORK)),
     ).when(MoveTaskFactory(task_id=A, parent_id=UNSET, project_id=WORK)).then_all(
-        TaskMoved(project_id=Change(HOME, WORK)),
+        TaskMoved(project_id=Change(HOME, WORK), rank=to_the_end(A)),
         *on(B, TaskMoved(project_id=Change(HOME, WORK))),
         *on(C, TaskMoved(project_id=Change(HOME, WORK))),
     )
@@ -142,14 +142,18 @@ def test_subtasks_of_the_same_project_come_along() -> None:
 def test_deleted_subtasks_stay_in_their_project() -> None:
     given(*projects(HOME), *tree(HOME), *on(B, deleted(B)), *on(C, deleted(B))).when(
         MoveTaskFactory(task_id=A, parent_id=UNSET, project_id=None)
-    ).then(TaskMoved(project_id=Change(HOME, None)))
+    ).then(TaskMoved(project_id=Change(HOME, None), rank=to_the_end(A)))
 
 
 def test_a_task_takes_the_project_of_its_new_parent() -> None:
     given(
         *projects(HOME), *on(A, TaskCreatedFactory(project_id=HOME)), *stacked([B, C])
     ).when(MoveTaskFactory(task_id=B, parent_id=A)).then_all(
-        *on(B, TaskMoved(project_id=Change(None, HOME), parent_id=Change(None, A))),
+        TaskMoved(
+            project_id=Change(None, HOME),
+            parent_id=Change(None, A),
+            rank=to_the_end(B),
+        ),
         *on(C, TaskMoved(project_id=Change(None, HOME))),
     )
 
@@ -160,7 +164,11 @@ def test_a_move_may_name_parent_and_project() -> None:
         *on(A, TaskCreatedFactory(project_id=HOME)),
         *stacked([B]),
     ).when(MoveTaskFactory(task_id=B, parent_id=A, project_id=WORK)).then_all(
-        *on(B, TaskMoved(project_id=Change(None, WORK), parent_id=Change(None, A)))
+        TaskMoved(
+            project_id=Change(None, WORK),
+            parent_id=Change(None, A),
+            rank=to_the_end(B),
+        )
     )
 
 
@@ -218,7 +226,7 @@ def test_a_task_that_is_done_may_get_subtasks(closed: Any) -> None:
         TaskCreatedFactory(title="Paint", parent_id=A)
     )
     done_with.when(MoveTaskFactory(task_id=D, parent_id=A)).then(
-        TaskMoved(parent_id=Change(None, A))
+        TaskMoved(parent_id=Change(None, A), rank=to_the_end(D))
     )
 
 

@@ -17,7 +17,7 @@ from metacortex.events.record import canonical
 
 FOLDER = Path(__file__).parent / "golden"
 
-_NAME = re.compile(r"([a-z]+\.[a-z]+)\.v([1-9][0-9]*)(-[a-z][a-z0-9_]*)?\.json")
+_NAME = re.compile(r"([a-z]+\.[a-z_]+)\.v([1-9][0-9]*)(-[a-z][a-z0-9_]*)?\.json")
 
 
 class Golden(NamedTuple):
@@ -109,13 +109,19 @@ def _classes(type: Any) -> Iterator[Any]:
 
 
 def _keys(data: Any) -> Iterator[str]:
-    """Yield the paths of what JSON data names; `from` and `to` are no part of them."""
+    """Yield the paths of what JSON data names.
+
+    `from` and `to`, and what an exchange `removed` and `added`, are no part of them.
+    """
     if isinstance(data, list):
         for value in data:
             yield from _keys(value)
     elif isinstance(data, Mapping) and data.keys() == {"from", "to"}:
         yield from _keys(data["from"])
         yield from _keys(data["to"])
+    elif isinstance(data, Mapping) and data.keys() == {"removed", "added"}:
+        yield from _keys(data["removed"])
+        yield from _keys(data["added"])
     elif isinstance(data, Mapping):
         for name, value in data.items():
             yield name

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from metacortex.events import codec
 from metacortex.events.record import EventRecord, canonical
 from metacortex.events.tasks import Due, TaskCompleted, TaskCreated, TaskEdited
-from metacortex.kernel.decider import Change
+from metacortex.kernel.decider import Change, Exchange
 from metacortex.kernel.ids import new_id
 from tests.events.golden import FOLDER
 from tests.factories import OF, TaskEditedFactory, TaskMovedFactory
@@ -47,6 +47,9 @@ def values_of(type: Any) -> st.SearchStrategy[Any]:
             return st.sampled_from(args)
         case origin if origin is tuple:
             return st.lists(values_of(args[0]), max_size=3).map(tuple)
+        case origin if origin is Exchange:
+            members = values_of(tuple[args[0], ...])  # type: ignore[valid-type]
+            return st.builds(Exchange, members, members)
         case origin if origin is Change:
             return st.builds(Change, values_of(args[0]), values_of(args[0]))
         case _:

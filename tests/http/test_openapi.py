@@ -71,7 +71,13 @@ def test_an_operation_is_fully_described(
     if "requestBody" in operation:
         assert {"413", "415", "422"} <= errors
     described = {it["name"] for it in operation["parameters"] if "description" in it}
-    plain = {"id", "status", "priority", "assignee_id"}  # say it all by their names
+    plain = {
+        "id",
+        "comment_id",
+        "status",
+        "priority",
+        "assignee_id",
+    }  # say it all by their names
     assert {it["name"] for it in operation["parameters"]} <= described | plain
     for status in operation["responses"]:
         answer = promised(operation, int(status))
@@ -98,14 +104,32 @@ def example_of(operation: dict[str, Any]) -> dict[str, Any]:
 WITH_BODY = [it for it in OPERATIONS if "requestBody" in it.values[2]]  # type: ignore
 
 
+async def furnish(client: Client, path: str) -> None:
+    """Create what the examples of a path name."""
+    if path.startswith("/sections"):
+        example = example_of(NAMED["createSection"])
+        body = {"name": "home", "id": example["project_id"]}
+        await client.send("POST", "/projects", body)
+    if path == "/tags/{id}/merge":
+        example = example_of(NAMED["mergeTag"])
+        await client.do("POST", "/tags", {"name": "other", "id": example["into"]})
+
+
 async def target(client: Client, path: str) -> str:
     """Return the path with the id of something that takes its commands."""
     if "{id}" not in path:
         return path
     plural = path.split("/")[1]
-    field = "title" if plural == "tasks" else "name"
-    made = await client.do("POST", f"/{plural}", {field: uuid4().hex})
-    return path.replace("{id}", made["data"]["id"])
+    body = {"title" if plural == "tasks" else "name": uuid4().hex}
+    if plural == "sections":
+        body["project_id"] = example_of(NAMED["createSection"])["project_id"]
+    made = await client.do("POST", f"/{plural}", body)
+    path = path.replace("{id}", made["data"]["id"])
+    if "{comment_id}" in path:
+        base = path.removesuffix("/{comment_id}")
+        said = await client.do("POST", base, {"text": "first"})
+        path = f"{base}/{said['data']['id']}"
+    return path
 
 
 @pytest.mark.parametrize(("method", "path", "operation"), WITH_BODY)
@@ -114,8 +138,7 @@ async def test_every_example_runs(
 ) -> None:
     example = example_of(operation)
     assert example or not has_fields(operation)
-    if path == "/tags/{id}/merge":
-        await client.do("POST", "/tags", {"name": "other", "id": example["into"]})
+    await furnish(client, path)
     response = await client.send(method.upper(), await target(client, path), example)
     assert response.status_code in (200, 201, 409), response.text
     assert response.status_code != 409 or path.endswith(("/restore", "/unblock"))
@@ -135,13 +158,19 @@ async def told(client: Client) -> tuple[dict[str, str], int]:
     The number is the sequence after it.
     """
     ids, meta = {}, {}
-    for module in reversed(MODULES):
+    for module in reversed([it for it in MODULES if it.listing is not None]):
         plural, noun = module.plural, module.stream_type.capitalize()
+        await furnish(client, f"/{plural}")
         create, edit = (example_of(NAMED[f"{verb}{noun}"]) for verb in VERBS)
         ids[plural] = (await client.do("POST", f"/{plural}", create))["data"]["id"]
         meta = (await client.do("PATCH", f"/{plural}/{ids[plural]}", edit))["meta"]
+    said = await client.do(
+        "POST",
+        f"/tasks/{ids['tasks']}/comments",
+        {"text": "first"},
+    )
     ids |= {"commands": meta["command_id"], "audit": meta["events"][-1]["id"]}
-    return ids, meta["sequence"]
+    return {**ids, "comment": said["data"]["id"]}, said["meta"]["sequence"]
 
 
 VERBS = ("create", "edit")
@@ -156,6 +185,7 @@ async def test_queries_answer_as_described(
     waits = {"Metacortex-Min-Sequence": str(sequence), "Prefer": "wait=10"}
     headers = {name: value for name, value in waits.items() if name in takes}
     named = path.replace("{id}", ids.get(path.split("/")[1], ""))
+    named = named.replace("{comment_id}", ids["comment"])
     response = await client.send("GET", named, headers=headers)
     assert response.status_code == 200, response.text
     keep(operation["operationId"], response)

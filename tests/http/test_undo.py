@@ -57,9 +57,9 @@ async def test_an_undo_is_repeated_harmlessly(client: Client) -> None:
     assert again["meta"]["replayed"] and again["data"] == first["data"]
 
 
-async def test_a_comment_cannot_be_taken_back(client: Client) -> None:
-    path = f"/tasks/{(await client.task())['id']}/comment"
-    done = await client.do("POST", path, {"body": "a"})
+async def test_what_changed_nothing_cannot_be_taken_back(client: Client) -> None:
+    path = f"/tasks/{(await client.task())['id']}/unblock"
+    done = await client.do("POST", path)
     response = await client.send("POST", f"/commands/{done['meta']['command_id']}/undo")
     refused(response, 409, "not_undoable")
 

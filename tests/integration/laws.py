@@ -28,6 +28,7 @@ from metacortex.kernel.ids import event_id
 from metacortex.queries.fold import Fold
 from metacortex.queries.projector import Projector
 from metacortex.queries.registry import PROJECTIONS
+from metacortex.queries.tables import ReadTable
 
 EVERYTHING = 10**9  # more events than any workspace of a test has
 
@@ -238,9 +239,12 @@ async def _column_differences(
 ) -> int:
     """Count the rows that only one side has, whatever Postgres computes left out."""
     table = PROJECTIONS[type].table
-    there = f"SELECT to_jsonb(t) - 'search' FROM {table} t WHERE workspace_id = :w"
+    columns = ReadTable.metadata.tables[table].columns
+    computed = [it.name for it in columns if it.computed is not None]
+    left_out = "".join(f" - '{name}'" for name in computed)
+    there = f"SELECT to_jsonb(t){left_out} FROM {table} t WHERE workspace_id = :w"
     wanted = (
-        "SELECT to_jsonb(r) - 'search'"
+        f"SELECT to_jsonb(r){left_out}"
         f" FROM json_populate_recordset(NULL::{table}, CAST(:rows AS json)) r"
     )
     both = f"(({there}) EXCEPT ({wanted})) UNION (({wanted}) EXCEPT ({there}))"

@@ -13,7 +13,7 @@ from metacortex.commands.bus import Bus
 from metacortex.commands.lane import Lane
 from metacortex.commands.members import Members
 from metacortex.commands.message import Answer, Unit
-from metacortex.commands.tables import LOOK_UPS
+from metacortex.commands.tables import CREATED, LOOK_UPS
 from metacortex.kernel.decider import LookUp, Need, Stream
 from metacortex.kernel.errors import MetaCortexError, Unavailable
 from tests.integration import laws
@@ -48,7 +48,7 @@ async def test_every_look_up_finds_the_same_in_tables_and_in_memory(
     writes: AsyncEngine, seed: int
 ) -> None:
     (walk,) = await walked(Bus(writes), seed, workspaces=1)
-    await Members(writes).saw(walk.workspace_id, ACTOR)
+    await Members(writes).saw(walk.workspace_id, ACTOR, "owner")
     everything = await _everything(writes, walk.workspace_id)
     for look_up in _questions(walk):
         finds, expected = repository.resolve(everything, look_up)
@@ -59,6 +59,7 @@ async def test_every_look_up_finds_the_same_in_tables_and_in_memory(
         some: dict[str, dict[UUID, object]] = {}
         for _, type, stored in loaded.states:
             some.setdefault(type, {})[stored.id] = stored.state
+            some.setdefault(CREATED, {})[stored.id] = stored.created_at
         assert repository.resolve(some, look_up) == (finds, expected), look_up
         more = set(some.get(finds, ())) - set(expected) - {look_up.key}
         assert not more, f"{look_up} loads what nobody needs"
@@ -88,10 +89,11 @@ async def _everything(
 ) -> dict[str, dict[UUID, Any]]:
     """Return all states of a workspace, by stream type."""
     rows = await laws.state_rows(database, workspace_id)
-    return {
-        type: {id: stored.state for id, stored in of_type.items()}
-        for type, of_type in rows.items()
-    }
+    found: dict[str, dict[UUID, Any]] = {CREATED: {}}
+    for type, of_type in rows.items():
+        found[type] = {id: stored.state for id, stored in of_type.items()}
+        found[CREATED] |= {id: stored.created_at for id, stored in of_type.items()}
+    return found
 
 
 def _questions(walk: Walk) -> list[LookUp]:
@@ -99,8 +101,14 @@ def _questions(walk: Walk) -> list[LookUp]:
     keys: dict[str, list[str | UUID]] = {
         "tag.named": [f"tag {n}" for n in range(6)],
         "member.named": [ACTOR, "user_nobody"],
+        "person.named": [ACTOR, "user_nobody"],
     }
-    ids = {"tag": walk.tags, "project": walk.projects, "task": walk.tasks}
+    ids = {
+        "tag": walk.tags,
+        "project": walk.projects,
+        "section": walk.sections,
+        "task": walk.tasks,
+    }
     return [
         LookUp(name, key)
         for name in LOOK_UPS
@@ -122,7 +130,7 @@ async def test_many_writers_of_two_processes_leave_no_gap(
         for walk in walks:
             for born in walk.births():
                 await _submit(lanes[number % 2], born)
-        for _ in range(12):
+        for _ in range(15):
             await _submit(lanes[number % 2], rng.choice(walks).next())
 
     await asyncio.gather(*(write(number) for number in range(16)))

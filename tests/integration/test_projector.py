@@ -27,6 +27,7 @@ from metacortex.queries.tasks import ListTasks
 from metacortex.queries.verify import written_columns
 from metacortex.queries.watermarks import Watermark
 from tests.conftest import Urls
+from tests.factories import CommentTaskFactory, CreateTaskFactory
 from tests.integration import laws
 from tests.integration.forging import append_after_last, forge
 from tests.integration.walking import Walk, unit
@@ -154,9 +155,11 @@ TAMPERED = {
     "due_at": "'1999-12-31 00:00Z'",
     "due_local": "'1999-12-31'",
     "project_id": "gen_random_uuid()",
+    "section_id": "gen_random_uuid()",
     "parent_id": "gen_random_uuid()",
     "tags": "ARRAY[gen_random_uuid()]",
     "assignee_id": "'user_forger'",
+    "created_by": "'user_forger'",
     "archived": "NOT archived",
     "deleted": "NOT deleted",
     "created_at": "created_at + interval '1 microsecond'",
@@ -190,6 +193,35 @@ async def test_verify_names_a_column_changed_by_hand_and_rebuild_mends_it(
     ]
     await projector.rebuild(workspace)
     assert await projector.verify(workspace) == []
+
+
+@pytest.mark.parametrize("chunk", [1, verification.CHUNK])
+async def test_verify_names_comments_that_differ_are_missing_or_were_added(
+    writes: AsyncEngine,
+    urls: Urls,
+    projector: Projector,
+    workspace: UUID,
+    chunk: int,
+) -> None:
+    task, ids = uuid4(), sorted(uuid4() for _ in range(3))
+    other = [CreateTaskFactory(), CommentTaskFactory(task_id=task)]
+    bus = Bus(writes)
+    said = [CommentTaskFactory(task_id=task, comment_id=it) for it in ids]
+    await bus.execute([unit(workspace, CreateTaskFactory(task_id=task), *other, *said)])
+    await projector.turn([workspace])
+    assert await projector.verify(workspace, chunk) == []
+    for change in (
+        f"UPDATE queries.comments SET deleted = true WHERE id = '{ids[0]}'",
+        f"DELETE FROM queries.comments WHERE id = '{ids[1]}'",
+        f"UPDATE queries.comments SET task_id = '{uuid4()}' WHERE id = '{ids[2]}'",
+    ):
+        await run(urls.projector, change)
+    found = await projector.verify(workspace, chunk)
+    assert f"queries.comments {ids[0]}: deleted differs" in found
+    assert f"queries.comments {ids[1]}: missing" in found
+    assert any(str(ids[2]) in it for it in found)
+    await projector.rebuild(workspace)
+    assert await projector.verify(workspace, chunk) == []
 
 
 @pytest.mark.parametrize("chunk", [1, 2, 7, verification.CHUNK])

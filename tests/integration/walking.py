@@ -9,7 +9,7 @@ from random import Random
 from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
-from metacortex.commands import projects, tags, tasks
+from metacortex.commands import projects, sections, tags, tasks
 from metacortex.commands.message import CommandRequest, Context, Unit
 from metacortex.commands.receipts import fingerprint
 from metacortex.commands.undo import Undo
@@ -50,6 +50,7 @@ class Walk:
         self.workspace_id = workspace_id
         self.tasks = [derived(workspace_id, f"task {n}") for n in range(7)]
         self.projects = [derived(workspace_id, f"project {n}") for n in range(3)]
+        self.sections = [derived(workspace_id, f"section {n}") for n in range(3)]
         self.tags = [derived(workspace_id, f"tag {n}") for n in range(4)]
         self._rng = rng
         self._sent: list[CommandRequest] = []
@@ -62,6 +63,12 @@ class Walk:
         ]
         made += [
             tags.CreateTag(tag_id=id, name=f"Tag {n}") for n, id in enumerate(self.tags)
+        ]
+        made += [
+            sections.CreateSection(
+                section_id=id, name=self._word(), project_id=self._one(self.projects)
+            )
+            for id in self.sections
         ]
         made += [self._birth(n) for n in range(len(self.tasks))]
         return [unit(self.workspace_id, command) for command in made]
@@ -97,6 +104,7 @@ class Walk:
         kinds: Sequence[Callable[[], Any]] = (
             *([self._of_task] * 6),
             self._of_project,
+            self._of_section,
             self._of_tag,
             self._undo,
         )
@@ -124,11 +132,21 @@ class Walk:
                 tasks.CancelTask(task_id=id),
                 tasks.MoveTask(task_id=id, parent_id=other),
                 tasks.MoveTask(task_id=id, project_id=project),
+                tasks.MoveTask(task_id=id, parent_id=None, after=other),
+                tasks.MoveTask(
+                    task_id=id, project_id=project, section_id=self._one(self.sections)
+                ),
                 tasks.ArchiveTask(task_id=id),
                 tasks.UnarchiveTask(task_id=id),
                 tasks.DeleteTask(task_id=id),
                 tasks.RestoreTask(task_id=id),
-                tasks.CommentTask(task_id=id, comment_id=uuid4(), body="Well"),
+                tasks.CommentTask(
+                    task_id=id, comment_id=derived(id, "said"), body="Well"
+                ),
+                tasks.EditComment(
+                    task_id=id, comment_id=derived(id, "said"), text=self._word()
+                ),
+                tasks.DeleteComment(task_id=id, comment_id=derived(id, "said")),
             ]
         )
 
@@ -142,6 +160,17 @@ class Walk:
                 projects.UnarchiveProject(project_id=id),
                 projects.DeleteProject(project_id=id),
                 projects.RestoreProject(project_id=id),
+            ]
+        )
+
+    def _of_section(self) -> Any:
+        id = self._one(self.sections)
+        return self._one(
+            [
+                sections.EditSection(section_id=id, name=self._word()),
+                sections.MoveSection(section_id=id, before=self._one(self.sections)),
+                sections.DeleteSection(section_id=id),
+                sections.RestoreSection(section_id=id),
             ]
         )
 

@@ -20,7 +20,10 @@ Subtasks = Literal["leave", "complete", "require_done"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreateTask:
-    """Make a task. A subtask takes project and tags of its parent unless given."""
+    """Make a task. A subtask takes project, section and tags of its parent.
+
+    Unless they are given: the section also with the project.
+    """
 
     task_id: UUID
     title: str
@@ -28,6 +31,7 @@ class CreateTask:
     priority: Priority = "medium"
     due: Due | None = None
     project_id: UUID | None | Unset = UNSET
+    section_id: UUID | None | Unset = UNSET
     parent_id: UUID | None = None
     tags: tuple[UUID, ...] | Unset = UNSET
     assignee_id: str | None = None
@@ -106,11 +110,22 @@ class CancelTask:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MoveTask:
-    """Put a task elsewhere; subtasks of the same project come along, archived too."""
+    """Put a task elsewhere; subtasks of the same project come along, archived too.
+
+    Without `section_id`, a new parent's section is taken with its project; otherwise a
+    task that changes its project leaves its section.
+
+    `before` or `after` names the sibling that it shall stand next to. Without one, a
+    task that comes from elsewhere goes to the end, and any other keeps its place. To
+    name the one that it stands next to already changes nothing.
+    """
 
     task_id: UUID
     project_id: UUID | None | Unset = UNSET
+    section_id: UUID | None | Unset = UNSET
     parent_id: UUID | None | Unset = UNSET
+    before: UUID | None = None
+    after: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,11 +165,36 @@ class RestoreTask:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommentTask:
-    """Say something about a task. A repeat with another command id says it twice."""
+    """Say something about a task. A repeat with another id says it twice."""
 
     task_id: UUID
     comment_id: UUID
     body: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EditComment:
+    """Change what a comment says; `as_owner` lets change those of others.
+
+    What equals the present text changes nothing.
+    """
+
+    task_id: UUID
+    comment_id: UUID
+    text: str
+    as_owner: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeleteComment:
+    """Take a comment away; `as_owner` lets take away those of others.
+
+    A repeat finds nothing, and is refused as `not_found`.
+    """
+
+    task_id: UUID
+    comment_id: UUID
+    as_owner: bool = False
 
 
 TaskCommand = (
@@ -172,4 +212,6 @@ TaskCommand = (
     | DeleteTask
     | RestoreTask
     | CommentTask
+    | EditComment
+    | DeleteComment
 )

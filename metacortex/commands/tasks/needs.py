@@ -36,8 +36,11 @@ def needs(command: TaskCommand | Revert) -> Sequence[Need]:
         case MoveTask():
             return (
                 own
-                + _needs_to_stand(command.project_id, command.parent_id)
-                + (_family(command.task_id))
+                + _needs_to_stand(
+                    command.project_id, command.section_id, command.parent_id
+                )
+                + _needs_to_rank(command)
+                + _family(command.task_id)
             )
         case _:
             return own
@@ -45,10 +48,17 @@ def needs(command: TaskCommand | Revert) -> Sequence[Need]:
 
 def _needs_to_revert(command: Revert) -> Sequence[Need]:
     id, after = command.stream_id, {k: it.new for k, it in command.changes.items()}
+    moved: list[Need] = []
+    if "rank" in after or "parent_id" in after:
+        moved = [_neighbours(id)]
     return [
         Stream(STREAM, id),
         LookUp("task.project", id),
-        *_needs_to_stand(after.get("project_id"), after.get("parent_id")),
+        *moved,
+        LookUp("task.section", id),
+        *_needs_to_stand(
+            after.get("project_id"), after.get("section_id"), after.get("parent_id")
+        ),
         *_needs_of(after.get("tags", ()), None),
         *_family(id),
     ]
@@ -56,15 +66,18 @@ def _needs_to_revert(command: Revert) -> Sequence[Need]:
 
 def _needs_to_create(command: CreateTask) -> list[Need]:
     tags = () if isinstance(command.tags, Unset) else command.tags
-    return _needs_to_stand(command.project_id, command.parent_id) + _needs_of(
-        tags, command.assignee_id
-    )
+    places = (command.project_id, command.section_id, command.parent_id)
+    return _needs_to_stand(*places) + _needs_of(tags, command.assignee_id)
 
 
 def _needs_to_stand(
-    project_id: UUID | None | Unset, parent_id: UUID | None | Unset
+    project_id: UUID | None | Unset,
+    section_id: UUID | None | Unset,
+    parent_id: UUID | None | Unset,
 ) -> list[Need]:
     found: list[Need] = []
+    if isinstance(section_id, UUID):
+        found.append(Stream("section", section_id))
     if isinstance(project_id, UUID):
         found.append(Stream("project", project_id))
     if isinstance(parent_id, UUID):
@@ -73,10 +86,26 @@ def _needs_to_stand(
     return found
 
 
+def _needs_to_rank(command: MoveTask) -> list[Need]:
+    """Name the neighbours of whom it shall stand next to, and its own.
+
+    Rules read only the former; the latter are who is left if it goes, for the commands
+    after it in a batch.
+    """
+    beside = command.before or command.after
+    own: list[Need] = [_neighbours(command.task_id)]
+    return own if beside is None else [*own, _neighbours(beside)]
+
+
+def _neighbours(task_id: UUID) -> Need:
+    return LookUp("task.neighbours", task_id)
+
+
 def _needs_of(tags: Iterable[UUID], assignee_id: str | None | Unset) -> list[Need]:
     found: list[Need] = [Stream("tag", tag) for tag in tags]
     if isinstance(assignee_id, str):
         found.append(LookUp("member.named", assignee_id))
+        found.append(LookUp("person.named", assignee_id))
     return found
 
 

@@ -127,6 +127,40 @@ def check_target(project_id: UUID, facts: Facts) -> None:
     _check_open(project_id, project)
 
 
+class _Section(Protocol):
+    """What the rules of tasks read of a section."""
+
+    project_id: UUID
+    deleted: bool
+
+
+def check_section(section_id: UUID, project_id: UUID | None, facts: Facts) -> None:
+    """Refuse a section that is not a live one of the task's project. Raises Invalid."""
+    section: _Section | None = facts.stream("section", section_id)
+    if section is None or section.deleted or section.project_id != project_id:
+        raise Invalid("unknown_reference", source={"pointer": "/section_id"})
+
+
+def check_section_back(task_id: UUID, after: Task, is_new: bool, facts: Facts) -> None:
+    """Refuse to let an undo leave a task in a section that is gone, or elsewhere.
+
+    `is_new`: it was in another section, or in none.
+    """
+    id = after.section_id
+    if id is None:
+        return
+    section: _Section
+    if is_new:
+        section = facts.stream("section", id)
+    else:
+        section = facts.look_up("task.section", task_id)[0].state
+    meta = {"section_id": str(id)}
+    if section.deleted:
+        raise Refused("section_deleted", meta=meta)
+    if section.project_id != after.project_id:
+        raise UndoConflict("undo_conflict", meta=meta)
+
+
 def checked_tags(tags: Iterable[UUID], facts: Facts, pointer: str) -> tuple[UUID, ...]:
     """Return the tags, which must all be live. Raises Invalid."""
     for tag_id in tags:
@@ -154,8 +188,9 @@ def distinct(tags: Iterable[UUID]) -> tuple[UUID, ...]:
 
 
 def check_assignee(assignee_id: str | None, facts: Facts) -> None:
-    """Refuse an assignee who is no member. Raises Invalid."""
+    """Refuse an assignee who has not called and was not introduced. Raises Invalid."""
     if assignee_id is None or assignee_id == facts.actor_id:
         return
-    if not facts.look_up("member.named", assignee_id):
+    known = facts.look_up("member.named", assignee_id)
+    if not (known or facts.look_up("person.named", assignee_id)):
         raise Invalid("member_unknown", source={"pointer": "/assignee_id"})

@@ -12,8 +12,10 @@ from metacortex.commands.tasks.commands import (
     CommentTask,
     CompleteTask,
     CreateTask,
+    DeleteComment,
     DeleteTask,
     DueChange,
+    EditComment,
     EditTask,
     MoveTask,
     ReopenTask,
@@ -23,6 +25,11 @@ from metacortex.commands.tasks.commands import (
     UnarchiveTask,
     UnblockTask,
 )
+from metacortex.commands.tasks.comments import (
+    comment,
+    delete_comment,
+    edit_comment,
+)
 from metacortex.commands.tasks.policies import (
     check_alone,
     check_assignee,
@@ -30,6 +37,8 @@ from metacortex.commands.tasks.policies import (
     check_place,
     check_present,
     check_project,
+    check_section,
+    check_section_back,
     check_tags_back,
     check_target,
     checked_tags,
@@ -54,7 +63,6 @@ from metacortex.events.tasks import (
     TaskArchived,
     TaskBlocked,
     TaskCancelled,
-    TaskCommented,
     TaskCompleted,
     TaskCreated,
     TaskEdited,
@@ -121,6 +129,8 @@ def _decide_open(
         | CancelTask
         | MoveTask
         | CommentTask
+        | EditComment
+        | DeleteComment
     ),
     task: Task,
     facts: Facts,
@@ -144,7 +154,11 @@ def _decide_open(
         case MoveTask():
             return move(command, task, facts)
         case CommentTask():
-            return [TaskCommented(comment_id=command.comment_id, body=command.body)]
+            return comment(command, task, facts)
+        case EditComment():
+            return edit_comment(command, task, facts)
+        case DeleteComment():
+            return delete_comment(command, task, facts)
         case _:
             assert_never(command)
 
@@ -153,7 +167,11 @@ def _create(command: CreateTask, task: Task | None, facts: Facts) -> list[TaskEv
     if task is not None:
         raise Refused("already_exists")
     parent = open_parent(command.parent_id, facts)
-    project_id, tags = command.project_id, command.tags
+    project_id, section_id = command.project_id, command.section_id
+    tags = command.tags
+    if isinstance(section_id, Unset):
+        inherits = parent is not None and project_id is UNSET
+        section_id = parent.section_id if parent and inherits else None
     if isinstance(project_id, Unset):
         project_id = parent.project_id if parent else None
     if isinstance(tags, Unset):
@@ -162,10 +180,13 @@ def _create(command: CreateTask, task: Task | None, facts: Facts) -> list[TaskEv
         tags = checked_tags(tags, facts, "/tags")
     if command.project_id is not UNSET and project_id is not None:
         check_target(project_id, facts)
+    if command.section_id is not UNSET and section_id is not None:
+        check_section(section_id, project_id, facts)
     if command.parent_id is not None:
         check_depth(len(facts.look_up("task.ancestors", command.parent_id)) + 1)
     check_assignee(command.assignee_id, facts)
-    return [creation(TaskCreated, command, project_id=project_id, tags=distinct(tags))]
+    taken = {"project_id": project_id, "section_id": section_id}
+    return [creation(TaskCreated, command, tags=distinct(tags), **taken)]
 
 
 def _edit(command: EditTask, task: Task, facts: Facts) -> list[TaskEvent]:
@@ -291,14 +312,17 @@ def _revert(command: Revert, task: Task, facts: Facts) -> list[TaskEvent]:
     id, changes = command.stream_id, command.changes
     if command.creation:
         changes = {"deleted": ON, "deleted_with": Change(None, id)}
-    _check_revertible(command, changes.keys(), task, facts)
-    reverted = TaskReverted(**changes)
+    _check_revertible(command, {*changes, *command.exchanges}, task, facts)
+    fields: dict[str, Any] = {**changes, **command.exchanges}
+    reverted = TaskReverted(**fields)
     after = changed(task, reverted)
     if reverted.parent_id is not None:
         live_parent(after.parent_id, facts)
         check_place(id, after.parent_id, facts)
     if reverted.project_id is not None and after.project_id is not None:
         check_target(after.project_id, facts)
+    if reverted.section_id is not None or reverted.project_id is not None:
+        check_section_back(id, after, reverted.section_id is not None, facts)
     if reverted.tags is not None:
         check_tags_back(set(after.tags) - set(task.tags), facts)
         distinct(after.tags)
@@ -307,6 +331,10 @@ def _revert(command: Revert, task: Task, facts: Facts) -> list[TaskEvent]:
     if task.deleted and not after.deleted:
         check_home(id, task, facts)
     return [reverted]
+
+
+FOLLOWED = {"tags", "project_id", "section_id", "deleted_section_id"}
+"""What a task follows its tree, its tags and its section in, archived or not."""
 
 
 def _check_revertible(
@@ -319,7 +347,7 @@ def _check_revertible(
     """
     if not (command.cascaded and names == {"tags"}):
         check_project(facts.look_up("task.project", command.stream_id))
-    if "deleted" in names or (command.cascaded and names <= {"tags", "project_id"}):
+    if "deleted" in names or (command.cascaded and names <= FOLLOWED):
         return
     check_present(task)
     if task.archived and "archived" not in names:

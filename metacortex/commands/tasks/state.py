@@ -5,20 +5,26 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from metacortex.events.tasks import Status, TaskCreated, TaskEvent, TaskFields
+from metacortex.events.tasks import Comment, Status, TaskCreated, TaskEvent, TaskFields
 from metacortex.kernel.decider import birth, changed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task(TaskFields):
-    """A task as its rules see it."""
+    """A task as its rules see it.
+
+    `deleted_section_id`: the deleted section that restoring would bring it back into.
+    """
 
     status: Status = "pending"
     blocked_reason: str | None = None
     completed_at: datetime | None = None
+    rank: str | None = None
+    deleted_section_id: UUID | None = None
     archived: bool = False
     deleted: bool = False
     deleted_with: UUID | None = None
+    comments: tuple[Comment, ...] = ()
 
 
 OPEN: tuple[Status, ...] = ("pending", "in_progress", "blocked")
