@@ -50,6 +50,7 @@ hypothesis.settings.load_profile("unhurried")
 
 FIRST = (
     "tests/machine/test_faults.py",  # many processes; beside it, some of one process
+    "tests/machine/test_operations.py",
     "tests/commands/test_laws.py",
     "tests/machine/test_migrating.py",
     "tests/test_checklist.py",

@@ -45,6 +45,9 @@ def _one_of(column: str, values: tuple[str, ...]) -> str:
 class RunTable(Table):
     """One row per attempt; `id` is of version 7, so that it sorts by `enqueued_at`.
 
+    Times are asked for by ids (`kernel.ids.first_id`), texts by the groups of failures:
+    neither has an index here.
+
     `open`: it failed for good, and nobody has retried or discarded it yet.
     `unique_key`: at most one run that holds it is queued or running.
     """
@@ -54,6 +57,8 @@ class RunTable(Table):
         CheckConstraint(_one_of("outcome", OUTCOMES), "outcome"),
         Index("ix_runs_actor", "actor", "id"),
         Index("ix_runs_queue", "queue", "id"),
+        Index("ix_runs_actor_outcome", "actor", "outcome", "id"),
+        Index("ix_runs_queue_outcome", "queue", "outcome", "id"),
         Index("ix_runs_outcome", "outcome", "id"),
         Index("ix_runs_correlation", "correlation_id", "id"),
         Index("ix_runs_message", "message_id", "attempt", unique=True),

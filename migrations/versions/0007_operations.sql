@@ -117,6 +117,7 @@ CREATE TABLE workers.runs (
     CONSTRAINT ck_runs_outcome CHECK (outcome IN ('queued', 'running', 'succeeded', 'retrying', 'crashed', 'failed', 'discarded'))
 );
 CREATE INDEX ix_runs_actor ON workers.runs (actor, id);
+CREATE INDEX ix_runs_actor_outcome ON workers.runs (actor, outcome, id);
 CREATE INDEX ix_runs_command ON workers.runs (command_id, id) WHERE command_id IS NOT NULL;
 CREATE INDEX ix_runs_correlation ON workers.runs (correlation_id, id);
 CREATE INDEX ix_runs_due ON workers.runs (due_at) WHERE outcome = 'queued';
@@ -126,6 +127,7 @@ CREATE UNIQUE INDEX ix_runs_message ON workers.runs (message_id, attempt);
 CREATE INDEX ix_runs_open ON workers.runs (fingerprint, id) WHERE open;
 CREATE INDEX ix_runs_outcome ON workers.runs (outcome, id);
 CREATE INDEX ix_runs_queue ON workers.runs (queue, id);
+CREATE INDEX ix_runs_queue_outcome ON workers.runs (queue, outcome, id);
 CREATE INDEX ix_runs_retry_of ON workers.runs (retry_of) WHERE retry_of IS NOT NULL;
 CREATE INDEX ix_runs_running ON workers.runs (worker) WHERE outcome = 'running';
 CREATE INDEX ix_runs_started ON workers.runs (started_at);
