@@ -15,6 +15,7 @@ from metacortex.api.parsing import Waits
 from metacortex.commands.lane import Lane
 from metacortex.commands.members import Members
 from metacortex.kernel.errors import Forbidden
+from metacortex.operations.acts import Acts
 from metacortex.queries.bus import Queries
 from metacortex.queries.page import ListQuery
 
@@ -31,6 +32,7 @@ class Services:
     members: Members
     queries: Queries
     writes: AsyncEngine
+    acts: Acts
     redis: Redis
     waits: Waits
     body_limit: int
