@@ -26,11 +26,11 @@ from sqlalchemy import URL, Engine, create_engine, make_url
 
 from metacortex.embedded import (
     Server,
-    die_with_parent,
     find_postgres,
     start_postgres,
     start_redis,
 )
+from metacortex.kernel.processes import die_with_parent
 
 ROOT = Path(__file__).resolve().parent.parent
 START_TIMEOUT_S = 30.0  # imports take 1; the rest is a busy machine

@@ -30,14 +30,14 @@ from metacortex.api.auth import workspace_of
 from metacortex.api.issuer import LocalIssuer
 from metacortex.commands.bus import Bus
 from metacortex.commands.lane import Lane
-from metacortex.commands.message import Context, Request, Unit
+from metacortex.commands.message import CommandRequest, Context, Unit
 from metacortex.commands.receipts import fingerprint
 from metacortex.commands.tasks import CreateTask, EditTask
 from metacortex.embedded import with_parts
 from metacortex.events.tasks import Priority
-from metacortex.kernel import garbage
 from metacortex.kernel.database import engine
 from metacortex.kernel.errors import MetaCortexError
+from metacortex.kernel.gc_tuning import tune_gc
 from metacortex.kernel.ids import new_id
 from metacortex.queries.projector import Projector
 from metacortex.settings import Settings, load_settings
@@ -148,7 +148,7 @@ def commands(name: int) -> Iterator[Asked]:
         turn += 1
 
 
-def request(workspace_id: UUID, asked: Asked) -> Request:
+def request(workspace_id: UUID, asked: Asked) -> CommandRequest:
     """Say what the API says: who, from where, with which client."""
     command, body = asked
     command_id = new_id()
@@ -165,7 +165,7 @@ def request(workspace_id: UUID, asked: Asked) -> Request:
     )
     kind, target = type(command).__name__, command.task_id
     identity = fingerprint(USER, kind, target, body, None)
-    return Request(command=command, context=context, fingerprint=identity)
+    return CommandRequest(command=command, context=context, fingerprint=identity)
 
 
 @asynccontextmanager
@@ -266,7 +266,7 @@ def main() -> None:
     spec = json.load(sys.stdin)
     chosen = TASKS[spec.pop("task")]
 
-    garbage.calm()  # as the processes do
+    tune_gc()  # as the processes do
 
     async def run() -> dict[str, Any]:
         return await chosen(**spec)

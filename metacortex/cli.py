@@ -16,48 +16,89 @@ import typer
 from pydantic import ValidationError
 from sqlalchemy.exc import DBAPIError
 
+from metacortex import __version__
 from metacortex.api.auth import Role, workspace_of
 from metacortex.console import Bar, anticipated, fail, run, say, show
-from metacortex.kernel import garbage
-from metacortex.settings import Settings, UnsafeSettings, load_settings, mistakes
+from metacortex.kernel.gc_tuning import tune_gc
+from metacortex.settings import (
+    SERVICES_FILE,
+    Settings,
+    UnsafeSettings,
+    load_settings,
+    mistakes,
+    variable,
+)
 
 if TYPE_CHECKING:
     from alembic.config import Config
 
-    from metacortex.checklist import Checklist
-    from metacortex.importer import Report
+    from metacortex.importing.checklist import Checklist
+    from metacortex.importing.importer import Report
     from metacortex.queries.projector import Projector
 
-app = typer.Typer(
-    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
-)
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 ROOT = Path(__file__).parent.parent
 TOLD = 20  # differences of one workspace on the screen; --json has them all
 TOKEN_TTL_S = 12 * 3600  # a working day
 
 
+def _default(name: str) -> str:
+    """Say where an option that was left out is taken from."""
+    return f"{variable(name)}, else {Settings.model_fields[name].default}"
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"metacortex {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+) -> None:
+    """MetaCortex: the backend of a life OS. `up` starts everything."""
+
+
 @app.command()
 def up(
     port: Annotated[
-        int | None, typer.Option(min=1, max=65535, help="Port of the API.")
+        int | None,
+        typer.Option(
+            min=1, max=65535, help="Port of the API.", show_default=_default("port")
+        ),
     ] = None,
-    data_dir: Annotated[Path | None, typer.Option(help="Folder of all data.")] = None,
+    data_dir: Annotated[
+        Path | None,
+        typer.Option(help="Folder of all data.", show_default=_default("data_dir")),
+    ] = None,
 ) -> None:
     """Start everything on this machine, in the foreground."""
     if data_dir is not None:
         os.environ["METACORTEX_DATA_DIR"] = str(data_dir)
     os.environ.setdefault("ENVIRONMENT", "development")
-    from metacortex.supervisor import run_up
+    from metacortex.devtools.supervisor import run_up
 
     raise typer.Exit(asyncio.run(run_up(_loaded(), port=port)))
 
 
 @app.command()
 def api(
-    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    host: Annotated[
+        str | None,
+        typer.Option(help="Address to listen on.", show_default=_default("host")),
+    ] = None,
     port: Annotated[
-        int | None, typer.Option(min=1, max=65535, help="Port to listen on.")
+        int | None,
+        typer.Option(
+            min=1, max=65535, help="Port to listen on.", show_default=_default("port")
+        ),
     ] = None,
 ) -> None:
     """Serve HTTP."""
@@ -70,7 +111,7 @@ def api(
         port=port or settings.port,
         grace_s=int(settings.shutdown_grace_s),
     )
-    garbage.calm()
+    tune_gc()
     try:
         server.run()
     except SystemExit:  # the server's own way to say that it could not listen
@@ -85,7 +126,7 @@ def worker() -> None:
     settings = _process()
     from metacortex.workers import run_worker
 
-    garbage.calm()
+    tune_gc()
     asyncio.run(run_worker(settings))
 
 
@@ -95,7 +136,7 @@ def scheduler() -> None:
     settings = _process()
     from metacortex.workers import run_scheduler
 
-    garbage.calm()
+    tune_gc()
     asyncio.run(run_scheduler(settings))
 
 
@@ -135,7 +176,7 @@ def token(
     as_json: Json = False,
 ) -> None:
     """Print a development token."""
-    settings = _loaded()
+    settings = _installed()
     if settings.is_production:
         fail("tokens are made in development only: set ENVIRONMENT=development")
     from metacortex.api.app import local_issuer
@@ -151,12 +192,28 @@ def token(
 
 @app.command()
 def status(as_json: Json = False) -> None:
-    """Show how far the read tables are behind the log, workspace by workspace."""
+    """Show how far the read tables are behind the log; exit 1 if any are parked."""
     found = run(_status(_settings()))
-    if found or as_json:
+    parked = [row for row in found if row["parked"]]
+    if as_json:
         show(found, as_json, "Workspaces that lag or are parked")
     else:
+        _show_lag([row for row in found if not row["parked"]])
+    if parked:
+        from metacortex.describe import parked_line
+
+        for row in () if as_json else parked:
+            print(parked_line(row))
+        fail(f"{len(parked)} workspaces are parked: their lists stand still")
+
+
+def _show_lag(found: list[dict[str, Any]]) -> None:
+    if not found:
         print("Nothing lags.")
+        return
+    names = ("workspace_id", "head", "shown", "behind")
+    lines = [{name: row[name] for name in names} for row in found]
+    show(lines, False, "Workspaces that lag")
 
 
 async def _status(settings: Settings) -> list[dict[str, Any]]:
@@ -191,6 +248,8 @@ def rebuild(
         )
     if said:
         fail("read tables differ from the log: run `metacortex rebuild`")
+    if waiting := sum("parked_at_event" in line for line in found):
+        fail(f"{waiting} workspaces are parked: `metacortex status` says why")
 
 
 async def _rebuild(
@@ -200,7 +259,7 @@ async def _rebuild(
     from metacortex import describe as descriptions
     from metacortex.queries.projector import Projector
 
-    garbage.calm()
+    tune_gc()
     database = descriptions.database(settings, settings.projector_url)
     found = []
     try:
@@ -208,8 +267,11 @@ async def _rebuild(
         ids = await descriptions.workspaces(database, workspace)
         if workspace is not None and not ids:
             fail(f"there is no workspace {workspace}")
+        parked = await descriptions.parked(database) if verify else {}
         for number, id in enumerate(ids, 1):
             line = await _rebuilt(projector, id, verify)
+            if id in parked:
+                line["parked_at_event"] = parked[id]
             found.append({"workspace_id": str(id), **line})
             if not as_json:
                 print(f"{id}: {_outcome(line)}")
@@ -239,7 +301,10 @@ def _outcome(line: dict[str, Any]) -> str:
         return f"failed with {line['error']}"
     if "events" in line:
         return f"{line['events']} events"
-    return "differs" if line["differences"] else "equal"
+    outcome = "differs" if line["differences"] else "equal"
+    if "parked_at_event" in line:
+        return f"{outcome} up to where it is parked, event {line['parked_at_event']}"
+    return outcome
 
 
 auditing = typer.Typer(no_args_is_help=True)
@@ -310,10 +375,12 @@ def import_checklist(
     """Import a Markdown check list: headings are projects, items are tasks."""
     try:
         text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        fail(f"{file} cannot be read: {error}")
-    from metacortex import checklist as checklists
+    except OSError as error:
+        fail(f"{file} cannot be read: {error.strerror}")
+    except UnicodeDecodeError:
+        fail(f"{file} cannot be read: it is no text in UTF-8")
     from metacortex.api.issuer import checked_name
+    from metacortex.importing import checklist as checklists
 
     try:
         actor = f"user_{checked_name(user, 'user')}"
@@ -322,12 +389,15 @@ def import_checklist(
         fail(str(error))
     space = workspace_of(team or actor)
     found = checklists.read(text, namespace=space, default_project=file.stem)
+    if not found.projects:
+        fail(f"{file} has no check boxes: a task is a line such as `- [ ] Buy milk`")
     report = run(_import_checklist(_settings(), found, space, actor))
     refused = report.refused
     show(
         {
             "projects": report.projects,
             "items": report.items,
+            "commands": report.sent,
             "events": report.events,
             "refused": len(refused),
             "sequence": report.sequence,
@@ -345,8 +415,8 @@ async def _import_checklist(
     settings: Settings, found: "Checklist", space: UUID, actor: str
 ) -> "Report":
     from metacortex import describe as descriptions
-    from metacortex import importer
     from metacortex.commands.members import Members
+    from metacortex.importing import importer
 
     database = descriptions.database(settings, settings.database_url)
     try:
@@ -361,7 +431,8 @@ async def _import_checklist(
             )
     finally:
         await database.dispose()
-    _wake(settings, space)
+    if report.events:
+        _wake(settings, space)
     return report
 
 
@@ -392,9 +463,24 @@ def describe(as_json: Json = False) -> None:
 
 
 @app.command()
+def openapi(
+    errors: Annotated[bool, typer.Option(help="The error codes instead.")] = False,
+) -> None:
+    """Print the OpenAPI document; needs no settings and no database."""
+    if errors:
+        from metacortex.api.errors import catalogue
+
+        print(json.dumps(catalogue(), indent=2))
+        return
+    from metacortex.api.app import document
+
+    print(json.dumps(document(), indent=2))
+
+
+@app.command()
 def doctor(as_json: Json = False) -> None:
     """Check what this installation needs; each failing line names the remedy."""
-    settings = _loaded()
+    settings = _installed()
     from metacortex import doctor as doctors
 
     found = asyncio.run(doctors.doctor(settings))
@@ -415,9 +501,22 @@ def _process() -> Settings:
 def _settings() -> Settings:
     """Return settings to work with: production refuses unsafe ones, here for all."""
     try:
-        return _loaded().checked()
+        return _installed().checked()
     except UnsafeSettings as error:
         fail(str(error))
+
+
+def _installed() -> Settings:
+    """Return the settings of an installation; fail where nothing names any."""
+    settings = _loaded()
+    file = (settings.data_dir / SERVICES_FILE).absolute()
+    named = os.environ.get("DATABASE_URL") or os.environ.get("ENVIRONMENT")
+    if not named and not file.exists():
+        fail(
+            f"no data folder was found ({file} is missing): run `make up` first, or "
+            "name its folder in METACORTEX_DATA_DIR; in production set DATABASE_URL"
+        )
+    return settings
 
 
 def _loaded() -> Settings:
@@ -432,4 +531,4 @@ def _loaded() -> Settings:
 
 def main() -> None:
     """Run the command line."""
-    app()
+    app(prog_name="metacortex")

@@ -1,15 +1,17 @@
 """What an installation is, and how far its read tables lag."""
 
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from metacortex.api.app import create_app
+from metacortex.api.app import document
 from metacortex.commands import registry as commands
-from metacortex.events import codec
-from metacortex.kernel.database import autocommit, engine
+from metacortex.events import codec, log
+from metacortex.events.record import mismatch
+from metacortex.kernel.database import ReadConnection, autocommit, engine
 from metacortex.queries.registry import PROJECTIONS
 from metacortex.settings import Settings
 
@@ -18,11 +20,18 @@ _LAG = text(
     " h.sequence - coalesce(c.sequence, 0) AS behind, c.parked_at, c.error"
     " FROM events.heads h LEFT JOIN queries.checkpoints c USING (workspace_id)"
     " WHERE h.sequence <> coalesce(c.sequence, 0) OR c.parked_at IS NOT NULL"
-    " ORDER BY abs(h.sequence - coalesce(c.sequence, 0)) DESC LIMIT 100"
+    " ORDER BY c.parked_at IS NULL, abs(h.sequence - coalesce(c.sequence, 0)) DESC"
+    " LIMIT 100"
 )
 _WORKSPACES = text(
     "SELECT workspace_id FROM events.heads WHERE CAST(:only AS uuid) IS NULL"
     " OR workspace_id = CAST(:only AS uuid) ORDER BY workspace_id"
+)
+
+_CHECK = "run `metacortex audit check`"
+_PARKED = text(
+    "SELECT workspace_id, sequence + 1 AS sequence FROM queries.checkpoints"
+    " WHERE parked_at IS NOT NULL"
 )
 
 
@@ -39,7 +48,7 @@ def describe(settings: Settings) -> dict[str, list[str]]:
         "commands": sorted(commands.COMMANDS),
         "events": [f"{name} v{codec.VERSIONS[name]}" for name in sorted(codec.CLASSES)],
         "read tables": [projection.table for projection in PROJECTIONS.values()],
-        "routes": _routes(settings),
+        "routes": _routes(),
         "settings": [
             f"{name} = {'(hidden)' if _secret(name) else value!r}"
             for name, value in settings.model_dump().items()
@@ -47,12 +56,11 @@ def describe(settings: Settings) -> dict[str, list[str]]:
     }
 
 
-def _routes(settings: Settings) -> list[str]:
+def _routes() -> list[str]:
     """Return method and path of every operation in the OpenAPI document."""
-    document = create_app(settings).openapi()
     return [
         f"{method.upper():6} /api/v1{path}"
-        for path, operations in document["paths"].items()
+        for path, operations in document()["paths"].items()
         for method in operations
     ]
 
@@ -69,11 +77,60 @@ async def workspaces(database: AsyncEngine, only: UUID | None = None) -> list[UU
         return [UUID(bytes=id.bytes) for id in found.scalars()]
 
 
-async def status(database: AsyncEngine) -> list[dict[str, Any]]:
-    """Return the workspaces whose read tables lag or are parked, worst first.
+async def parked(database: AsyncEngine) -> dict[UUID, int]:
+    """Return the parked workspaces, each with the sequence of the event it waits at."""
+    async with autocommit(database).connect() as connection:
+        rows = await connection.execute(_PARKED)
+        return {UUID(bytes=row.workspace_id.bytes): row.sequence for row in rows}
 
-    Less than nothing behind are tables of a log that has been put back since: an older
-    backup, for instance. They need a rebuild.
+
+async def status(database: AsyncEngine) -> list[dict[str, Any]]:
+    """Return the workspaces whose read tables lag or are parked: parked, then worst.
+
+    `parked` is null, or says at which event and what to do. Less than nothing behind
+    are tables of a log that has been put back since: an older backup, for instance.
+    They need a rebuild.
     """
     async with autocommit(database).connect() as connection:
-        return [dict(row) for row in (await connection.execute(_LAG)).mappings()]
+        rows = [dict(row) for row in (await connection.execute(_LAG)).mappings()]
+        for row in rows:
+            is_parked = row["parked_at"] is not None
+            row["parked"] = await _event(connection, row) if is_parked else None
+    return rows
+
+
+async def _event(connection: AsyncConnection, row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the log says of the event that a workspace is parked at."""
+    sequence, workspace = row["shown"] + 1, row["workspace_id"]
+    reader = ReadConnection(connection)
+    found = await log.read_range(reader, workspace, sequence, sequence)
+    told: dict[str, Any] = {"sequence": sequence, "event_type": None}
+    told["matches_hashes"] = None
+    for it in found:
+        told["event_type"] = f"{it.type} v{it.schema_version}"
+        told["matches_hashes"] = mismatch(it) is None
+    told["remedy"] = f"{_before(told)}, then `metacortex rebuild {workspace}`"
+    return told
+
+
+def _before(told: Mapping[str, Any]) -> str:
+    """Return what has to be done before a rebuild helps."""
+    if told["event_type"] is None:
+        return f"{_CHECK}, restore the event, which the log lacks, from a backup"
+    if not told["matches_hashes"]:
+        return f"{_CHECK}, restore the event, which was altered after it was written"
+    return "deploy the release that knows the event, or mend the defect"
+
+
+def parked_line(row: Mapping[str, Any]) -> str:
+    """Return what `status` told of a parked workspace, in one line."""
+    told = row["parked"]
+    matches = {
+        True: "the event matches its hashes",
+        False: "THE EVENT DOES NOT MATCH ITS HASHES",
+        None: "there is no event",
+    }[told["matches_hashes"]]
+    kind = told["event_type"] or "missing"
+    error = (row["error"] or "no error was kept").splitlines()[0]
+    where = f"{row['workspace_id']}: parked at event {told['sequence']} ({kind})"
+    return f"{where}: {error}; {matches}; {told['remedy']}"

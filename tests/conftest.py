@@ -22,6 +22,7 @@ from fastapi import FastAPI
 from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from metacortex import logs
 from metacortex.api.app import create_app, local_issuer
 from metacortex.commands.bus import Bus
 from metacortex.commands.lane import Lane
@@ -49,17 +50,17 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("unhurried")
 
 FIRST = (
-    "tests/machine/test_faults.py",  # many processes; beside it, some of one process
-    "tests/machine/test_operations.py",
+    "tests/integration/test_faults.py",  # many processes; beside it, files of one
+    "tests/integration/test_operations.py",
     "tests/commands/test_laws.py",
-    "tests/machine/test_migrating.py",
+    "tests/integration/test_migrating.py",
     "tests/test_checklist.py",
     "tests/api/test_auth.py",
     "tests/http/test_schemathesis.py",
-    "tests/ground/test_supervisor.py",
+    "tests/devtools/test_supervisor.py",
     "tests/docs/test_readme.py",
-    "tests/machine/test_importer.py",
-    "tests/machine/test_projector.py",
+    "tests/integration/test_importer.py",
+    "tests/integration/test_projector.py",
     "tests/http/test_bad_input.py",
 )
 """The files that take longest, in the order in which they begin."""
@@ -79,12 +80,18 @@ def _turn(item: pytest.Item) -> int:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def plain_logs() -> None:
-    """Leave out every frame's variables, which the default draws for seconds."""
+def plain_logs() -> Iterator[None]:
+    """Leave out every frame's variables, which the default draws for seconds.
+
+    Commands that run in this process leave it so: loggers keep what they first had.
+    """
     renderer = structlog.dev.ConsoleRenderer(
         colors=False, exception_formatter=structlog.dev.plain_traceback
     )
     structlog.configure(processors=[structlog.stdlib.add_log_level, renderer])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(logs, "configure", lambda level, format: None)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,8 @@ from typing import Any
 from uuid import UUID
 
 from metacortex.commands import repository
-from metacortex.commands.registry import DECIDERS, STREAM_OF, addressed
+from metacortex.commands.batch import addressed
+from metacortex.commands.registry import DECIDERS, STREAM_OF
 from metacortex.commands.tables import Member
 from metacortex.kernel.decider import (
     Elsewhere,

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metacortex import markdown
-from metacortex.checklist import (
+from metacortex.importing import markdown
+from metacortex.importing.checklist import (
     MAX_DEPTH,
     MAX_DESCRIPTION,
     MAX_TITLE,

@@ -9,6 +9,7 @@ import orjson
 from fastapi import APIRouter, FastAPI
 from redis.asyncio import Redis
 from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp
 
@@ -23,12 +24,12 @@ from metacortex.api.figures import Figures
 from metacortex.api.issuer import LocalIssuer
 from metacortex.api.keys import JwksKeys, KeySource, StaticKeys
 from metacortex.api.lean import add_lean_routes, lean_routes
-from metacortex.api.middleware import PREFIX, Middleware
+from metacortex.api.middleware import PREFIX, Middleware, RouteTable
 from metacortex.api.openapi import complete, tags
 from metacortex.api.parsing import Waits
-from metacortex.api.route_table import RouteTable
 from metacortex.api.routing import EnvelopeRoute, Router, adopt
 from metacortex.api.services import Services
+from metacortex.api.web import WebApp
 from metacortex.commands.bus import Bus
 from metacortex.commands.lane import Lane
 from metacortex.commands.members import Members
@@ -152,11 +153,28 @@ class Application(FastAPI):
 def create_app(settings: Settings) -> FastAPI:
     """Return the application. Raises UnsafeSettings."""
     settings.checked()
+    app = _application(_lifespan(settings))
+    app.settings = settings
+    app.state.web = WebApp()
+    _add_routes(app, settings)
+    return app
+
+
+def document() -> dict[str, Any]:
+    """Return the OpenAPI document: no setting changes it."""
+    app = _application()
+    _add_described_routes(app)
+    return app.openapi()
+
+
+def _application(lifespan: "Lifespan | None" = None) -> Application:
     app = Application(
         title="MetaCortex",
         version=__version__,
         description="Tasks, projects and tags, with their whole history.",
-        lifespan=_lifespan(settings),
+        license_info={"name": "MIT", "identifier": "MIT"},
+        contact={"name": "The developers of MetaCortex"},
+        lifespan=lifespan,
         servers=[{"url": PREFIX}],
         openapi_tags=tags(),
         openapi_url=None,
@@ -166,16 +184,11 @@ def create_app(settings: Settings) -> FastAPI:
         exception_handlers=dict(HANDLERS),
         telemetry={"metrics": False, "logs": False},  # the middleware has its own
     )
-    app.settings = settings
     app.router.route_class = EnvelopeRoute
-    _add_routes(app, settings)
     return app
 
 
 def _add_routes(app: FastAPI, settings: Settings) -> None:
-    """Add all routes: ordinary ones first, since lean ones are found in the table."""
-    for router in ORDINARY:
-        app.include_router(router, prefix=PREFIX)
     app.include_router(health.router)
     app.include_router(_entry(app, settings))
     if settings.serves_docs:
@@ -184,6 +197,13 @@ def _add_routes(app: FastAPI, settings: Settings) -> None:
         keys, url, life = make_keys(settings)
         verifier = _verifier(settings, keys, url, life)
         app.include_router(token_router(issuer, verifier))
+    _add_described_routes(app)
+
+
+def _add_described_routes(app: FastAPI) -> None:
+    """Add what is in the document: ordinary routes first, then the lean ones."""
+    for router in ORDINARY:
+        app.include_router(router, prefix=PREFIX)
     add_lean_routes(app.router, PREFIX)
 
 
@@ -195,7 +215,15 @@ def _entry(app: FastAPI, settings: Settings) -> Router:
     async def openapi() -> Response:
         return Response(orjson.dumps(app.openapi()), media_type=JSON)
 
-    if settings.serves_docs:
+    web: WebApp = app.state.web
+
+    if web.exists:
+
+        @router.get("/")
+        async def page(request: Request) -> Response:
+            return web.page(request)
+
+    elif settings.serves_docs:
 
         @router.get("/")
         async def root() -> Response:

@@ -11,9 +11,9 @@ from starlette.responses import Response
 from metacortex.api import envelope
 from metacortex.api.auth import Role
 from metacortex.api.dependencies import CurrentRead
-from metacortex.api.fields import Id, Instant
+from metacortex.api.envelope import sequence_header
+from metacortex.api.fields import Id, Instant, Many
 from metacortex.api.pages import PageParameters, list_query, send_page
-from metacortex.api.reads import sequence_header
 from metacortex.api.routing import Router
 from metacortex.api.schemas import AuditEvent, Envelope, PageMeta, QueryMeta
 from metacortex.kernel.errors import NotFound
@@ -28,11 +28,11 @@ Text = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[^\x00]+$")
 class RecordFilters(PageParameters):
     """Which events; a repeated parameter means any of its values."""
 
-    type: tuple[Text, ...] = ()
+    type: Many[Text] = ()
     """Such as task.created."""
-    actor_id: tuple[Text, ...] = ()
+    actor_id: Many[Text] = ()
     """Who did it."""
-    stream_type: tuple[Text, ...] = ()
+    stream_type: Many[Text] = ()
     """task, project or tag."""
     stream_id: Id | None = None
     """What it was done to."""
@@ -57,6 +57,7 @@ class RecordFilters(PageParameters):
 async def list_events(
     request: Request, read: CurrentRead, filters: Annotated[RecordFilters, Query()]
 ) -> Response:
+    """The log itself, newest event first, with all that was hashed."""
     given = filters.model_dump()
     given["since"], given["until"] = given.pop("from_"), given.pop("to")
     query = list_query(ListRecords, read.caller.workspace_id, given)
@@ -70,6 +71,7 @@ async def list_events(
     response_model=Envelope[AuditEvent, QueryMeta],
 )
 async def get_event(request: Request, read: CurrentRead, id: UUID) -> Response:
+    """An event by its id, with all that was hashed."""
     workspace_id = read.caller.workspace_id
     query = ListRecords(workspace_id=workspace_id, event_id=id)
     shown = await read.shown()

@@ -12,11 +12,11 @@ from starlette.responses import Response
 from metacortex.api import envelope, parsing
 from metacortex.api.auth import Caller, Role
 from metacortex.api.dependencies import CurrentRead
+from metacortex.api.envelope import sequence_header
 from metacortex.api.errors import describe, status_of
 from metacortex.api.fields import Body, Id, Nothing, Parameters
 from metacortex.api.modules import COMMANDS as ROUTES
 from metacortex.api.modules import KEY, PLURALS, VERSION_LIMIT
-from metacortex.api.reads import USERS, sequence_header
 from metacortex.api.routes import (
     answered,
     command_meta,
@@ -27,11 +27,9 @@ from metacortex.api.routes import (
 )
 from metacortex.api.routing import Router
 from metacortex.api.schemas import Envelope, QueryMeta, Receipt, answer
-from metacortex.api.services import services_of
+from metacortex.api.services import USERS, services_of
 from metacortex.commands import receipts
-from metacortex.commands.message import Answer
-from metacortex.commands.message import Request as CommandRequest
-from metacortex.commands.message import Result, Unit
+from metacortex.commands.message import Answer, CommandRequest, Result, Unit
 from metacortex.commands.undo import UNDO, Undo
 from metacortex.kernel.clock import rfc3339
 from metacortex.kernel.database import ReadConnection, autocommit
@@ -257,7 +255,7 @@ async def undo(request: Request) -> Response:
     response_model=Envelope[Receipt, QueryMeta],
 )
 async def get_command(read: CurrentRead, response: Response, id: UUID) -> Any:
-    """Return what became of a command."""
+    """Its receipt: what it was, who sent it, and what it did or why not."""
     services, workspace_id = read.services, read.caller.workspace_id
     sequence = (await read.shown()).sequence
     async with autocommit(services.writes).connect() as connection:

@@ -8,8 +8,7 @@ from fastapi.security import HTTPBearer
 from starlette.requests import Request
 
 from metacortex.api.auth import Caller, Role
-from metacortex.api.reads import Read, begin_read
-from metacortex.api.services import Services, allow, services_of
+from metacortex.api.services import Read, Services, allow, begin_read, services_of
 
 SCHEME = HTTPBearer(auto_error=False, bearerFormat="JWT", scheme_name="bearer")
 

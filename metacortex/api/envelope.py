@@ -85,3 +85,8 @@ def _hints(error: MetaCortexError) -> dict[str, str]:
     if error.code == "unsupported_content_coding":  # RFC 9110, section 15.5.16
         return {"Accept-Encoding": "identity"}
     return {}
+
+
+def sequence_header(sequence: int) -> dict[str, str]:
+    """Return the header that says which sequence an answer shows."""
+    return {"Metacortex-Sequence": str(sequence)}

@@ -12,6 +12,7 @@ from metacortex.api.fields import without_defaults
 from metacortex.kernel.errors import (
     CODES,
     Forbidden,
+    Gone,
     Invalid,
     Malformed,
     MetaCortexError,
@@ -33,6 +34,7 @@ STATUS: dict[type[MetaCortexError], int] = {
     NotFound: 404,
     WrongMethod: 405,
     Refused: 409,
+    Gone: 410,
     VersionConflict: 412,
     TooLarge: 413,
     Unsupported: 415,
@@ -131,6 +133,13 @@ class SequenceMeta(Schema):
     shown: int
 
 
+class ResyncMeta(Schema):
+    """The sequence that was named, and that of the last event there is."""
+
+    since: int
+    head: int
+
+
 class OpenSubtasksMeta(Schema):
     """Tasks that stand in the way: some of their ids, and how many there are."""
 
@@ -206,6 +215,7 @@ ErrorMeta: Mapping[str, type[Schema]] = {
     "depth_exceeded": LimitMeta,
     "version_conflict": VersionMeta,
     "read_model_lagging": SequenceMeta,
+    "resync_required": ResyncMeta,
     "open_subtasks": OpenSubtasksMeta,
     "undo_conflict": UndoConflictMeta,
     "invalid_transition": TransitionMeta,

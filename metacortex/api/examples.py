@@ -21,10 +21,10 @@ from metacortex.api.routes import (
     command_meta,
     resource_of,
 )
-from metacortex.commands.batch import Batch, Planned, step
-from metacortex.commands.message import Answer, Context, Request, Unit
+from metacortex.commands.batch import Batch, PlannedUnit, step
+from metacortex.commands.message import Answer, CommandRequest, Context, Unit
 from metacortex.commands.repository import Head, Loaded
-from metacortex.commands.space import Spaces
+from metacortex.commands.session import SessionCache
 from metacortex.events import codec, merkle
 from metacortex.events.record import SALT_BYTES, EventRecord, leaf_of, payload_hash
 from metacortex.kernel.decider import Change, Revert, changes_of
@@ -43,6 +43,7 @@ ERROR_META: Mapping[str, Example] = {
     "depth_exceeded": {"limit": 10, "depth": 11},
     "version_conflict": {"expected": 2, "current": 3},
     "read_model_lagging": {"asked": 42, "shown": 41},
+    "resync_required": {"since": 43, "head": 42},
     "open_subtasks": {"tasks": [str(WORKSPACE)], "count": 1},
     "invalid_transition": {"status": "completed", "command": "task.start"},
     "cycle_detected": {"path": [str(WORKSPACE), str(WORKSPACE)]},
@@ -58,7 +59,7 @@ class Story:
 
     def __init__(self) -> None:
         head = Head(WORKSPACE, 0, 0, NOW, [])
-        self._spaces = Spaces.of(Loaded({WORKSPACE: head}, [], [], False))
+        self._cache = SessionCache.of(Loaded({WORKSPACE: head}, [], [], False))
         self.records: list[EventRecord] = []
 
     def tell(self, spec: CommandRoute, target: UUID) -> Answer:
@@ -94,9 +95,9 @@ class Story:
             user_agent="Mozilla/5.0",
             client="web/1.0",
         )
-        request = Request(command=command, context=context, fingerprint=b"")
-        batch = Batch(self._spaces, NOW)
-        batch.run(Planned(Unit(requests=[request]), [[step(command)]]))
+        request = CommandRequest(command=command, context=context, fingerprint=b"")
+        batch = Batch(self._cache, NOW)
+        batch.run(PlannedUnit(Unit(requests=[request]), [[step(command)]]))
         answer = batch.results[0][0]
         if isinstance(answer, Exception):
             raise answer

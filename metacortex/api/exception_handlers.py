@@ -11,6 +11,7 @@ from starlette.routing import BaseRoute, Match
 
 from metacortex.api import envelope, parsing
 from metacortex.api.errors import HttpError
+from metacortex.api.web import WebApp
 from metacortex.kernel.driver_errors import public
 from metacortex.kernel.errors import (
     Malformed,
@@ -51,14 +52,22 @@ def _invalid(found: Mapping[str, Any]) -> MetaCortexError:
 
 async def on_http_exception(request: Request, error: HTTPException) -> Response:
     """Answer an `HTTPException`, of an endpoint or of the router itself."""
+    found = _of_router(request, error.status_code)
+    if isinstance(found, NotFound) and (page := _page(request)) is not None:
+        return page
     headers = dict(error.headers or {})
     detail = error.detail if isinstance(error.detail, str) else ""
-    found = _of_router(request, error.status_code)
     if isinstance(found, WrongMethod):
         headers["Allow"] = ", ".join(_allowed(request))
     if found is None:
         found = HttpError(error.status_code, detail)
     return envelope.failure(envelope.request_id(request), found, headers)
+
+
+def _page(request: Request) -> Response | None:
+    """Return the page of the web app where the browser asks for one."""
+    web: WebApp | None = getattr(request.app.state, "web", None)
+    return None if web is None else web.find(request)
 
 
 def _of_router(request: Request, status: int) -> MetaCortexError | None:

@@ -13,14 +13,17 @@ from starlette.responses import Response, StreamingResponse
 
 from metacortex.api import envelope, parsing
 from metacortex.api.dependencies import CurrentRead
+from metacortex.api.envelope import sequence_header
 from metacortex.api.fields import DIGITS, Parameters, Zone
-from metacortex.api.reads import USERS, read_of, sequence_header
 from metacortex.api.routes import refuse_parameters
 from metacortex.api.routing import Router
 from metacortex.api.schemas import Envelope, QueryMeta, TaskStats
-from metacortex.api.services import Services
+from metacortex.api.services import USERS, Read, Services, read_of
+from metacortex.events import log
 from metacortex.kernel import clock
+from metacortex.kernel.database import ReadConnection, autocommit
 from metacortex.kernel.driver_errors import meaning, report
+from metacortex.kernel.errors import Gone
 
 logger = structlog.get_logger(__name__)
 
@@ -74,9 +77,24 @@ async def changes(request: Request) -> Response:
     found = await read.services.queries.changes(
         read.caller.workspace_id, given.since, given.limit
     )
+    await _check_since(read, given.since, found.sequence)
     meta = read.meta(found.sequence, next_since=found.next_since, more=found.more)
     headers = sequence_header(found.sequence)
     return envelope.listing(request, found.documents, meta, headers)
+
+
+async def _check_since(read: Read, since: int, shown: int) -> None:
+    """Refuse a sequence beyond the head: the log was restored, or failed over.
+
+    The head is that of the primary, since a replica may lag. Raises Gone.
+    """
+    if since <= shown:
+        return
+    async with autocommit(read.services.writes).connect() as connection:
+        reader = ReadConnection(connection)
+        head = await log.head_sequence(reader, read.caller.workspace_id)
+    if since > head:
+        raise Gone("resync_required", meta={"since": since, "head": head})
 
 
 class StatsParameters(Parameters):
@@ -96,7 +114,7 @@ class StatsParameters(Parameters):
 async def task_stats(
     request: Request, read: CurrentRead, given: Annotated[StatsParameters, Query()]
 ) -> Response:
-    """Answer with counts of tasks by status, priority and lateness."""
+    """Tasks that are not deleted, by status, priority and lateness."""
     await read.wait()
     sequence, found = await read.services.queries.task_stats(
         read.caller.workspace_id, clock.now(), given.time_zone
@@ -110,13 +128,15 @@ async def stream(request: Request) -> Response:
     services, caller = (read := read_of(request)).services, read.caller
     refuse_parameters(request)
     last = request.headers.get("last-event-id")
+    shown = (await services.queries.watermarks.shown(caller.workspace_id)).sequence
     if last is None:
-        after = (await services.queries.watermarks.shown(caller.workspace_id)).sequence
+        after = shown
     else:
         found = parsing.whole(last)
         if found is None:
             raise parsing.header_error("Last-Event-ID", "a whole number from 0")
         after = found
+        await _check_since(read, after, shown)
     headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
     if request.method == "HEAD":  # an empty body of any length would never end
         return Response(media_type=EVENT_STREAM, headers=headers)

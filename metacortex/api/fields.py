@@ -4,7 +4,7 @@ import datetime as dt
 import re
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Annotated, Any, ClassVar, get_origin
+from typing import Annotated, Any, ClassVar, TypeVar, get_origin
 from uuid import UUID
 from zoneinfo import available_timezones
 
@@ -15,7 +15,6 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     StringConstraints,
-    model_validator,
 )
 from typing_extensions import TypeAliasType
 
@@ -110,27 +109,26 @@ WallTime = Annotated[
 ]
 
 
+def _parts(values: Any) -> list[str]:
+    """Return the values of a repeated parameter, split at commas."""
+    given = [values] if isinstance(values, str) else values
+    return [part for value in given for part in str(value).split(",")]
+
+
+T = TypeVar("T")
+Many = Annotated[tuple[T, ...], BeforeValidator(_parts)]
+"""Values of a repeated parameter, or of one with commas between."""
+
+
 class Parameters(BaseModel):
     """Base of query parameters: unknown ones are refused.
 
-    A field that is a tuple takes a repeated parameter, or values with commas between.
     The string below a field is its description in the OpenAPI document.
     """
 
     model_config = ConfigDict(
         extra="forbid", frozen=True, use_attribute_docstrings=True
     )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _split(cls, given: Any) -> Any:
-        """Split the values of fields that take many at their commas."""
-        if not isinstance(given, dict):
-            return given
-        return {
-            name: _parts(value) if name in cls.multiple() else value
-            for name, value in given.items()
-        }
 
     @classmethod
     @lru_cache
@@ -141,12 +139,6 @@ class Parameters(BaseModel):
             for name, field in cls.model_fields.items()
             if get_origin(field.annotation) is tuple
         )
-
-
-def _parts(values: Any) -> list[str]:
-    """Return the values of a repeated parameter, split at commas."""
-    given = [values] if isinstance(values, str) else values
-    return [part for value in given for part in str(value).split(",")]
 
 
 class Body(BaseModel):

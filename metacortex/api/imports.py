@@ -12,8 +12,8 @@ from metacortex.api import parsing
 from metacortex.api.dependencies import CurrentCaller, CurrentServices
 from metacortex.api.errors import Schema
 from metacortex.api.fields import Body, Clean
-from metacortex.api.reads import USERS
 from metacortex.api.routing import Router
+from metacortex.api.services import USERS
 from metacortex.kernel.ids import derived
 from metacortex.operations import imports
 from metacortex.operations.actors import IMPORT

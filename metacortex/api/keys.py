@@ -21,6 +21,7 @@ import orjson
 import structlog
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey, RSAPublicNumbers
 from cryptography.hazmat.primitives.serialization import load_der_public_key
+from jwt import PyJWK, PyJWTError
 
 from metacortex.kernel.errors import Unavailable
 
@@ -37,7 +38,6 @@ FETCH_S = 5.0  # for the whole answer
 PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 
 _PEM = re.compile(r"-+BEGIN PUBLIC KEY-+([A-Za-z0-9+/=\s]+)-+END PUBLIC KEY-+")
-_BASE64URL = re.compile(r"[A-Za-z0-9_-]+")
 
 
 class KeySource(Protocol):
@@ -69,7 +69,7 @@ class JwksKeys:
     def __init__(
         self, url: str, *, refresh_s: float = REFRESH_S, cooldown_s: float = COOLDOWN_S
     ) -> None:
-        """Raise ValueError unless the URL is https, or http on this services."""
+        """Raise ValueError unless the URL is https, or http on this machine."""
         self._url = _trusted(url)
         self._refresh_s = refresh_s
         self._cooldown_s = cooldown_s
@@ -145,11 +145,11 @@ def read_jwks(document: Any) -> dict[str, RSAPublicKey]:
     offers = document.get("keys") if isinstance(document, Mapping) else None
     if not isinstance(offers, list) or len(offers) > MAX_KEYS:
         raise ValueError("this is not a JWKS of at most 16 keys")
-    numbers = [(offer["kid"], _numbers(offer)) for offer in offers if _verifies(offer)]
-    keys = {kid: each.public_key() for kid, each in numbers if _is_strong(each)}
+    found = [(offer["kid"], _public_key(offer)) for offer in offers if _verifies(offer)]
+    keys = {kid: key for kid, key in found if _is_strong(key.public_numbers())}
     if not keys:
         raise ValueError("no key of the JWKS can verify tokens")
-    if len({kid for kid, _ in numbers}) < len(numbers):
+    if len({kid for kid, _ in found}) < len(found):
         raise ValueError("two keys of the JWKS have the same id")
     return keys
 
@@ -167,15 +167,14 @@ def _verifies(offer: Any) -> bool:
     )
 
 
-def _numbers(offer: Mapping[str, Any]) -> RSAPublicNumbers:
-    return RSAPublicNumbers(_number(offer, "e"), _number(offer, "n"))
-
-
-def _number(offer: Mapping[str, Any], member: str) -> int:
-    text = offer.get(member)
-    if not isinstance(text, str) or not _BASE64URL.fullmatch(text):
-        raise ValueError(f"member {member} of a key is not base64url")
-    return int.from_bytes(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+def _public_key(offer: dict[str, Any]) -> RSAPublicKey:
+    """Return the key of a JWK (RFC 7517). Raises ValueError."""
+    try:
+        key = PyJWK(offer, algorithm="RS256").key
+    except (PyJWTError, TypeError) as error:
+        raise ValueError("a key of the JWKS is malformed") from error
+    assert isinstance(key, RSAPublicKey), "private members were refused before"
+    return key
 
 
 def _is_strong(numbers: RSAPublicNumbers) -> bool:
@@ -188,7 +187,7 @@ def _trusted(url: str) -> str:
         return url
     if parts.scheme == "http" and _is_loopback(parts.hostname or ""):
         return url
-    raise ValueError("keys are fetched over https only, or http on this services")
+    raise ValueError("keys are fetched over https only, or http on this machine")
 
 
 def _is_loopback(host: str) -> bool:

@@ -21,8 +21,7 @@ from metacortex.api.modules import (
     Changed,
     Resource,
 )
-from metacortex.api.pages import PageParameters
-from metacortex.api.route_table import Handler
+from metacortex.api.pages import PageParameters, list_handler
 from metacortex.api.routes import (
     CommandRoute,
     ModuleRoutes,
@@ -30,7 +29,6 @@ from metacortex.api.routes import (
     command_handler,
     get_handler,
     history_handler,
-    list_handler,
 )
 from metacortex.api.routing import LeanRoute, describe_signature, parameter
 from metacortex.api.schemas import (
@@ -42,7 +40,12 @@ from metacortex.api.schemas import (
     QueryMeta,
     enveloped,
 )
+from metacortex.api.services import Handler
+from metacortex.commands.registry import COMMANDS
 
+BATCH_DESCRIPTION = """In one transaction, in order; a later command may refer to what
+an earlier one creates. `all`: one refusal undoes everything, and its `source` names the
+command. `per_item`: each has its own outcome, and the answer is 207."""
 COMMAND_HEADERS = ("Idempotency-Key", "If-Match")
 READ_HEADERS = ("Metacortex-Min-Sequence", "Prefer", "If-None-Match")
 
@@ -125,6 +128,7 @@ def _add_command(
         command_handler(command, module.plural),
         f"{verb}{module.noun}",
         command.summary,
+        description=inspect.getdoc(COMMANDS[command.name]),
         parameters=[_body(command.body)] if has_body else [],
         headers=COMMAND_HEADERS,
         tags=[module.plural],
@@ -143,6 +147,7 @@ def _add_queries(router: APIRouter, base: str, module: ModuleRoutes) -> None:
         list_handler(listing),
         f"list{module.plural.capitalize()}",
         listing.summary,
+        description="A page of those that pass all filters, with the exact total.",
         parameters=[_query(listing.parameters)],
         headers=READ_HEADERS,
         tags=[module.plural],
@@ -168,6 +173,7 @@ def _add_queries(router: APIRouter, base: str, module: ModuleRoutes) -> None:
         history_handler(module),
         f"get{module.noun}History",
         f"Who changed this {type}, when, from what to what",
+        description="Its task log, newest entry first.",
         parameters=[_query(PageParameters)],
         headers=READ_HEADERS,
         tags=[module.plural],
@@ -184,6 +190,7 @@ def _add_command_routes(router: APIRouter, prefix: str) -> None:
         commands.batch,
         "runCommands",
         "Run up to 100 commands in order",
+        description=BATCH_DESCRIPTION,
         parameters=[_body(BatchRequest), _query(commands.BatchParameters)],
         tags=["commands"],
         response_model=results,
@@ -196,6 +203,7 @@ def _add_command_routes(router: APIRouter, prefix: str) -> None:
         commands.undo,
         "undoCommand",
         "Undo a command",
+        description=inspect.getdoc(COMMANDS["command.undo"]),
         headers=COMMAND_HEADERS[:1],
         tags=["commands"],
         response_model=enveloped(Resource, CommandMeta),
@@ -210,6 +218,8 @@ def _add_feeds(router: APIRouter, prefix: str) -> None:
         feeds.changes,
         "listChanges",
         "What changed after a sequence",
+        description="Each resource that changed, once, as it is now. Repeat with"
+        " `next_since` while there is `more`.",
         parameters=[_query(feeds.ChangeParameters)],
         headers=READ_HEADERS,
         tags=["feeds"],

@@ -31,6 +31,7 @@ async def get_entry() -> Entry:
     response_model=Envelope[list[ErrorCode]],
 )
 async def list_errors() -> Any:
+    """Codes are stable; `http_error` may come with any status."""
     return catalogue()
 
 
@@ -41,6 +42,7 @@ async def list_errors() -> Any:
     response_model=Envelope[StateMachines],
 )
 async def list_state_machines() -> Any:
+    """The table that the rules use; null where a command is refused."""
     return state_machines()
 
 

@@ -5,11 +5,15 @@ Lean routes are answered from a table; everything else goes to FastAPI's own sta
 with its traceback, and answered in the envelope without it.
 """
 
+import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 import structlog
+from fastapi.routing import RouteContext, _get_scope_effective_route_context
 from prometheus_client import REGISTRY, Counter, Gauge, Histogram
 from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
@@ -20,10 +24,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from metacortex.api import envelope
 from metacortex.api.parsing import header_error, sane
-from metacortex.api.route_table import Handler, RouteTable
-from metacortex.api.routing import effective_route, with_second_try
 from metacortex.api.schemas import REQUEST_ID
-from metacortex.kernel.driver_errors import public, report
+from metacortex.api.services import Handler
+from metacortex.kernel.driver_errors import public, report, worth_another
 from metacortex.kernel.errors import MetaCortexError, NotFound
 from metacortex.kernel.ids import new_id
 
@@ -70,6 +73,49 @@ SINGLE = (
 PREFIX = "/api/v1"
 
 Raw = list[tuple[bytes, bytes]]
+
+
+_ID = re.compile("(?<=/)[0-9a-fA-F]{8}(?:-?[0-9a-fA-F]{4}){3}-?[0-9a-fA-F]{12}(?=/|$)")
+
+
+@dataclass(frozen=True, slots=True)
+class LeanEndpoint:
+    """A handler, and the path template under which it is counted."""
+
+    template: str
+    handler: Handler
+
+
+class RouteTable:
+    """Lean endpoints by method and path template; a template has one id at most.
+
+    What is not found here goes to FastAPI's router, which knows these routes as well.
+    """
+
+    def __init__(self, contexts: Iterable[RouteContext]) -> None:
+        """Take the routes that are lean."""
+        self._plain: dict[tuple[str, str], LeanEndpoint] = {}
+        self._with_id: dict[tuple[str, str], LeanEndpoint] = {}
+        for context in contexts:
+            template = context.path_format or ""
+            found = self._with_id if "{" in template else self._plain
+            handler: Handler = context.original_route.lean  # type: ignore[attr-defined]
+            endpoint = LeanEndpoint(template, handler)
+            for method in context.methods or ():
+                found[method, template] = endpoint
+                if method == "GET":
+                    found["HEAD", template] = endpoint
+
+    def find(self, method: str, path: str) -> tuple[LeanEndpoint | None, UUID | None]:
+        """Return the endpoint of a request, and the id in its path."""
+        if (endpoint := self._plain.get((method, path))) is not None:
+            return endpoint, None
+        if (match := _ID.search(path)) is None:
+            return None, None
+        template = f"{path[: match.start()]}{{id}}{path[match.end() :]}"
+        if (endpoint := self._with_id.get((method, template))) is None:
+            return None, None
+        return endpoint, UUID(match[0])
 
 
 class _Headers(Headers):
@@ -242,6 +288,16 @@ class _Answer:
         await self._request._send(message)
 
 
+async def with_second_try(handler: Handler, request: Request) -> Response:
+    """Return the handler's answer; a read is tried once more where that may help."""
+    try:
+        return await handler(request)
+    except Exception as error:
+        if request.method not in ("GET", "HEAD") or not worth_another(error):
+            raise
+    return await handler(request)
+
+
 async def _respond(request: _Request, handler: Handler) -> Response:
     """Return a lean handler's answer, or that of the error that it raised."""
     try:
@@ -268,6 +324,11 @@ def _as_get(scope: Scope) -> Scope:
 def _is_api(request: Request) -> bool:
     path: str = request.scope["path"]
     return path.startswith(PREFIX)
+
+
+def effective_route(scope: Scope) -> Any:
+    """Return the route that serves a request, as the routers around it define it."""
+    return _get_scope_effective_route_context(scope) or scope["route"]
 
 
 def _template(scope: Scope) -> str | None:

@@ -286,6 +286,8 @@ def _codes(operation: Schema, names: set[str]) -> Iterable[str]:
     if "requestBody" in operation:
         yield from WITH_BODY
     name = operation["operationId"]
+    if name in ("listChanges", "streamEvents"):
+        yield "resync_required"
     if "Idempotency-Key" in names or name == "runCommands":
         yield from (*OF_COMMANDS, *WITH_BODY)
     if "If-Match" in names:

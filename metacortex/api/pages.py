@@ -1,6 +1,7 @@
 """Pages of lists: their parameters, and the answer that carries one."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Annotated, Any
 from uuid import UUID
 from zlib import crc32
@@ -11,9 +12,10 @@ from starlette.responses import Response
 
 from metacortex.api import envelope, parsing
 from metacortex.api.auth import Caller, Role
+from metacortex.api.envelope import sequence_header
 from metacortex.api.fields import DIGITS, Clean, Parameters
-from metacortex.api.reads import Read, read_of, sequence_header
-from metacortex.api.route_table import Handler
+from metacortex.api.services import USERS, Handler, Read, read_of
+from metacortex.kernel import clock
 from metacortex.kernel.errors import Malformed, NotFound
 from metacortex.queries.page import PAGE_LIMIT, PER_PAGE, PER_PAGE_LIMIT, ListQuery
 
@@ -37,6 +39,21 @@ class ListParameters(PageParameters):
 
     sort: Annotated[str, Field(min_length=1, max_length=200)] | None = None
     """Keys with commas between, the most significant first; -key is descending."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListRoute:
+    """One list's route: the query, its parameters, and the row it shows.
+
+    `example` has values of what the row tells besides the resource itself.
+    """
+
+    query: type[ListQuery]
+    parameters: type[Parameters]
+    row: type[Any]
+    summary: str
+    needs_now: bool = False
+    example: Mapping[str, Any] = field(default_factory=dict)
 
 
 def list_query(
@@ -121,3 +138,15 @@ async def send_page(
     if tagged:
         headers["ETag"] = tag
     return envelope.listing(request, page.documents, meta, headers, tagged)
+
+
+def list_handler(route: ListRoute) -> Handler:
+    """Return the handler of a list's route."""
+
+    def make(caller: Caller, query: str, request: Request) -> ListQuery:
+        given = parsing.parameters(route.parameters, query).model_dump()
+        if route.needs_now:
+            given["now"] = clock.now()
+        return list_query(route.query, caller.workspace_id, given)
+
+    return page_handler(make, USERS)

@@ -5,8 +5,8 @@ from typing import Annotated
 from pydantic import Field
 
 from metacortex.api.fields import Body, Changes, Clean, Colour, Id, Name, Nothing
-from metacortex.api.pages import ListParameters, Search
-from metacortex.api.routes import CommandRoute, ExampleStep, ListRoute, ModuleRoutes
+from metacortex.api.pages import ListParameters, ListRoute, Search
+from metacortex.api.routes import CommandRoute, ExampleStep, ModuleRoutes
 from metacortex.commands import projects as rules
 from metacortex.queries.projects import ListedProject, ListProjects, ProjectRow
 

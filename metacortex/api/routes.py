@@ -6,7 +6,7 @@ them. They stay lean: one parse, one validation, answers as bytes
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from functools import cached_property, lru_cache
 from typing import Annotated, Any
 from uuid import UUID
@@ -18,19 +18,16 @@ from starlette.responses import Response
 
 from metacortex.api import envelope, parsing
 from metacortex.api.auth import Caller, Role
+from metacortex.api.envelope import sequence_header
 from metacortex.api.errors import Schema
 from metacortex.api.fields import DIGITS, Body, Instant, Parameters
-from metacortex.api.pages import PageParameters, list_query, page_handler
-from metacortex.api.reads import USERS, read_of, sequence_header
-from metacortex.api.route_table import Handler
+from metacortex.api.pages import ListRoute, PageParameters, list_query, page_handler
 from metacortex.api.schemas import resource
-from metacortex.api.services import services_of
+from metacortex.api.services import USERS, Handler, read_of, services_of
 from metacortex.commands import receipts
-from metacortex.commands.message import Answer
-from metacortex.commands.message import Request as CommandRequest
+from metacortex.commands.message import Answer, CommandRequest
 from metacortex.commands.registry import COMMANDS
 from metacortex.commands.repository import Stored
-from metacortex.kernel import clock
 from metacortex.kernel.errors import Malformed
 from metacortex.kernel.ids import derived, new_id
 from metacortex.queries import fold
@@ -63,21 +60,6 @@ class CommandRoute:
     status: int = 200
     errors: Sequence[str] = ()
     example_after: Sequence[ExampleStep] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class ListRoute:
-    """One list's route: the query, its parameters, and the row it shows.
-
-    `example` has values of what the row tells besides the resource itself.
-    """
-
-    query: type[ListQuery]
-    parameters: type[Parameters]
-    row: type[Any]
-    summary: str
-    needs_now: bool = False
-    example: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -251,18 +233,6 @@ def _shown_fields(stream_type: str) -> tuple[type[Any], tuple[str, ...]]:
     return row, tuple(it.name for it in fields(row) if it.name not in meta)
 
 
-def list_handler(route: ListRoute) -> Handler:
-    """Return the handler of a list's route."""
-
-    def make(caller: Caller, query: str, request: Request) -> ListQuery:
-        given = parsing.parameters(route.parameters, query).model_dump()
-        if route.needs_now:
-            given["now"] = clock.now()
-        return list_query(route.query, caller.workspace_id, given)
-
-    return page_handler(make, USERS)
-
-
 class PastParameters(Parameters):
     """The resource as it was: at an instant, or at a version."""
 
@@ -295,6 +265,8 @@ def get_handler(module: ModuleRoutes) -> Handler:
 
 def _past(request: Request) -> Mapping[str, Any]:
     """Return which past is asked for, if any. Raises Malformed."""
+    if not request.scope["query_string"]:
+        return {}
     given = parsing.parameters(PastParameters, request.url.query)
     if given.as_of is not None and given.version is not None:
         raise Malformed(

@@ -6,7 +6,7 @@ others FastAPI parses, validates and serializes as usual
 """
 
 import inspect
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 from zlib import crc32
 
@@ -15,31 +15,30 @@ from fastapi._compat import field_annotation_is_sequence
 from fastapi.datastructures import Default, DefaultPlaceholder
 from fastapi.dependencies.models import Dependant
 from fastapi.dependencies.utils import get_typed_return_annotation
-from fastapi.routing import APIRoute, _get_scope_effective_route_context
+from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute
-from starlette.types import Message, Scope
+from starlette.types import Message
 
 from metacortex.api import parsing
 from metacortex.api.auth import Role
 from metacortex.api.dependencies import requires
 from metacortex.api.envelope import JSON, request_id
+from metacortex.api.middleware import effective_route, with_second_try
 from metacortex.api.schemas import Envelope, enveloped, named_envelope
-from metacortex.api.services import services_of
-from metacortex.kernel.driver_errors import worth_another
-
-Endpoint = Callable[[Request], Awaitable[Response]]
+from metacortex.api.services import Handler, services_of
 
 
-def describe_signature(handler: Endpoint, *parameters: inspect.Parameter) -> Endpoint:
+def describe_signature(handler: Handler, *parameters: inspect.Parameter) -> Handler:
     """Return an endpoint with the parameters that the document shows of a handler."""
 
     async def endpoint(request: Request) -> Response:
         return await handler(request)
 
+    endpoint.handler = handler  # type: ignore[attr-defined]
     endpoint.__signature__ = inspect.Signature(list(parameters))  # type: ignore
     return endpoint
 
@@ -61,11 +60,11 @@ class LeanRoute(APIRoute):
     `dependency_overrides` have no effect here.
     """
 
-    lean: Endpoint
+    lean: Handler
 
-    def __init__(self, path: str, endpoint: Endpoint, **given: Any) -> None:
-        """Keep the endpoint as the handler."""
-        self.lean = endpoint
+    def __init__(self, path: str, endpoint: Handler, **given: Any) -> None:
+        """Take the endpoint of `describe_signature`, and the handler in it."""
+        self.lean = endpoint.handler  # type: ignore[attr-defined]
         super().__init__(path, endpoint, **given)
 
     def get_route_handler(self) -> Any:
@@ -110,21 +109,6 @@ class EnvelopeRoute(APIRoute):
             return _tagged(request, await with_second_try(handler, request))
 
         return handle
-
-
-async def with_second_try(handler: Endpoint, request: Request) -> Response:
-    """Return the handler's answer; a read is tried once more where that may help."""
-    try:
-        return await handler(request)
-    except Exception as error:
-        if request.method not in ("GET", "HEAD") or not worth_another(error):
-            raise
-    return await handler(request)
-
-
-def effective_route(scope: Scope) -> Any:
-    """Return the route that serves a request, as the routers around it define it."""
-    return _get_scope_effective_route_context(scope) or scope["route"]
 
 
 def adopt(router: APIRouter) -> None:

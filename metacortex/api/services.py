@@ -1,7 +1,7 @@
-"""What handlers work with: the token verifier, the lane and the read side."""
+"""What handlers work with: token verifier, lane and read side, and one read of it."""
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -9,16 +9,21 @@ from uuid import UUID
 from redis.asyncio import Redis
 from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.requests import Request
+from starlette.responses import Response
 
+from metacortex.api import parsing
 from metacortex.api.auth import Caller, Role, Verifier, bearer
 from metacortex.api.parsing import Waits
 from metacortex.commands.lane import Lane
 from metacortex.commands.members import Members
 from metacortex.kernel.errors import Forbidden
 from metacortex.operations.acts import Acts
-from metacortex.queries.bus import Queries
+from metacortex.queries.bus import Freshness, Queries
 from metacortex.queries.page import ListQuery
+from metacortex.queries.watermarks import Watermark
 
+Handler = Callable[[Request], Awaitable[Response]]
+USERS = (Role.OWNER, Role.MEMBER)
 PARSED_QUERIES = 2_048  # parsed query strings; a frontend asks the same few again
 QUERY_CHARACTERS = 1_000  # longer query strings are rare, and would add up
 
@@ -74,3 +79,40 @@ def services_of(request: Request) -> Services:
     """Return the services of the process that serves a request."""
     found: Services = request.app.state.services
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """Who reads, and which sequence must be visible (`Metacortex-Min-Sequence`)."""
+
+    services: Services
+    caller: Caller
+    fresh: Freshness
+
+    async def shown(self) -> Watermark:
+        """Return what is visible, after waiting for it if asked to. Raises Lagging."""
+        return await self.services.queries.shown(self.caller.workspace_id, self.fresh)
+
+    async def wait(self) -> None:
+        """Wait for the sequence that was asked for, if any. Raises Lagging."""
+        if self.fresh.sequence:
+            await self.shown()
+
+    def meta(self, sequence: int, **more: Any) -> dict[str, Any]:
+        """Return the `meta` of an answer; `stale` if it shows less than was asked."""
+        found = {"sequence": sequence, **more}
+        if sequence < self.fresh.sequence:
+            found["stale"] = True
+        return found
+
+
+def begin_read(request: Request, caller: Caller) -> Read:
+    """Return the read that a request's headers describe. Raises Malformed."""
+    services = services_of(request)
+    return Read(services, caller, parsing.freshness(request, services.waits))
+
+
+def read_of(request: Request, roles: Sequence[Role] = USERS) -> Read:
+    """Return the read of a lean handler; raises what parsing and roles raise."""
+    caller = allow(services_of(request).caller(request), roles)
+    return begin_read(request, caller)

@@ -6,8 +6,8 @@ from uuid import UUID
 from pydantic import Field
 
 from metacortex.api.fields import Body, Changes, Colour, Id, Name, Nothing
-from metacortex.api.pages import ListParameters, Search
-from metacortex.api.routes import CommandRoute, ExampleStep, ListRoute, ModuleRoutes
+from metacortex.api.pages import ListParameters, ListRoute, Search
+from metacortex.api.routes import CommandRoute, ExampleStep, ModuleRoutes
 from metacortex.commands import tags as rules
 from metacortex.queries.tags import ListTags, TagRow
 

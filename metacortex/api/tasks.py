@@ -14,6 +14,7 @@ from metacortex.api.fields import (
     DueBody,
     Id,
     Instant,
+    Many,
     Name,
     Nothing,
     Priority,
@@ -22,8 +23,8 @@ from metacortex.api.fields import (
     WallTime,
     Zone,
 )
-from metacortex.api.pages import ListParameters, Search
-from metacortex.api.routes import CommandRoute, ExampleStep, ListRoute, ModuleRoutes
+from metacortex.api.pages import ListParameters, ListRoute, Search
+from metacortex.api.routes import CommandRoute, ExampleStep, ModuleRoutes
 from metacortex.commands import tasks as rules
 from metacortex.queries.tasks import ListTasks, TaskRow
 
@@ -165,20 +166,20 @@ class TaskFilters(ListParameters):
     """Which tasks; a repeated parameter means any of its values."""
 
     status: Annotated[
-        tuple[TaskStatus | Literal["open"], ...], AfterValidator(_expanded)
+        Many[TaskStatus | Literal["open"]], AfterValidator(_expanded)
     ] = ()
     """In this state; open: pending, in progress or blocked."""
-    priority: tuple[Priority, ...] = ()
+    priority: Many[Priority] = ()
     """Of this priority."""
-    project_id: tuple[Id | Literal["none"], ...] = ()
+    project_id: Many[Id | Literal["none"]] = ()
     """In this project; none: in no project."""
-    parent_id: tuple[Id | Literal["none"], ...] = ()
+    parent_id: Many[Id | Literal["none"]] = ()
     """Right below this task; none: not below any."""
-    tag: tuple[Id, ...] = ()
+    tag: Many[Id] = ()
     """With this tag."""
     tag_mode: Literal["any", "all"] = "any"
     """Whether one of the tags is enough."""
-    assignee_id: tuple[UserId, ...] = ()
+    assignee_id: Many[UserId] = ()
     due_from: Day | None = None
     """Due on this day or later."""
     due_to: Day | None = None

@@ -15,7 +15,7 @@ from uuid import UUID
 from metacortex.audit_check.heads import HEADS, amount, heads
 from metacortex.audit_check.logs import SPAN, Head, Log, Part, Span, Verdict
 from metacortex.audit_check.reading import Arguments, connected, read
-from metacortex.embedded import die_with_parent
+from metacortex.kernel.processes import die_with_parent
 
 ALONE = 4 * SPAN  # below so many events, more processes cost more than they save
 AHEAD = 32  # jobs for each process: enough while one looks at a million receipts

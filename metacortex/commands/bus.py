@@ -1,10 +1,11 @@
-"""The one handler: a batch of units, decided over one state and saved as one.
+"""The command bus: loads, decides and saves a batch of units in one transaction.
 
-heads, receipts (seen before?) and states -> decide, in order -> events, leaf hashes,
-states, receipts and heads. Two statements carry it all (docs/decisions/0002-lane.md).
-Only the bus commits on the write side, in one of two ways: `execute` holds the heads
-from the first statement to the last; `prepare` and `commit` hold nothing, so that the
-next batch can be prepared while one is saved, and save only if nobody came between.
+It loads heads, receipts and states, decides the units in order, and saves events,
+heads, receipts and states: two statements in all (docs/decisions/0002-lane.md).
+Only the bus commits on the write side, in one of two ways. `execute` locks the heads
+before it loads anything. `prepare` and `commit` lock nothing in between, so that the
+next batch can be prepared while one is being saved; `commit` saves nothing if others
+have written since (compare-and-set on the heads).
 """
 
 import asyncio
@@ -18,20 +19,20 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from metacortex.commands import repository, undo
-from metacortex.commands.batch import Batch, Planned, Step, step
-from metacortex.commands.message import Answer, EventRef, Request, Result, Unit
+from metacortex.commands.batch import Batch, PlannedUnit, Step, step
+from metacortex.commands.load_plan import LoadPlan
+from metacortex.commands.message import Answer, CommandRequest, EventRef, Result, Unit
 from metacortex.commands.receipts import Receipt
 from metacortex.commands.registry import DECIDERS
 from metacortex.commands.repository import (
+    AssumedAbsent,
     BatchChanges,
     Loaded,
-    Reading,
+    LoadStatement,
+    SaveStatement,
     Stored,
-    Unborn,
-    Writing,
 )
-from metacortex.commands.space import Spaces
-from metacortex.commands.wanted import Wanted
+from metacortex.commands.session import SessionCache
 from metacortex.events import codec, log
 from metacortex.events.record import EventRecord
 from metacortex.kernel import clock
@@ -39,26 +40,26 @@ from metacortex.kernel.database import (
     ReadConnection,
     WriteConnection,
     autocommit,
-    straight,
+    driver_pool,
 )
 from metacortex.kernel.driver_errors import Meaning, meaning, worth_another
 from metacortex.kernel.errors import MetaCortexError, Unavailable, UndoConflict
 
 ATTEMPTS = 3  # conflicts are rare; more would hide a defect
-BACK_OFF_S = 0.02  # about one transaction of the other party
+BACK_OFF_S = 0.02  # about as long as a transaction of the other process
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A batch that is decided; `writing` is None where there is nothing to save."""
+    """A decided batch; `save` is None if there is nothing to save."""
 
-    plans: Sequence[Planned]
+    units: Sequence[PlannedUnit]
     batch: Batch
-    writing: Writing | None
+    save: SaveStatement | None
 
 
 class Bus:
-    """Runs units; holds nothing between them. `now` is the clock of this process."""
+    """Runs units, keeps no state between them; `now` is the clock of this process."""
 
     def __init__(
         self, engine: AsyncEngine, *, now: Callable[[], datetime] = clock.now
@@ -66,19 +67,19 @@ class Bus:
         self._engine = engine
         self._now = now
         self._single = autocommit(engine)
-        self._straight = straight(engine)
+        self._direct = driver_pool(engine)
 
     async def execute(self, units: Sequence[Unit]) -> list[list[Result]]:
-        """Return one result per request; all that was applied is committed.
+        """Return one result per request, with everything committed.
 
         Raises what the database raised, with nothing committed, or Unavailable if that
         is not known, since a connection broke: the same units may be sent again.
         """
-        plans = await self._plan(units)
+        planned = await self._plan(units)
         unknown = False
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                prepared = await self._transact(plans)
+                prepared = await self._transact(planned)
                 break
             except Exception as error:
                 unknown = unknown or meaning(error) is Meaning.LOST
@@ -95,134 +96,141 @@ class Bus:
             raise Unavailable("outcome_unknown") from error  # committed, not read back
 
     async def prepare(
-        self, units: Sequence[Unit], spaces: Spaces, *, saving: bool = False
+        self, units: Sequence[Unit], cache: SessionCache, *, saving: bool = False
     ) -> Prepared:
-        """Decide a batch over what is known and what else it needs; write nothing.
+        """Load what is not cached, decide a batch and write nothing.
 
-        `saving`: the batch before may not be saved yet, so that others may still read
-        what was there before it.
-        Takes commands to be new, and what they give birth to not to exist: saving
-        tells. Afterwards the spaces are as the batch leaves them. Raises Stale, and
-        what the database raises; the spaces are then of no more use.
+        `saving` says that the previous batch may not be committed yet, so that the
+        database may still show the state before it.
+        Commands, and the streams that they create, are assumed to be new; `commit`
+        verifies it. The cache then holds the state after the batch. Raises
+        StaleSession, and what the database raises; the cache is unusable after that.
         """
         if not saving:
-            spaces.unsaved = frozenset()
-        plans = await self._plan(units)
+            cache.saving = frozenset()
+        planned = await self._plan(units)
         now = self._now()
-        wanted = Wanted(plans, spaces, now)
-        while (reading := wanted.reading()) is not None:
-            row = await self._straight.row(reading.statement, reading.values)
-            loaded = reading.loaded(row)
-            if not (missing := wanted.workspaces - loaded.heads.keys()):
-                spaces.absorb(loaded)
+        plan = LoadPlan(planned, cache, now)
+        while (load := plan.statement()) is not None:
+            row = await self._direct.row(load.statement, load.values)
+            loaded = load.loaded(row)
+            if not (missing := plan.workspaces - loaded.heads.keys()):
+                cache.merge(loaded)
                 break
             await self._ensure_heads(missing)
-        spaces.weight += sum(len(plan.unit.requests) for plan in plans)
-        batch = _decided(plans, spaces, now)
+        cache.size += sum(len(it.unit.requests) for it in planned)
+        batch = _decided(planned, cache, now)
         changes = batch.close()
-        spaces.unsaved = frozenset(head.workspace_id for head in changes.heads)
-        return Prepared(plans, batch, _writing(changes, wanted.unborn))
+        cache.saving = frozenset(head.workspace_id for head in changes.heads)
+        return Prepared(planned, batch, _save_if_new(changes, plan.assumed_absent))
 
     async def commit(self, prepared: Prepared) -> bool:
-        """Save what was prepared; return False, with nothing saved, if it is stale.
+        """Save a prepared batch; return False, with nothing saved, if it is stale.
 
         Raises what the database raised; the outcome is unknown if that was a connection
         that broke.
         """
-        writing = prepared.writing
-        if writing is None:
+        save = prepared.save
+        if save is None:
             return True
-        count = await self._straight.write(writing.statement, writing.values)
-        return count == writing.heads
+        count = await self._direct.write(save.statement, save.values)
+        return count == save.heads
 
     async def finish(self, prepared: Prepared) -> list[list[Result]]:
-        """Return the results of what is saved.
+        """Return the results of a batch that is committed.
 
-        Fills in what only the log can tell: first answers, and undo conflicts.
+        Completes those that need the log: answers to repeats, and undo conflicts.
         """
         results = prepared.batch.results
-        if not prepared.batch.unfinished:
+        if not prepared.batch.incomplete:
             return results
         async with self._single.connect() as connection:
             reader = ReadConnection(connection)
-            for plan, of_unit in zip(prepared.plans, results, strict=True):
+            for planned, of_unit in zip(prepared.units, results, strict=True):
                 for index, result in enumerate(of_unit):
                     of_unit[index] = await _finished(
-                        reader, result, plan.unit.workspace_id
+                        reader, result, planned.unit.workspace_id
                     )
         return results
 
-    async def _plan(self, units: Sequence[Unit]) -> list[Planned]:
-        """Work out what each request will ask of the deciders; reads only for undo."""
+    async def _plan(self, units: Sequence[Unit]) -> list[PlannedUnit]:
+        """Return the units with their steps; reads the log, and only for an undo."""
         if not any(
             isinstance(it.command, undo.Undo) for u in units for it in u.requests
         ):
             return [
-                Planned(unit, [(step(it.command),) for it in unit.requests])
+                PlannedUnit(unit, [(step(it.command),) for it in unit.requests])
                 for unit in units
             ]
         async with self._single.connect() as connection:
             reader = ReadConnection(connection)
             return [
-                Planned(unit, [await _steps(reader, it) for it in unit.requests])
+                PlannedUnit(unit, [await _steps(reader, it) for it in unit.requests])
                 for unit in units
             ]
 
-    async def _transact(self, plans: Sequence[Planned]) -> Prepared:
-        """Run a batch under the locks of its heads."""
-        workspaces = {plan.unit.workspace_id for plan in plans}
-        commands = [key for plan in plans for key in plan.keys()]
-        needs = [(plan.unit.workspace_id, it) for plan in plans for it in plan.needs()]
-        reading = repository.reading(workspaces, commands, needs, lock=True)
+    async def _transact(self, planned: Sequence[PlannedUnit]) -> Prepared:
+        """Run a batch in one transaction that locks its heads first."""
+        workspaces = {it.unit.workspace_id for it in planned}
+        commands = [key for it in planned for key in it.keys()]
+        needs = [(it.unit.workspace_id, need) for it in planned for need in it.needs()]
+        load = repository.load_statement(workspaces, commands, needs, lock=True)
         while True:
             async with self._engine.begin() as opened:
                 connection = WriteConnection(ReadConnection(opened))
-                loaded = await _load(connection, reading)
+                loaded = await _load(connection, load)
                 if not (missing := workspaces - loaded.heads.keys()):
                     if loaded.stale:
-                        loaded = await _load(connection, reading)
-                    batch = _decided(plans, Spaces.of(loaded), self._now())
-                    writing = _writing(batch.close())
-                    if writing is not None:
-                        await _save(connection, writing)
-                    return Prepared(plans, batch, writing)
+                        loaded = await _load(connection, load)
+                    batch = _decided(planned, SessionCache.of(loaded), self._now())
+                    save = _save_locked(batch.close())
+                    if save is not None:
+                        await _save(connection, save)
+                    return Prepared(planned, batch, save)
             await self._ensure_heads(missing)
 
     async def _ensure_heads(self, workspaces: Collection[UUID]) -> None:
         async with self._engine.begin() as connection:
-            await connection.execute(log.ENSURE, {"workspaces": list(workspaces)})
+            await connection.execute(log.ENSURE_HEADS, {"workspaces": list(workspaces)})
 
 
-async def _load(connection: ReadConnection, reading: Reading) -> Loaded:
-    found = await connection.execute(reading.statement, reading.values)
-    return reading.loaded(found.one())
+async def _load(connection: ReadConnection, load: LoadStatement) -> Loaded:
+    found = await connection.execute(load.statement, load.values)
+    return load.loaded(found.one())
 
 
-async def _save(connection: WriteConnection, writing: Writing) -> None:
-    written = await connection.execute(writing.statement, writing.values)
-    assert written.rowcount == writing.heads, "whoever holds the heads has them alone"
+async def _save(connection: WriteConnection, save: SaveStatement) -> None:
+    written = await connection.execute(save.statement, save.values)
+    assert written.rowcount == save.heads, "a locked head cannot change"
 
 
-def _decided(plans: Sequence[Planned], spaces: Spaces, now: datetime) -> Batch:
-    batch = Batch(spaces, now)
-    for plan in plans:
-        batch.run(plan)
+def _decided(
+    planned: Sequence[PlannedUnit], cache: SessionCache, now: datetime
+) -> Batch:
+    batch = Batch(cache, now)
+    for unit in planned:
+        batch.run(unit)
     return batch
 
 
-def _writing(
-    changes: BatchChanges, unborn: Iterable[Unborn] | None = None
-) -> Writing | None:
-    """Return what saves a batch; None if there is nothing to save."""
+def _save_locked(changes: BatchChanges) -> SaveStatement | None:
+    """Return what saves a batch that has loaded everything under locks."""
+    return repository.save_statement(changes) if changes.heads else None
+
+
+def _save_if_new(
+    changes: BatchChanges, assumed_absent: Iterable[AssumedAbsent]
+) -> SaveStatement | None:
+    """Return what saves a batch if its commands and these streams are new."""
     if not changes.heads:
         return None
-    if unborn is None:
-        return repository.writing(changes)
-    return repository.writing(changes, first=True, unborn=unborn)
+    return repository.save_statement(
+        changes, new_commands=True, assumed_absent=assumed_absent
+    )
 
 
-async def _steps(reader: ReadConnection, request: Request) -> list[Step]:
-    """Return the step of the command itself, or for an undo of what it undoes."""
+async def _steps(reader: ReadConnection, request: CommandRequest) -> list[Step]:
+    """Return the steps of a request: one, or for an undo one per stream to revert."""
     if not isinstance(request.command, undo.Undo):
         return [step(request.command)]
     try:
@@ -236,16 +244,16 @@ async def _finished(
     reader: ReadConnection, result: Result, workspace_id: UUID
 ) -> Result:
     if isinstance(result, UndoConflict) and "stream" in result.meta:
-        return await _named(reader, result, workspace_id)
+        return await _with_later_events(reader, result, workspace_id)
     if isinstance(result, Answer) and result.replayed:
         return await _first_answer(reader, result.receipt, result.sequence)
     return result
 
 
-async def _named(
+async def _with_later_events(
     reader: ReadConnection, conflict: UndoConflict, workspace_id: UUID
 ) -> UndoConflict:
-    """Return the conflict with the later events that caused it."""
+    """Return the conflict with the later events that caused it, as its meta."""
     meta = dict(conflict.meta)
     records = await log.read_stream(
         reader,
@@ -262,7 +270,7 @@ async def _named(
 async def _first_answer(
     reader: ReadConnection, receipt: Receipt, sequence: int
 ) -> Answer:
-    """Return a command's first answer: the resource as it was at that version."""
+    """Return the answer to a repeat: the resource as the first execution left it."""
     stored = await replay(reader, receipt)
     events: Sequence[EventRef] = ()
     if receipt.first_sequence is not None and receipt.last_sequence is not None:
@@ -277,7 +285,7 @@ async def _first_answer(
 
 
 async def replay(reader: ReadConnection, receipt: Receipt) -> Stored | None:
-    """Return the stream of a receipt, folded to the receipt's version."""
+    """Return the stream of a receipt as of the version in the receipt."""
     type, id = receipt.stream_type, receipt.stream_id
     if type is None or id is None or not receipt.version:
         return None
@@ -288,7 +296,7 @@ async def replay(reader: ReadConnection, receipt: Receipt) -> Stored | None:
 
 
 def fold(records: Sequence[EventRecord]) -> Stored:
-    """Return the state that a stream's records amount to, from its birth on."""
+    """Return the state of a stream, folded from all of its records."""
     state: Any = None
     for record in records:
         decider = DECIDERS[record.stream_type]

@@ -1,10 +1,10 @@
-"""The lane in front of the bus: bounded, coalescing, isolating failures.
+"""The lane: a bounded queue in front of the bus that forms batches (group commit).
 
-Whatever is waiting goes to the bus as one batch; the lane never waits for more to come.
-While one batch is being saved, the next is decided on top of it; it is saved, and
-answered, only after that. What is saved is answered when the next batch is on its way,
-so that the database is at work while callers go on. A workspace always takes the same
-lane, so that its commands keep the order in which they came
+All units that wait become one batch; the lane never delays a batch to make it larger.
+While one batch is being saved, the next is decided over its outcome (pipelining), and
+saved and answered after it. Callers of a saved batch are answered once the statement of
+the next batch has been sent, so that the database works meanwhile. All units of a
+workspace go through the same lane of a process, in order of arrival
 (docs/decisions/0002-lane.md).
 """
 
@@ -16,8 +16,8 @@ from uuid import UUID
 import structlog
 
 from metacortex.commands.bus import Bus, Prepared
-from metacortex.commands.message import Answer, Request, Result, Unit
-from metacortex.commands.space import Spaces, Stale
+from metacortex.commands.message import Answer, CommandRequest, Result, Unit
+from metacortex.commands.session import SessionCache, StaleSession
 from metacortex.commands.undo import Undo
 from metacortex.kernel.driver_errors import (
     Meaning,
@@ -30,17 +30,17 @@ from metacortex.kernel.errors import MetaCortexError, Overloaded, Unavailable
 
 logger = structlog.get_logger(__name__)
 
-RETRY_AFTER_S = 1  # an overloaded lane drains a full queue in about this
-OVERLAP = 8  # units that are worth a batch of their own, so that two can overlap
-HELD = 2000  # states and commands in memory after which everything is loaded anew
-CONTENDED_S = 1.0  # how long the heads are locked first after somebody came between
+RETRY_AFTER_S = 1  # about as long as a lane takes to drain a full queue
+OVERLAP = 8  # units of half a batch: fewer do not pay for a statement of their own
+CACHE_LIMIT = 2000  # rows and commands: beyond it the cache is emptied
+CONTENDED_S = 1.0  # how long to lock heads first after a conflict with others
 
 _Waiting = tuple[Unit, asyncio.Future[list[Result]]]
 _Answered = tuple[Sequence[_Waiting], Sequence[list[Result]]]
 
 
 class Lane:
-    """Several lanes over one bus; `committed` is told which workspaces moved."""
+    """Several lanes over one bus; `committed` is called with changed workspaces."""
 
     def __init__(
         self,
@@ -58,18 +58,18 @@ class Lane:
 
     @property
     def waiting(self) -> int:
-        """How many units wait for their batch."""
+        """The number of units that are queued."""
         return sum(len(lane.queue) for lane in self._lanes)
 
     def start(self) -> None:
-        """Begin to serve; needs a running event loop."""
+        """Start the tasks that serve the lanes; needs a running event loop."""
         self._tasks = [
             asyncio.create_task(lane.serve(), name=f"lane-{index}")
             for index, lane in enumerate(self._lanes)
         ]
 
     async def stop(self) -> None:
-        """Refuse what comes, finish what waits, then end."""
+        """Refuse new units, finish the queued ones, then end."""
         self._closing = True
         for lane in self._lanes:
             lane.close()
@@ -78,8 +78,8 @@ class Lane:
     async def submit(self, unit: Unit) -> list[Result]:
         """Return one result per request. Raises Overloaded, Unavailable.
 
-        A caller that goes away does not take its command back: it is executed, and a
-        repeat with the same command id tells what became of it.
+        A caller that disconnects does not cancel its commands: they are executed, and
+        repeating one under the same command id returns its outcome.
         """
         if self._closing:
             raise Unavailable("shutting_down")
@@ -88,8 +88,8 @@ class Lane:
             raise Overloaded("overloaded", meta={"retry_after_s": RETRY_AFTER_S})
         return await lane.put(unit)
 
-    async def send(self, request: Request) -> Answer:
-        """Run one command of its own. Raises what refused it."""
+    async def send(self, request: CommandRequest) -> Answer:
+        """Run one command as a unit of its own. Raises the error that refused it."""
         (result,) = await self.submit(Unit(requests=(request,)))
         if isinstance(result, MetaCortexError):
             raise result
@@ -97,7 +97,7 @@ class Lane:
 
 
 class _Lane:
-    """A queue and whoever serves it: at most one batch being saved, one decided."""
+    """A queue and its server: at most one batch is being saved while one is decided."""
 
     def __init__(
         self, bus: Bus, batch: int, committed: Callable[[Iterable[UUID]], None]
@@ -108,26 +108,26 @@ class _Lane:
         self._committed = committed
         self._wake = asyncio.Event()
         self._closing = False
-        self._spaces = Spaces()
+        self._cache = SessionCache()
         self._saving: asyncio.Task[bool] | None = None
         self._contended_until = 0.0
         self._next_is_ready = False
         self._unanswered: _Answered = ((), ())
 
     def put(self, unit: Unit) -> asyncio.Future[list[Result]]:
-        """Let a unit wait for its results."""
+        """Queue a unit; the future gets its results."""
         future: asyncio.Future[list[Result]] = asyncio.Future()
         self.queue.append((unit, future))
         self._wake.set()
         return future
 
     def close(self) -> None:
-        """Let `serve` end when nothing waits any more."""
+        """Let `serve` end when the queue is empty."""
         self._closing = True
         self._wake.set()
 
     async def serve(self) -> None:
-        """Run what waits, until closed."""
+        """Run queued units until closed."""
         while True:
             if not self.queue:
                 if self._closing:
@@ -137,19 +137,19 @@ class _Lane:
                 await self._wake.wait()
                 continue
             await self._run(self._next(min(self._size(), self._batch)))
-            # whoever was just answered may have more to say: let them, so that ever
-            # smaller batches in turn do not become a habit
+            # callers that were just answered may send their next command: let them
+            # run before the next batch is formed, or batches become ever smaller
             await asyncio.sleep(0)
 
     def _next(self, most: int) -> Sequence[_Waiting]:
-        """Return what comes next; an undo begins a batch, as it reads what is saved."""
+        """Return the next batch; an undo starts one, as it reads committed events."""
         taken = [self.queue.popleft()]
-        while len(taken) < most and not _undoes(self.queue[0][0]):
+        while len(taken) < most and not _has_undo(self.queue[0][0]):
             taken.append(self.queue.popleft())
         return taken
 
     def _size(self) -> int:
-        """Return how many to take: all, or half if nothing is being saved meanwhile."""
+        """Return how many units to take: all, or half if no batch is being saved."""
         waiting = len(self.queue)
         if self._idle and waiting >= 2 * OVERLAP:
             return (waiting + 1) // 2
@@ -160,11 +160,11 @@ class _Lane:
         return self._saving is None or self._saving.done()
 
     async def _run(self, waiting: Sequence[_Waiting]) -> None:
-        """Decide a batch, and begin to save it once the one before is saved."""
-        if self._spaces.weight > HELD:
+        """Decide a batch, and start to save it when the previous one is saved."""
+        if self._cache.size > CACHE_LIMIT:
             await self._saved()
-            self._spaces = Spaces()
-        if _undoes(waiting[0][0]):
+            self._cache = SessionCache()
+        if _has_undo(waiting[0][0]):
             await self._saved()
         prepared = await self._prepare([unit for unit, _ in waiting])
         self._next_is_ready = prepared is not None
@@ -178,24 +178,24 @@ class _Lane:
             await self._run_locked(waiting)
 
     async def _prepare(self, units: Sequence[Unit]) -> Prepared | None:
-        """Decide a batch; None if that has to be done under locks."""
+        """Decide a batch; return None if it has to run under locks."""
         if asyncio.get_running_loop().time() < self._contended_until:
             return None
         try:
             try:
                 saving = not self._idle
-                return await self._bus.prepare(units, self._spaces, saving=saving)
-            except Stale:
+                return await self._bus.prepare(units, self._cache, saving=saving)
+            except StaleSession:
                 if self._idle:
-                    self._spaces = Spaces()
-                    return await self._bus.prepare(units, self._spaces)
-                self._contend()
+                    self._cache = SessionCache()
+                    return await self._bus.prepare(units, self._cache)
+                self._lock_for_a_while()
         except Exception as error:
             logger.info("batch_not_prepared", error=repr(error))
         return None
 
     async def _saved(self) -> bool:
-        """Wait for the batch that is being saved; tell whether all went well."""
+        """Wait for the batch that is being saved; return False if it ran again."""
         if self._saving is None:
             return True
         saved = await self._saving
@@ -203,9 +203,9 @@ class _Lane:
         return saved
 
     async def _save(self, prepared: Prepared, waiting: Sequence[_Waiting]) -> bool:
-        """Save a batch and answer; False if what was decided came to nothing.
+        """Save a batch and answer; return False if it could not be saved as decided.
 
-        Then it has been run again, under locks, before anything that came after it.
+        It has then run again under locks, before any later batch is saved.
         """
         saved = False
         try:
@@ -217,25 +217,25 @@ class _Lane:
                 else:
                     self._answer(waiting, results)
                 return True
-            self._contend()
+            self._lock_for_a_while()
         except Exception as error:
             logger.info("batch_not_saved", error=repr(error))
             saved = saved or meaning(error) is Meaning.LOST
         await self._run_locked(waiting, unknown=saved)
         return False
 
-    def _contend(self) -> None:
+    def _lock_for_a_while(self) -> None:
         loop = asyncio.get_running_loop()
         self._contended_until = loop.time() + CONTENDED_S
 
     async def _run_locked(
         self, waiting: Sequence[_Waiting], *, unknown: bool = False
     ) -> None:
-        """Run a batch; if it fails as a whole, only the guilty unit shall fail.
+        """Run a batch under locks; if that fails as a whole, run its parts one by one.
 
         `unknown` tells that it may be saved already: then a failure says so.
         """
-        self._spaces = Spaces()  # what is known was decided without this batch
+        self._cache = SessionCache()  # the cached state does not include this batch
         try:
             results = await self._bus.execute([unit for unit, _ in waiting])
         except Exception as error:
@@ -251,14 +251,14 @@ class _Lane:
     def _answer(
         self, waiting: Sequence[_Waiting], results: Sequence[list[Result]]
     ) -> None:
-        moved = {
+        changed = {
             result.receipt.workspace_id
             for unit in results
             for result in unit
             if isinstance(result, Answer) and result.events and not result.replayed
         }
-        if moved:
-            self._committed(moved)
+        if changed:
+            self._committed(changed)
         for (_, future), result in zip(waiting, results, strict=True):
             if not future.done():
                 future.set_result(result)
@@ -292,5 +292,5 @@ def _apart(
     return found.values()
 
 
-def _undoes(unit: Unit) -> bool:
+def _has_undo(unit: Unit) -> bool:
     return any(it.command.__class__ is Undo for it in unit.requests)

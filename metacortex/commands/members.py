@@ -1,4 +1,4 @@
-"""Members: whose token has been seen in a workspace; tasks are assigned to these."""
+"""Members: the users who have shown a token of a workspace, to assign tasks to."""
 
 from uuid import UUID
 
@@ -9,23 +9,24 @@ from metacortex.kernel.database import autocommit
 from metacortex.kernel.ids import derived
 
 _ADD = text(
-    "INSERT INTO commands.members (workspace_id, id, user_id, version, created_at,"
-    " updated_at) VALUES (:workspace, :id, :user, 1, now(), now())"
+    "INSERT INTO commands.members"
+    " (workspace_id, id, user_id, version, created_at, updated_at)"
+    " VALUES (:workspace, :id, :user, 1, now(), now())"
     " ON CONFLICT DO NOTHING"
 )
 
-SEEN_LIMIT = 100_000  # pairs that a process remembers before it begins anew
+SEEN_LIMIT = 100_000  # pairs of workspace and user, some 25 MB; then it is cleared
 
 
 class Members:
-    """Notes members as they come, once per process and member."""
+    """Stores members at their first request to this process."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = autocommit(engine)
         self._seen: set[tuple[UUID, str]] = set()
 
     async def saw(self, workspace_id: UUID, user_id: str) -> None:
-        """Note that somebody showed a token of the workspace; repeats cost nothing."""
+        """Store a user as a member; repeats within a process cost nothing."""
         key = (workspace_id, user_id)
         if key in self._seen:
             return

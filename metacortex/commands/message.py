@@ -1,4 +1,4 @@
-"""What goes into the lane and what comes out of it."""
+"""The messages of the lane: units of command requests go in, results come out."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from metacortex.kernel.errors import MetaCortexError
 
 @dataclass(slots=True, kw_only=True)
 class Context:
-    """Who asks, and in the course of what; stored with every event."""
+    """Who sends a command, and what it belongs to; stored with every event."""
 
     workspace_id: UUID
     actor_id: str
@@ -28,8 +28,8 @@ class Context:
 
 
 @dataclass(slots=True, kw_only=True)
-class Request:
-    """One command with its context; `fingerprint` tells requests apart."""
+class CommandRequest:
+    """A command with its context. Repeats of a request have equal fingerprints."""
 
     command: Any
     context: Context
@@ -39,13 +39,13 @@ class Request:
 
 @dataclass(slots=True, kw_only=True)
 class Unit:
-    """Commands of one workspace that stay together, in order.
+    """Commands of one workspace that are executed together, in order.
 
-    Atomic: a refusal takes back the whole unit. Dry: everything is decided and
-    nothing kept.
+    Atomic: a refusal rolls back the whole unit. Dry: everything is decided and
+    nothing is saved.
     """
 
-    requests: Sequence[Request]
+    requests: Sequence[CommandRequest]
     atomic: bool = True
     dry: bool = False
 
@@ -57,7 +57,7 @@ class Unit:
 
 @dataclass(slots=True, kw_only=True)
 class EventRef:
-    """An event that a command appended, as answers name it."""
+    """A reference to an event that a command appended."""
 
     id: str
     type: str
@@ -69,7 +69,7 @@ class EventRef:
 
 @dataclass(slots=True, kw_only=True)
 class Answer:
-    """What a command came to: its receipt, the resource after it, the sequence."""
+    """The outcome of a command: its receipt, the resource after it, the sequence."""
 
     receipt: Receipt
     stored: Stored | None
@@ -79,4 +79,4 @@ class Answer:
 
 
 Result = Answer | MetaCortexError
-"""One per request; an error of an atomic unit stands at the request it concerns."""
+"""One per request, up to the one that an atomic unit fails at."""

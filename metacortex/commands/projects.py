@@ -7,6 +7,7 @@ deleted and restored with all that stands below them, in whatever project that i
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import assert_never
 from uuid import UUID
 
@@ -290,8 +291,8 @@ DECIDER = Decider(
         "project.delete": DeleteProject,
         "project.restore": RestoreProject,
     },
-    births=(CreateProject,),
-    stream_id=lambda command: command.project_id,
+    creation_commands=(CreateProject,),
+    stream_id=attrgetter("project_id"),
     needs=needs,
     decide=decide,
     evolve=evolve,

@@ -1,10 +1,12 @@
-"""Receipts: what became of every command, kept for ever.
+"""Receipts: the outcome of every command, never deleted.
 
-Stored in the transaction of the command's events, so that a repeat of the command is
-recognised exactly when the command took effect (docs/decisions/0005-receipts.md).
+A receipt is stored in the transaction of the command's events, so that a repeat of the
+command is recognised exactly if the first one took effect
+(docs/decisions/0005-receipts.md).
 """
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -15,7 +17,7 @@ from sqlalchemy import BigInteger, Integer, LargeBinary, Text, text
 from sqlalchemy.dialects.postgresql import JSON, TIMESTAMP
 from sqlalchemy.orm import Mapped, mapped_column
 
-from metacortex.events.log import UNMOVED
+from metacortex.events.log import GUARD_PASSED
 from metacortex.events.record import canonical
 from metacortex.kernel.database import ReadConnection, Table
 
@@ -50,7 +52,7 @@ class ReceiptTable(Table):
 
 @dataclass(slots=True, kw_only=True)
 class Receipt:
-    """What became of a command; the sequences are null where no event was appended."""
+    """The outcome of a command; the sequences are null if no event was appended."""
 
     workspace_id: UUID
     command_id: UUID
@@ -73,51 +75,75 @@ class Receipt:
 COLUMNS = tuple(ReceiptTable.__table__.columns.keys())
 _NAMES = ", ".join(COLUMNS)
 _SET = ", ".join(f"{name} = excluded.{name}" for name in COLUMNS[2:])
-
-GIVEN = (
-    "given AS MATERIALIZED (SELECT * FROM"
-    " json_populate_recordset(NULL::commands.receipts, CAST(:receipts AS json)))"
-)
-
-UNSEEN = (
-    " AND NOT EXISTS (SELECT FROM given CROSS JOIN LATERAL"
-    " (SELECT FROM commands.receipts r WHERE r.workspace_id = given.workspace_id"
-    " AND r.command_id = given.command_id LIMIT 1) s)"
-)
-"""True if none of the commands given has a receipt."""
-
-SAVE = (
-    f"INSERT INTO commands.receipts AS r ({_NAMES}) SELECT {_NAMES} FROM given"
-    f" WHERE {UNMOVED}"
-    f" ON CONFLICT (workspace_id, command_id) DO UPDATE SET {_SET}"
-    " WHERE r.outcome = 'refused'"
-)
-"""A refused command is decided anew when it comes again; others never change."""
-
-FIND = (
-    "SELECT json_agg(json_build_object('workspace_id', r.workspace_id,"
-    + ",".join(
-        f"'{name}', "
-        + (f"encode(r.{name}, 'hex')" if name == "fingerprint" else f"r.{name}")
-        for name in COLUMNS[1:]
+_JSON_FIELDS = ", ".join(
+    (
+        f"'{name}', encode(receipt.{name}, 'hex')"
+        if name == "fingerprint"
+        else f"'{name}', receipt.{name}"
     )
-    + "))::text FROM unnest(CAST(:receipt_workspaces AS uuid[]),"
-    " CAST(:receipt_ids AS uuid[])) AS k(w, c)"
-    " CROSS JOIN LATERAL (SELECT * FROM commands.receipts r"
-    " WHERE r.workspace_id = k.w AND r.command_id = k.c LIMIT 1) r"
+    for name in COLUMNS
 )
+
+NEW_RECEIPTS = """
+new_receipts AS MATERIALIZED (
+    SELECT *
+    FROM json_populate_recordset(NULL::commands.receipts, CAST(:receipts AS json))
+)"""
+"""CTE: the receipts to save, from the JSON array `:receipts`."""
+
+COMMANDS_UNKNOWN = """
+NOT EXISTS (
+    SELECT
+    FROM new_receipts
+    CROSS JOIN LATERAL (
+        SELECT
+        FROM commands.receipts stored
+        WHERE stored.workspace_id = new_receipts.workspace_id
+          AND stored.command_id = new_receipts.command_id
+        LIMIT 1
+    ) earlier
+)"""
+"""Condition: none of the commands of `new_receipts` has a receipt already."""
+
+SAVE_RECEIPTS = f"""
+INSERT INTO commands.receipts AS stored ({_NAMES})
+SELECT {_NAMES}
+FROM new_receipts
+WHERE {GUARD_PASSED}
+ON CONFLICT (workspace_id, command_id) DO UPDATE
+SET {_SET}
+WHERE stored.outcome = 'refused'"""
+"""Inserts `new_receipts`. Only the receipt of a refused command is ever replaced."""
+
+FIND_RECEIPTS = f"""
+SELECT json_agg(json_build_object({_JSON_FIELDS}))::text
+FROM unnest(CAST(:receipt_workspaces AS uuid[]), CAST(:receipt_ids AS uuid[]))
+  AS command (workspace_id, id)
+CROSS JOIN LATERAL (
+    SELECT *
+    FROM commands.receipts stored
+    WHERE stored.workspace_id = command.workspace_id
+      AND stored.command_id = command.id
+    LIMIT 1
+) receipt"""
+"""Selects the receipts of some commands as one JSON array, for `parse`."""
 
 _ADAPTER = TypeAdapter(Receipt)
 _MANY = TypeAdapter(list[dict[str, Any]])
 
-_ONE = text(
+_FIND_ONE = text(
     f"SELECT {_NAMES} FROM commands.receipts"
     " WHERE workspace_id = :workspace AND command_id = :command"
 )
 
+_EXECUTED = text(
+    "SELECT command_id FROM commands.receipts WHERE workspace_id = :workspace"
+    " AND command_id = ANY (CAST(:commands AS uuid[])) AND outcome <> 'refused'"
+)
+
 
 def parse(found: str | None) -> list[Receipt]:
-    """Return the receipts that `FIND` gave as JSON."""
+    """Return the receipts that `FIND_RECEIPTS` gave as JSON."""
     if found is None:
         return []
     rows = _MANY.validate_json(found)
@@ -127,7 +153,7 @@ def parse(found: str | None) -> list[Receipt]:
 
 
 def fingerprint(*parts: Any) -> bytes:
-    """Return what two requests have in common exactly when they ask the same."""
+    """Return a hash of the parts of a request; equal parts have equal hashes."""
     return hashlib.sha256(canonical(parts)).digest()
 
 
@@ -136,13 +162,22 @@ async def find(
 ) -> Receipt | None:
     """Return the receipt of a command, None if there is none."""
     values = {"workspace": workspace_id, "command": command_id}
-    row = (await connection.execute(_ONE, values)).mappings().one_or_none()
+    row = (await connection.execute(_FIND_ONE, values)).mappings().one_or_none()
     if row is None:
         return None
-    found = {name: _plain(value) for name, value in row.items()}
+    found = {name: _standard(value) for name, value in row.items()}
     return _ADAPTER.validate_python(found)
 
 
-def _plain(value: Any) -> Any:
-    """Turn the driver's own kind of UUID, which orjson does not write, into ours."""
+async def executed(
+    connection: ReadConnection, workspace_id: UUID, command_ids: Sequence[UUID]
+) -> set[UUID]:
+    """Return those that have a receipt and were not refused: a repeat does nothing."""
+    values = {"workspace": workspace_id, "commands": list(command_ids)}
+    rows = await connection.execute(_EXECUTED, values)
+    return {UUID(bytes=id.bytes) for id in rows.scalars()}
+
+
+def _standard(value: Any) -> Any:
+    """Replace the driver's subclass of UUID, which orjson does not serialise."""
     return UUID(bytes=value.bytes) if isinstance(value, UUID) else value

@@ -6,7 +6,7 @@ from typing import Any
 from metacortex.commands import projects, tags, tasks
 from metacortex.commands.undo import REVERT, UNDO, Undo
 from metacortex.events import codec
-from metacortex.kernel.decider import Decider, Revert, Stream
+from metacortex.kernel.decider import Decider, Revert
 
 MODULES = (tags, projects, tasks)
 
@@ -33,16 +33,6 @@ DECIDER_OF: Mapping[type[Any], Decider] = {
     for decider in DECIDERS.values()
     for command in decider.commands.values()
 }
-
-
-def addressed(command: Any) -> tuple[Decider, Stream]:
-    """Return the decider of a command, or of a part of an undo, and the stream."""
-    if command.__class__ is Revert:
-        return DECIDERS[command.stream_type], Stream(
-            command.stream_type, command.stream_id
-        )
-    decider = DECIDER_OF[command.__class__]
-    return decider, Stream(decider.stream_type, decider.stream_id(command))
 
 
 STREAM_OF: Mapping[type[Any], str] = {

@@ -1,12 +1,12 @@
-"""The one repository of the write side: whatever a batch needs, in one statement.
+"""The repository of the write side: one statement loads a batch, one saves it.
 
-It makes one statement that reads heads, receipts and states and another that writes
-log, heads, states and receipts, and nothing unless every head is still what it was
-when it was read. The bus owns the transaction, or lets each statement be its own.
+Loading reads heads, receipts and states. Saving writes log, heads, states and
+receipts, or nothing if a head has changed since it was read. The bus owns the
+transaction, or lets each statement be its own.
 
-A statement sees one snapshot, taken before it waited for the locks that it was asked to
-take: `Loaded.stale` says when another transaction wrote in between, and the bus then
-reads again under the lock it holds.
+A statement that locks heads sees the other tables as of its snapshot, which is taken
+before it waits for the locks. `Loaded.stale` says that another transaction wrote in
+between; the bus then loads again under the locks that it holds.
 """
 
 from collections import defaultdict
@@ -31,18 +31,18 @@ from metacortex.kernel.decider import LookUp, Need, Stream, names_of
 
 @dataclass(slots=True)
 class Head:
-    """A workspace's head as it was read, then as a batch leaves it."""
+    """A workspace's head: as it was read, later as the batch leaves it."""
 
     workspace_id: UUID
     sequence: int
-    turn: int
+    write_count: int
     recorded_at: datetime
     frontier: list[bytes]
 
-    def is_at(self, other: "Head") -> bool:
-        """Tell whether both stand at the same point of the same log and receipts."""
+    def same_as(self, other: "Head") -> bool:
+        """Tell whether both are of the same log, and no write came between them."""
         return (
-            self.turn == other.turn
+            self.write_count == other.write_count
             and self.sequence == other.sequence
             and self.frontier == other.frontier
         )
@@ -50,7 +50,7 @@ class Head:
 
 @dataclass(slots=True)
 class Stored:
-    """A stream's state with what every state row has."""
+    """A row of a state table: the state and the columns that all of these have."""
 
     id: UUID
     version: int
@@ -61,7 +61,7 @@ class Stored:
 
 @dataclass(slots=True)
 class Loaded:
-    """What one statement read, by workspace."""
+    """What one statement loaded; `stale` says that its parts may not fit together."""
 
     heads: dict[UUID, Head]
     receipts: list[Receipt]
@@ -71,9 +71,9 @@ class Loaded:
 
 @dataclass(slots=True)
 class BatchChanges:
-    """What a batch did: heads, rows for the log, states by stream type, receipts.
+    """The write set of a batch: heads, log rows, states by stream type, receipts.
 
-    `bases` are the heads as the batch found them, in the order of `heads`.
+    `bases` are the heads before the batch, in the order of `heads`.
     """
 
     heads: list[Head]
@@ -83,8 +83,8 @@ class BatchChanges:
     receipts: list[Receipt]
 
 
-Unborn = tuple[UUID, Stream]
-"""A workspace, and a stream that was taken not to exist in it."""
+AssumedAbsent = tuple[UUID, Stream]
+"""A workspace, and a stream that a batch assumed not to exist in it."""
 
 _ROW = tuple[UUID, UUID, int, datetime, datetime, Any]
 _ADAPTERS: Mapping[str, TypeAdapter[list[_ROW]]] = {
@@ -95,105 +95,163 @@ _ADAPTERS: Mapping[str, TypeAdapter[list[_ROW]]] = {
 }
 _HEADS = TypeAdapter(list[tuple[UUID, int, int, datetime, str]])
 
-_HEAD_CTE = (
-    "found AS (SELECT workspace_id, sequence, turn, recorded_at, frontier"
-    " FROM events.heads WHERE workspace_id = ANY (CAST(:workspaces AS uuid[]))"
-    " ORDER BY workspace_id{})"
-)
-_HEAD_LIST = (
-    "SELECT json_agg(json_build_array(workspace_id, sequence, turn, recorded_at,"
-    " encode(frontier, 'hex')))::text FROM found"
-)
-_STATES = (
-    "json_agg(json_build_array(s.workspace_id, s.id, s.version, s.created_at,"
-    " s.updated_at, s))::text"
-)
-_SEEN = (
-    "SELECT sum(turn)::bigint FROM events.heads"
-    " WHERE workspace_id = ANY (CAST(:workspaces AS uuid[]))"
-)
+_HEADS_FOUND = """
+found_heads AS (
+    SELECT workspace_id, sequence, write_count, recorded_at, frontier
+    FROM events.heads
+    WHERE workspace_id = ANY (CAST(:workspaces AS uuid[]))
+    ORDER BY workspace_id
+)"""
+"""CTE: the heads of the workspaces."""
+
+_HEADS_FOUND_AND_LOCKED = """
+found_heads AS (
+    SELECT workspace_id, sequence, write_count, recorded_at, frontier
+    FROM events.heads
+    WHERE workspace_id = ANY (CAST(:workspaces AS uuid[]))
+    ORDER BY workspace_id
+    FOR UPDATE
+)"""
+"""CTE: the heads as they are when the locks are held, whatever the snapshot shows."""
+
+_HEADS_JSON = """
+SELECT json_agg(json_build_array(
+    workspace_id, sequence, write_count, recorded_at, encode(frontier, 'hex')
+))::text
+FROM found_heads"""
+
+_WRITE_COUNT_IN_SNAPSHOT = """
+SELECT sum(write_count)::bigint
+FROM events.heads
+WHERE workspace_id = ANY (CAST(:workspaces AS uuid[]))"""
+"""Differs from the sum over `found_heads` if others wrote before they were locked."""
+
+
+def _parameter(need: str) -> str:
+    """Return a kind of need as a part of identifiers in SQL."""
+    return need.replace(".", "_")
+
+
+def _look_up_cte(name: str) -> str:
+    """Return the CTE of a look-up, which selects workspaces and ids.
+
+    Inside it, `keys` are the keys that are asked for and `self` is the look-up's own
+    result so far, as `LOOK_UPS` has them.
+    """
+    cte = _parameter(name)
+    return f"""
+{cte} AS (
+    WITH RECURSIVE
+    keys (w, k) AS (
+        SELECT *
+        FROM unnest(CAST(:{cte}_workspaces AS uuid[]), CAST(:{cte}_keys AS text[]))
+    ),
+    self AS ({LOOK_UPS[name].sql})
+    SELECT workspace_id, id FROM self
+)"""
+
+
+def _stream_ids(type: str) -> str:
+    """Return the select of the streams that are asked for by their ids."""
+    needed = _parameter(type)
+    return f"""
+SELECT *
+FROM unnest(CAST(:{needed}_workspaces AS uuid[]), CAST(:{needed}_keys AS uuid[]))"""
+
+
+def _states_json(type: str, ids: Sequence[str]) -> str:
+    """Return the select of states as one JSON array, by what selects their ids.
+
+    LATERAL with LIMIT makes it one index look-up per id, whatever Postgres estimates.
+    """
+    return f"""
+SELECT json_agg(json_build_array(
+    state.workspace_id, state.id, state.version,
+    state.created_at, state.updated_at, state
+))::text
+FROM ({" UNION ".join(ids)}) AS needed (workspace_id, id)
+CROSS JOIN LATERAL (
+    SELECT *
+    FROM {STATES[type].name} stored
+    WHERE stored.workspace_id = needed.workspace_id
+      AND stored.id = needed.id
+    LIMIT 1
+) state"""
 
 
 @lru_cache(maxsize=512)
-def _reading(names: frozenset[str], lock: bool) -> TextClause:
+def _load_sql(needs: frozenset[str], lock: bool) -> TextClause:
     """Return the statement for these kinds of needs: stream types and look-ups."""
-    ctes = [_HEAD_CTE.format(" FOR UPDATE" if lock else "")]
-    sources = defaultdict[str, list[str]](list)
-    for name in sorted(names):
-        tag = name.replace(".", "_")
-        keys = f"unnest(CAST(:{tag}_w AS uuid[]), CAST(:{tag}_k AS text[]))"
-        ctes.append(f"{tag}_keys(w, k) AS (SELECT * FROM {keys})")
+    ctes = [_HEADS_FOUND_AND_LOCKED if lock else _HEADS_FOUND]
+    ids = defaultdict[str, list[str]](list)
+    for name in sorted(needs):
         if name in STATES:
-            sources[name].append(f"SELECT w, k::uuid FROM {tag}_keys")
-            continue
-        look_up = LOOK_UPS[name]
-        sql = look_up.sql.replace("keys", f"{tag}_keys").replace("self", tag)
-        ctes.append(f"{tag} AS ({sql})")
-        sources[look_up.finds].append(f"SELECT workspace_id, id FROM {tag}")
-    columns = [f"({_HEAD_LIST})", f"({_SEEN})", f"({receipts.FIND})"]
-    for type in sorted(sources):
-        wanted = " UNION ".join(sources[type])
-        columns.append(
-            f"(SELECT {_STATES} FROM ({wanted}) AS k(w, i) CROSS JOIN LATERAL"
-            f" (SELECT * FROM {STATES[type].name} t"
-            " WHERE t.workspace_id = k.w AND t.id = k.i LIMIT 1) s)"
-        )
-    return text(f"WITH RECURSIVE {', '.join(ctes)} SELECT {', '.join(columns)}")
+            ids[name].append(_stream_ids(name))
+        else:
+            ctes.append(_look_up_cte(name))
+            found = f"SELECT workspace_id, id FROM {_parameter(name)}"
+            ids[LOOK_UPS[name].finds].append(found)
+    columns = [_HEADS_JSON, _WRITE_COUNT_IN_SNAPSHOT, receipts.FIND_RECEIPTS]
+    columns += [_states_json(type, ids[type]) for type in sorted(ids)]
+    selected = ",".join(f"({column}\n)" for column in columns)
+    return text(f"WITH {','.join(ctes)}\nSELECT {selected}")
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """A statement with its values, and how to understand the row that it gives."""
+class LoadStatement:
+    """A statement with its values, and how to parse the row that it returns."""
 
     statement: TextClause
     values: Mapping[str, Any]
     types: Sequence[str]
 
     def loaded(self, row: Sequence[Any]) -> Loaded:
-        """Return what the row holds."""
+        """Parse the row."""
         heads = {
-            id: Head(id, sequence, turn, at, split(bytes.fromhex(frontier)))
-            for id, sequence, turn, at, frontier in _HEADS.validate_json(row[0] or "[]")
+            id: Head(id, sequence, writes, at, split(bytes.fromhex(frontier)))
+            for id, sequence, writes, at, frontier in _HEADS.validate_json(
+                row[0] or "[]"
+            )
         }
         states = [
             stored
             for type, found in zip(self.types, row[3:])
             for stored in _parse(type, found)
         ]
-        stale = sum(head.turn for head in heads.values()) != (row[1] or 0)
+        stale = sum(head.write_count for head in heads.values()) != (row[1] or 0)
         return Loaded(heads, receipts.parse(row[2]), states, stale)
 
 
-def reading(
+def load_statement(
     workspaces: Iterable[UUID],
     commands: Iterable[tuple[UUID, UUID]],
     needs: Iterable[tuple[UUID, Need]],
     *,
     lock: bool = False,
-) -> Reading:
-    """Return what reads heads, receipts and all that the needs name, in one round trip.
+) -> LoadStatement:
+    """Return the statement that loads heads, receipts and states in one round trip.
 
-    `lock` keeps others from writing to these workspaces until the transaction ends.
+    Receipts by workspace and command id, states by workspace and need. With `lock`,
+    nobody else can write to these workspaces until the transaction ends.
     """
-    wanted = defaultdict[str, dict[tuple[UUID, str], None]](dict)
+    keys = defaultdict[str, dict[tuple[UUID, str], None]](dict)
     for workspace, need in needs:
         if isinstance(need, Stream):
-            wanted[need.type][workspace, str(need.id)] = None
+            keys[need.type][workspace, str(need.id)] = None
         else:
-            wanted[need.name][workspace, str(need.key)] = None
+            keys[need.name][workspace, str(need.key)] = None
     pairs = list(commands)
     values: dict[str, Any] = {
         "workspaces": sorted(workspaces),
         "receipt_workspaces": [workspace for workspace, _ in pairs],
         "receipt_ids": [command for _, command in pairs],
     }
-    for name, keys in wanted.items():
-        tag = name.replace(".", "_")
-        values[f"{tag}_w"] = [workspace for workspace, _ in keys]
-        values[f"{tag}_k"] = [key for _, key in keys]
-    statement = _reading(frozenset(wanted), lock)
-    types = {name if name in STATES else LOOK_UPS[name].finds for name in wanted}
-    return Reading(statement, values, sorted(types))
+    for name, of_need in keys.items():
+        parameter = _parameter(name)
+        values[f"{parameter}_workspaces"] = [workspace for workspace, _ in of_need]
+        values[f"{parameter}_keys"] = [key for _, key in of_need]
+    types = {name if name in STATES else LOOK_UPS[name].finds for name in keys}
+    return LoadStatement(_load_sql(frozenset(keys), lock), values, sorted(types))
 
 
 def _parse(type: str, found: str | None) -> list[tuple[UUID, str, Stored]]:
@@ -205,47 +263,60 @@ def _parse(type: str, found: str | None) -> list[tuple[UUID, str, Stored]]:
     ]
 
 
-@lru_cache(maxsize=64)
-def _upsert(type: str) -> str:
+def _save_states_cte(type: str) -> str:
+    """Return the CTE that saves the states of the JSON array `:{type}`."""
     table = STATES[type]
     meta = ("workspace_id", "id", "version", "created_at", "updated_at")
     columns = (*meta, *names_of(table.state))
     names = ", ".join(columns)
-    sets = ", ".join(
+    updates = ", ".join(
         f"{name} = excluded.{name}"
         for name in columns
         if name not in ("workspace_id", "id", "created_at")
     )
-    return (
-        f"INSERT INTO {table.name} ({names}) SELECT {names} FROM"
-        f" json_populate_recordset(NULL::{table.name}, CAST(:{type} AS json))"
-        f" WHERE {log.UNMOVED}"
-        f" ON CONFLICT (workspace_id, id) DO UPDATE SET {sets}"
-    )
+    return f"""
+saved_{type} AS (
+    INSERT INTO {table.name} ({names})
+    SELECT {names}
+    FROM json_populate_recordset(NULL::{table.name}, CAST(:{type} AS json))
+    WHERE {log.GUARD_PASSED}
+    ON CONFLICT (workspace_id, id) DO UPDATE
+    SET {updates}
+)"""
 
 
 @lru_cache(maxsize=64)
-def _writing(
-    types: tuple[str, ...], log_too: bool, first: bool, unborn: bool
+def _save_sql(
+    types: tuple[str, ...], events: bool, new_commands: bool, absent: bool
 ) -> TextClause:
-    if first:
-        conditions = receipts.UNSEEN + (log.UNBORN if unborn else "")
-    else:
-        conditions = ""
-    parts = [receipts.GIVEN, log.HELD.format(conditions)]
-    parts.append(f"receipt AS ({receipts.SAVE})")
-    if log_too:
-        parts.append(f"appended AS ({log.APPEND})")
-    parts += [f"{type}_saved AS ({_upsert(type)})" for type in types]
-    return text(f"WITH {', '.join(parts)} {log.ADVANCE}")
+    """Return the statement that saves states of these types, and events if any.
+
+    `new_commands` and `absent` say which conditions the guard has besides the heads.
+    """
+    conditions = []
+    if new_commands:
+        conditions.append(receipts.COMMANDS_UNKNOWN)
+    if absent:
+        conditions.append(log.STREAMS_ABSENT)
+    ctes = [
+        log.NEW_HEADS,
+        log.LOCKED_HEADS,
+        receipts.NEW_RECEIPTS,
+        log.guard(*conditions),
+        f"\nsaved_receipts AS ({receipts.SAVE_RECEIPTS}\n)",
+    ]
+    if events:
+        ctes.append(f"\nappended_events AS ({log.APPEND_EVENTS}\n)")
+    ctes += map(_save_states_cte, types)
+    return text(f"WITH {','.join(ctes)}{log.ADVANCE_HEADS}")
 
 
 @dataclass(frozen=True, slots=True)
-class Writing:
-    """A statement with its values, which nothing that happens later can change.
+class SaveStatement:
+    """A statement with its values; these no longer change when the batch does.
 
-    It writes all of it and counts `heads` rows, or writes nothing, if a head has moved
-    since it was read.
+    Its row count is `heads` if it has written, or 0 if its guard failed and it has
+    written nothing.
     """
 
     heads: int
@@ -253,13 +324,17 @@ class Writing:
     values: Mapping[str, str]
 
 
-def writing(
-    changes: BatchChanges, *, first: bool = False, unborn: Iterable[Unborn] = ()
-) -> Writing:
-    """Return what writes all changes, in one round trip.
+def save_statement(
+    changes: BatchChanges,
+    *,
+    new_commands: bool = False,
+    assumed_absent: Iterable[AssumedAbsent] = (),
+) -> SaveStatement:
+    """Return the statement that saves a batch in one round trip.
 
-    `first`: and nothing of it if one of the commands has a receipt already, or one of
-    the streams `unborn` exists.
+    It writes nothing if a head has changed since it was read; nor, with
+    `new_commands`, if one of the commands has a receipt already; nor if one of the
+    streams `assumed_absent` exists.
     """
     types = tuple(sorted(changes.states))
     values = {
@@ -271,13 +346,13 @@ def writing(
     for type in types:
         values[type] = _json([_state_row(*it) for it in changes.states[type]])
     absent = [
-        {"workspace": workspace, "type": type, "id": id}
-        for workspace, (type, id) in unborn
+        {"workspace_id": workspace_id, "type": type, "id": id}
+        for workspace_id, (type, id) in assumed_absent
     ]
     if absent:
-        values["unborn"] = _json(absent)
-    statement = _writing(types, bool(changes.rows), first, bool(absent))
-    return Writing(len(changes.heads), statement, values)
+        values["assumed_absent"] = _json(absent)
+    sql = _save_sql(types, bool(changes.rows), new_commands, bool(absent))
+    return SaveStatement(len(changes.heads), sql, values)
 
 
 def _json(rows: Any) -> str:
@@ -294,7 +369,7 @@ def _head_row(head: Head, base: Head) -> dict[str, Any]:
     return {
         "workspace_id": head.workspace_id,
         "sequence": head.sequence,
-        "turn": head.turn,
+        "write_count": head.write_count,
         "recorded_at": head.recorded_at,
         "frontier": b"".join(head.frontier),
         "from_sequence": base.sequence,
@@ -316,6 +391,6 @@ def _state_row(workspace_id: UUID, stored: Stored) -> dict[str, Any]:
 def resolve(
     states: Mapping[str, Mapping[UUID, Any]], look_up: LookUp
 ) -> tuple[str, Sequence[UUID]]:
-    """Answer a look-up from what is loaded: the stream type and the ids it finds."""
+    """Return what a look-up finds among loaded states: the stream type and the ids."""
     table = LOOK_UPS[look_up.name]
     return table.finds, list(table.resolve(states, look_up.key))

@@ -7,6 +7,7 @@ in a workspace after NFKC and casefold, among the tags that are not deleted.
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import assert_never
 from uuid import UUID
 
@@ -257,8 +258,8 @@ DECIDER = Decider(
         "tag.delete": DeleteTag,
         "tag.merge": MergeTag,
     },
-    births=(CreateTag,),
-    stream_id=lambda command: command.tag_id,
+    creation_commands=(CreateTag,),
+    stream_id=attrgetter("tag_id"),
     needs=needs,
     decide=decide,
     evolve=evolve,

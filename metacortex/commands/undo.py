@@ -6,7 +6,7 @@ A field that is a set, as tags are, is put back member by member: others may hav
 and gone since.
 Nothing is rewritten (docs/decisions/0008-undo.md).
 
-The way of an undo: the handler in `api/batch.py`; `plan` here, which reads what the
+The way of an undo: the handler in `api/commands.py`; `plan` here, which reads what the
 command did; `commands/batch.py`, which asks `Touched.revert` for the message once the
 states are known; `decide` and `evolve` of the module; `project` of its read side.
 """

@@ -1,8 +1,8 @@
-"""Names on disk and classes in memory; upcasters turn old data into today's.
+"""Encode and decode events: classes by name, old data through upcasters.
 
-The name and the schema version are the contract, never a class path. Decoding passes
-old data through the upcasters of its type, in order, each a pure function from the
-data of one version to that of the next (docs/decisions/0004-event-records.md).
+The log identifies events by name and schema version, never by a class path. Old data
+passes through the upcasters of its type, in order, when it is decoded; each is a pure
+function from one version to the next (docs/decisions/0004-event-records.md).
 """
 
 from collections.abc import Callable, Mapping
@@ -34,7 +34,7 @@ _ADAPTERS: dict[str, TypeAdapter[Any]] = {
 
 
 class UnknownEvent(Exception):
-    """The log holds an event that this release cannot read; nothing may skip it."""
+    """The log has an event that this release cannot read. It must not be skipped."""
 
 
 def encode(event: Any) -> bytes:

@@ -1,8 +1,10 @@
-"""The log and the heads: append in batches, read by workspace and by stream.
+"""The event log and the heads: append in batches, read by workspace and by stream.
 
-One head row per workspace: its lock orders the workspace's writes, so that sequences
-are gapless and their order is the commit order (docs/decisions/0001-workspace-log.md).
-What appends takes that lock first, in the same statement; nothing here commits.
+A workspace has one row in `heads`. Its lock serialises the writes of the workspace, so
+that sequences have no gaps and their order is the commit order
+(docs/decisions/0001-workspace-log.md). The statement that appends takes the lock first
+and appends nothing if a head has changed since it was read (compare-and-set). Nothing
+in this module commits.
 """
 
 from collections.abc import Iterable, Sequence
@@ -23,20 +25,23 @@ from sqlalchemy.dialects.postgresql import JSON, TIMESTAMP
 from sqlalchemy.orm import Mapped, mapped_column
 
 from metacortex.events.record import EventRecord
-from metacortex.kernel.database import ReadConnection, Reads, Table
+from metacortex.kernel.database import ReadConnection, Reader, Table
 
 SCHEMA = "events"
 
 
 class HeadTable(Table):
-    """How far a workspace's log has come; `turn` counts its write transactions."""
+    """The state of a workspace's log after its last write.
+
+    `write_count` is the number of write transactions, those without events included.
+    """
 
     __tablename__ = "heads"
     __table_args__ = ({"schema": SCHEMA},)
 
     workspace_id: Mapped[UUID] = mapped_column(primary_key=True)
     sequence: Mapped[int] = mapped_column(BigInteger)
-    turn: Mapped[int] = mapped_column(BigInteger)
+    write_count: Mapped[int] = mapped_column(BigInteger)
     recorded_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True))
     frontier: Mapped[bytes] = mapped_column(LargeBinary)
 
@@ -82,75 +87,138 @@ COLUMNS = tuple(LogTable.__table__.columns.keys())
 
 _NAMES = ", ".join(COLUMNS)
 
-HELD = (
-    "n AS MATERIALIZED (SELECT * FROM json_to_recordset(CAST(:heads AS json))"
-    " AS n(workspace_id uuid, sequence bigint, turn bigint, recorded_at timestamptz,"
-    " frontier bytea, from_sequence bigint, from_frontier bytea)),"
-    " held AS MATERIALIZED (SELECT h.workspace_id FROM events.heads h"
-    " JOIN n ON n.workspace_id = h.workspace_id AND n.turn = h.turn + 1"
-    " AND n.from_sequence = h.sequence AND n.from_frontier = h.frontier"
-    " ORDER BY h.workspace_id FOR UPDATE OF h),"
-    " unmoved AS MATERIALIZED (SELECT (SELECT count(*) FROM held) = count(*){} AS yes"
-    " FROM n)"
-)
-"""Locks the heads of `:heads`: JSON rows of what they become, and of what they were.
+NEW_HEADS = """
+new_heads AS MATERIALIZED (
+    SELECT *
+    FROM json_to_recordset(CAST(:heads AS json)) AS head (
+        workspace_id uuid,
+        sequence bigint,
+        write_count bigint,
+        recorded_at timestamptz,
+        frontier bytea,
+        from_sequence bigint,
+        from_frontier bytea
+    )
+)"""
+"""CTE: the heads to write, with the sequence and the frontier that each was read with.
 
-`UNMOVED` is true if nobody else took a turn, and the log is the one that was read: a
-log that went back and was continued may have the same turn, never the same frontier.
-A row that another transaction changes meanwhile is waited for and looked at again, as
-it then is (read committed). There is room for further conditions.
+`:heads` is a JSON array of what `_head_row` in `commands/repository.py` returns.
 """
 
-UNBORN = (
-    " AND NOT EXISTS (SELECT FROM json_to_recordset(CAST(:unborn AS json))"
-    " AS u(workspace uuid, type text, id uuid) CROSS JOIN LATERAL"
-    " (SELECT FROM events.log l WHERE l.workspace_id = u.workspace"
-    " AND l.stream_id = u.id AND l.version = 1 AND l.stream_type = u.type LIMIT 1) s)"
-)
-"""True if none of the streams `:unborn` exists."""
+LOCKED_HEADS = """
+locked_heads AS MATERIALIZED (
+    SELECT head.workspace_id
+    FROM events.heads head
+    JOIN new_heads
+      ON new_heads.workspace_id = head.workspace_id
+     AND new_heads.write_count = head.write_count + 1
+     AND new_heads.from_sequence = head.sequence
+     AND new_heads.from_frontier = head.frontier
+    ORDER BY head.workspace_id
+    FOR UPDATE OF head
+)"""
+"""CTE: locks the heads that are unchanged since they were read, in order of their ids.
 
-UNMOVED = "(SELECT yes FROM unmoved)"
+The write count shows writers that left receipts only. The frontier identifies the log:
+after a restore or a fail-over another log may reach the same count, never the same
+frontier. A row that another transaction is changing is waited for and then compared
+as it is after that (read committed).
+"""
 
-APPEND = (
-    f"INSERT INTO events.log ({_NAMES}) SELECT {_NAMES} FROM"
-    " json_populate_recordset(NULL::events.log, CAST(:log AS json))"
-    f" WHERE {UNMOVED}"
-)
-"""One multi-row insert; `:log` is a JSON array of rows, so that bytes stay as sent."""
+STREAMS_ABSENT = """
+NOT EXISTS (
+    SELECT
+    FROM json_to_recordset(CAST(:assumed_absent AS json))
+      AS absent (workspace_id uuid, type text, id uuid)
+    CROSS JOIN LATERAL (
+        SELECT
+        FROM events.log
+        WHERE log.workspace_id = absent.workspace_id
+          AND log.stream_id = absent.id
+          AND log.version = 1
+          AND log.stream_type = absent.type
+        LIMIT 1
+    ) first_event
+)"""
+"""Condition: none of the streams in the JSON array `:assumed_absent` exists."""
 
-ADVANCE = (
-    "UPDATE events.heads h SET sequence = n.sequence, turn = n.turn,"
-    " recorded_at = n.recorded_at, frontier = n.frontier"
-    f" FROM n WHERE h.workspace_id = n.workspace_id AND {UNMOVED}"
-)
 
-ENSURE = text(
-    "INSERT INTO events.heads (workspace_id, sequence, turn, recorded_at, frontier)"
-    " SELECT w, 0, 0, 'epoch', '' FROM unnest(CAST(:workspaces AS uuid[])) w"
-    " ORDER BY w ON CONFLICT DO NOTHING"
-)
-"""Give new workspaces an empty head, before any transaction locks one."""
+def guard(*conditions: str) -> str:
+    """Return the CTE that decides whether a statement writes at all.
+
+    It passes if all of `new_heads` are locked, and so unchanged, and the conditions
+    hold. Every part that writes has `GUARD_PASSED` in its WHERE clause.
+    """
+    passed = " AND ".join(
+        ("(SELECT count(*) FROM locked_heads) = count(*)", *conditions)
+    )
+    return f"""
+guard AS MATERIALIZED (
+    SELECT {passed} AS passed
+    FROM new_heads
+)"""
+
+
+GUARD_PASSED = "(SELECT passed FROM guard)"
+
+APPEND_EVENTS = f"""
+INSERT INTO events.log ({_NAMES})
+SELECT {_NAMES}
+FROM json_populate_recordset(NULL::events.log, CAST(:log AS json))
+WHERE {GUARD_PASSED}"""
+"""Appends the rows of the JSON array `:log`; `data` and `context` keep their bytes."""
+
+ADVANCE_HEADS = f"""
+UPDATE events.heads head
+SET sequence = new_heads.sequence,
+    write_count = new_heads.write_count,
+    recorded_at = new_heads.recorded_at,
+    frontier = new_heads.frontier
+FROM new_heads
+WHERE head.workspace_id = new_heads.workspace_id
+  AND {GUARD_PASSED}"""
+"""Writes the new heads. Its row count is their number, or 0 if the guard failed."""
+
+ENSURE_HEADS = text("""
+INSERT INTO events.heads
+    (workspace_id, sequence, write_count, recorded_at, frontier)
+SELECT workspace_id, 0, 0, 'epoch', ''
+FROM unnest(CAST(:workspaces AS uuid[])) workspace_id
+ORDER BY workspace_id
+ON CONFLICT DO NOTHING
+""")
+"""Creates the heads of new workspaces: FOR UPDATE can only lock rows that exist."""
 
 _SELECT = "SELECT " + ", ".join(
     f"{name}::text AS {name}" if name in ("data", "context") else name
     for name in COLUMNS
 )
 
-_STREAM = text(
-    f"{_SELECT} FROM events.log WHERE workspace_id = :workspace"
-    " AND stream_id = :stream AND version > :after AND version <= :version"
-    " AND stream_type = :type AND recorded_at <= :until ORDER BY version"
-)
+_STREAM = text(f"""
+{_SELECT}
+FROM events.log
+WHERE workspace_id = :workspace
+  AND stream_id = :stream
+  AND version > :after
+  AND version <= :version
+  AND stream_type = :type
+  AND recorded_at <= :until
+ORDER BY version
+""")
 
-_STREAMS = text(
-    f"{_SELECT} FROM events.log WHERE workspace_id = :workspace"
-    " AND stream_id = ANY (CAST(:streams AS uuid[])) AND stream_type = :type"
-    " ORDER BY sequence"
-)
+_STREAMS = text(f"""
+{_SELECT}
+FROM events.log
+WHERE workspace_id = :workspace
+  AND stream_id = ANY (CAST(:streams AS uuid[]))
+  AND stream_type = :type
+ORDER BY sequence
+""")
 
 _RANGE = text(
-    f"{_SELECT} FROM events.log WHERE workspace_id = :workspace"
-    " AND sequence BETWEEN :first AND :last ORDER BY sequence"
+    f"{_SELECT} FROM events.log"
+    " WHERE workspace_id = :workspace AND sequence BETWEEN :first AND :last"
+    " ORDER BY sequence"
 )
 
 READ_BYTES = 16 * 2**20
@@ -207,7 +275,7 @@ def _record(row: Iterable[Any]) -> EventRecord:
     for name in ("data", "context"):  # what was set to NULL matches no hash
         values[name] = (values[name] or "").encode()
     values["salt"] = values["salt"] or b""
-    for name in _UUIDS:  # the driver's own class is one that orjson does not write
+    for name in _UUIDS:  # orjson does not serialise the driver's subclass of UUID
         values[name] = UUID(bytes=values[name].bytes)
     return EventRecord(**values)
 
@@ -258,13 +326,13 @@ async def read_range(
 
 
 Place = tuple[UUID, int, str]
-"""Stream, version and stream type: where a reading by streams has come to."""
+"""Stream, version and stream type: the position of `read_by_stream`."""
 
 FIRST_PLACE: Place = (UUID(int=0), 0, "")
 
 
 def place(record: EventRecord) -> Place:
-    """Return where a record stands in a reading by streams."""
+    """Return a record's position in the order of `read_by_stream`."""
     return record.stream_id, record.version, record.stream_type
 
 
@@ -286,7 +354,7 @@ async def read_by_stream(
 
 
 async def read_after(
-    reads: Reads,
+    reader: Reader,
     after: Sequence[tuple[UUID, int]],
     each: int,
 ) -> tuple[list[EventRecord], bool]:
@@ -300,7 +368,7 @@ async def read_after(
         "each": each,
         "bytes": READ_BYTES,
     }
-    records = [_record(row) for row in await reads.rows(_AFTER, values)]
+    records = [_record(row) for row in await reader.rows(_AFTER, values)]
     size = sum(len(record.data) + len(record.context) for record in records)
     return records, size < READ_BYTES
 
@@ -320,3 +388,12 @@ async def read_on(
     }
     found = [_record(row) for row in await connection.execute(_AFTER, values)]
     return [record for record in found if record.sequence <= last]
+
+
+_HEAD = text("SELECT sequence FROM events.heads WHERE workspace_id = :workspace")
+
+
+async def head_sequence(connection: ReadConnection, workspace_id: UUID) -> int:
+    """Return the sequence of a workspace's last event; 0 if there is none."""
+    found = await connection.scalar(_HEAD, {"workspace": workspace_id})
+    return found or 0

@@ -1,4 +1,4 @@
-"""The Merkle tree of a workspace's log, kept as the frontier of its right edge.
+"""The Merkle tree of a workspace's log, stored as the frontier of its right edge.
 
 RFC 6962 section 2.1 and RFC 9162: `leaf = SHA-256(0x00 || bytes)`, `node = SHA-256(0x01
 || left || right)`, the root of nothing is `SHA-256("")`. The frontier holds the roots

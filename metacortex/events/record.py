@@ -1,7 +1,7 @@
-"""The event record: the envelope around every fact, and its leaf in the log.
+"""The event record: an event with its envelope, and its leaf in the Merkle tree.
 
-Formats: docs/audit.md, section "Leaf". The leaf is rebuilt from the columns when
-verifying, so that editing a column breaks it.
+Formats: docs/audit.md, section "Leaf". Verification builds the leaf from the columns
+again, so that it detects a change of any column.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ from metacortex.kernel.clock import rfc3339
 E = TypeVar("E")
 
 PAYLOAD_PREFIX = b"metacortex/payload/v1\n"
-SALT_BYTES = 32  # as long as the hash: nothing can be guessed from the commitment
+SALT_BYTES = 32  # as long as the hash: the content cannot be guessed by trial
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,19 +51,19 @@ class EventRecord:
 
 @dataclass(frozen=True, slots=True)
 class Recorded(Generic[E]):
-    """A decoded event with the record that holds it; what projections are fed."""
+    """A decoded event with its record, as projections take it."""
 
     record: EventRecord
     event: E
 
 
 def canonical(value: Any) -> bytes:
-    """Write JSON as RFC 8785 demands, for values without floats and ASCII keys."""
+    """Serialise as RFC 8785 requires; for ASCII keys and values without floats."""
     return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
 
 
 def payload_hash(salt: bytes, data: bytes, context: bytes) -> bytes:
-    """Return the salted commitment to an event's content."""
+    """Return the salted hash that commits to an event's content."""
     return hashlib.sha256(PAYLOAD_PREFIX + salt + data + b"\n" + context).digest()
 
 

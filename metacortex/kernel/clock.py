@@ -1,4 +1,4 @@
-"""The one place that reads the clock; rules get their time as a fact."""
+"""The only module that reads the clock; rules get the time in their `Facts`."""
 
 from datetime import UTC, datetime
 

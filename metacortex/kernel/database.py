@@ -1,9 +1,9 @@
 """Engines and the kinds of connection; who may write shows in the types.
 
-A query takes a `ReadConnection`, or `Reads` where it is hot; only a `WriteConnection`,
-a `Direct` or a `Straight` may change anything, and every one of them may also be read
-from (docs/decisions/0009-roles.md). Nothing depends on a session, so that PgBouncer in
-transaction mode works.
+A query takes a `ReadConnection`, or a `Reader` where it is hot; only a
+`WriteConnection`, a `DriverConnection` or a `DriverPool` may change anything, and every
+one of them may also be read from (docs/decisions/0009-roles.md). Nothing depends on a
+session, so that PgBouncer in transaction mode works.
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -76,7 +76,10 @@ def driver_arguments(url: str, *, pooler: bool, name: str) -> dict[str, Any]:
 
 
 def _check_alive(connection: Any, record: object, proxy: object) -> None:
-    """Let the pool begin anew if the server has hung up: on one means on all."""
+    """Invalidate the pool when a connection is found closed.
+
+    A restarted server closed them all.
+    """
     if connection.driver_connection.is_closed():
         raise InvalidatePoolError
 
@@ -96,8 +99,8 @@ def _compiled(statement: TextClause) -> tuple[str, Sequence[str]]:
     return str(compiled), compiled.positiontup or ()
 
 
-class Reads(Protocol):
-    """What may be read from, straight to the driver. Raises what the driver raises."""
+class Reader(Protocol):
+    """Reads through the driver, without SQLAlchemy. Raises what the driver raises."""
 
     async def rows(
         self, statement: TextClause, values: Mapping[str, Any]
@@ -108,8 +111,8 @@ class Reads(Protocol):
         """Return the one row that a statement gives."""
 
 
-class Direct:
-    """A connection of the driver's own: a statement costs one round trip, little else.
+class DriverConnection:
+    """A connection of the driver: a statement costs one round trip and little else.
 
     Raises what the driver raises.
     """
@@ -144,18 +147,18 @@ class Direct:
         return found
 
 
-class Straight:
-    """Direct connections of an engine, of which up to half of the pool's are kept.
+class DriverPool:
+    """Driver connections of an engine; up to half of the pool's stay checked out, idle.
 
-    A statement is its own transaction, unless it stands in one that was begun. After an
-    error a connection is given up: the next one may be found in order. What is kept is
-    closed when the engine is disposed of.
+    A statement is its own transaction, unless it is inside one from `begin`. After an
+    error the connection is discarded. The idle ones are closed when the engine is
+    disposed of.
     """
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = autocommit(engine)
-        self._kept: list[AsyncConnection] = []
-        self._most = engine.pool.size() // 2  # type: ignore[attr-defined]
+        self._idle: list[AsyncConnection] = []
+        self._max_idle = engine.pool.size() // 2  # type: ignore[attr-defined]
         event.listen(engine.sync_engine, "engine_disposed", self._close)
 
     async def rows(
@@ -176,22 +179,22 @@ class Straight:
             return await direct.write(statement, values)
 
     @asynccontextmanager
-    async def begin(self) -> AsyncIterator[Direct]:
+    async def begin(self) -> AsyncIterator[DriverConnection]:
         """Give a connection in a transaction of its own."""
         async with self._connection() as direct, direct.transaction():
             yield direct
 
     def _close(self, engine: Engine) -> None:
-        while self._kept:
-            connection = self._kept.pop().sync_connection
+        while self._idle:
+            connection = self._idle.pop().sync_connection
             assert connection is not None
             connection.detach()
             connection.close()
 
     async def _alive(self) -> AsyncConnection:
-        """Return a connection on which the server has not hung up."""
-        while self._kept:
-            connection = self._kept.pop()
+        """Return a connection that is not known to be closed."""
+        while self._idle:
+            connection = self._idle.pop()
             if not _driver(connection).is_closed():
                 return connection
             await connection.invalidate()
@@ -199,16 +202,16 @@ class Straight:
         return await self._engine.connect()
 
     @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[Direct]:
+    async def _connection(self) -> AsyncIterator[DriverConnection]:
         connection = await self._alive()
         try:
-            yield Direct(_driver(connection))
+            yield DriverConnection(_driver(connection))
         except BaseException:
             await connection.invalidate()
             await connection.close()
             raise
-        if len(self._kept) < self._most:
-            self._kept.append(connection)
+        if len(self._idle) < self._max_idle:
+            self._idle.append(connection)
         else:
             await connection.close()
 
@@ -219,10 +222,10 @@ def _driver(connection: AsyncConnection) -> Any:
     return opened.connection.driver_connection
 
 
-def straight(engine: AsyncEngine) -> Straight:
-    """Return the direct connections of an engine; it has one set of them."""
-    found: Straight | None = engine.get_execution_options().get("straight")
+def driver_pool(engine: AsyncEngine) -> DriverPool:
+    """Return the direct pool of an engine, always the same one."""
+    found: DriverPool | None = engine.get_execution_options().get("driver_pool")
     if found is None:
-        found = Straight(engine)
-        engine.update_execution_options(straight=found)
+        found = DriverPool(engine)
+        engine.update_execution_options(driver_pool=found)
     return found

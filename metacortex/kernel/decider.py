@@ -1,9 +1,9 @@
-"""The decider: what a module of the write side is made of.
+"""The decider: the interface of a module of the write side.
 
 `decide(command, state, facts) -> events` and `evolve(state, event) -> state` are plain
 functions over frozen dataclasses (Chassaing, "Functional event sourcing decider",
-2021). Time, ids and whatever a rule must know of other streams arrive in `Facts`;
-`needs` says beforehand what that is (docs/decisions/0003-deciders.md).
+2021). `Facts` carries the time, the actor and the state of other streams; `needs` names
+these streams in advance (docs/decisions/0003-deciders.md).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -20,7 +20,7 @@ S = TypeVar("S")
 
 
 class Unset(Enum):
-    """Tells "not given" from null in a command that edits."""
+    """The value of a field that a command leaves as it is; null is a value."""
 
     UNSET = "unset"
 
@@ -39,24 +39,24 @@ class Change(Generic[T]):
     old: T
     new: T
 
-    # read by the codec; a plain mapping, so that this file needs no library
+    # read by pydantic in the codec; a plain mapping, so that nothing is imported here
     __pydantic_config__ = {"alias_generator": _on_disk}
 
 
 def change(old: T, new: T | Unset) -> Change[T] | None:
-    """Return the change, or None where nothing was given or nothing differs."""
+    """Return the change, or None if `new` is not given or equals `old`."""
     return None if new is UNSET or new == old else Change(old, new)
 
 
 class Stream(NamedTuple):
-    """The stream that a rule needs to see."""
+    """A stream whose state a rule reads."""
 
     type: str
     id: UUID
 
 
 class LookUp(NamedTuple):
-    """A named question about other streams of the workspace; `key` is its subject."""
+    """A named query for streams of the workspace, with its one argument."""
 
     name: str
     key: UUID | str
@@ -73,9 +73,9 @@ class Found(NamedTuple):
 
 
 class Facts(NamedTuple):
-    """What a rule may know besides its own state: plain data, loaded by the bus.
+    """What a rule may use besides the state of its stream; the bus loads it beforehand.
 
-    `now` is never before the last event of the workspace, whatever the clock says.
+    `now` is never before the last event of the workspace, even if the clock is.
     """
 
     now: datetime
@@ -88,7 +88,7 @@ class Facts(NamedTuple):
         return self.streams[Stream(type, id)]
 
     def look_up(self, name: str, key: UUID | str) -> tuple[Found, ...]:
-        """Return what a needed look-up found, in its own order."""
+        """Return what a needed look-up found, in the order that the look-up defines."""
         return self.found[LookUp(name, key)]
 
 
@@ -127,8 +127,8 @@ class Decider:
     """The name of the table that holds the states."""
     state: type[Any]
     commands: Mapping[str, type[Any]]
-    births: Sequence[type[Any]]
-    """The commands whose stream does not exist before, but by mistake."""
+    creation_commands: Sequence[type[Any]]
+    """The commands that create their stream, and are refused if it exists."""
     stream_id: Callable[[Any], UUID]
     needs: Callable[[Any], Sequence[Need]]
     decide: Callable[[Any, Any, Facts], Sequence[Any]]

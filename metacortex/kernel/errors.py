@@ -1,19 +1,22 @@
-"""Every error the service means to raise, as one tree.
+"""Every error that the service raises on purpose, as one tree.
 
     MetaCortexError
     ├── Malformed            the request cannot be read or has unknown parts
-    ├── Unauthenticated      who is asking is not proved
-    ├── Forbidden            proved, but the role does not allow it
+    ├── Unauthenticated      the caller is not authenticated
+    ├── Forbidden            authenticated, but the role does not allow it
     ├── NotFound             unknown, or in another workspace (the two look the same)
-    ├── Refused              a rule says no
-    │   └── UndoConflict     later changes stand in the way
-    ├── VersionConflict      the resource moved since the caller read it
+    ├── Gone                 the log is not the one that the client followed
+    ├── Refused              a rule of the domain does not allow the command
+    │   └── UndoConflict     later changes prevent an undo
+    ├── VersionConflict      the resource changed since the caller read it
     ├── Invalid              a value is not acceptable
     ├── TooLarge             the body passes the limit
-    ├── Unsupported          the body's media type or the method is not ours
-    └── Unavailable          try again later
-        ├── Lagging          the read model has not reached the asked sequence
-        └── Overloaded       the queue in front of the lane is full
+    ├── Unsupported          the body has another media type or content coding
+    ├── WrongMethod          the path exists, the method does not
+    ├── Unavailable          try again later
+    │   ├── Lagging          the read model has not reached the requested sequence
+    │   └── Overloaded       the queue of the lane is full
+    └── Several              more than one error of one request
 
 A class carries the meaning, the code is stable and listed in `CODES`; HTTP numbers
 live in `api/errors.py` alone (docs/decisions/0010-errors.md).
@@ -47,19 +50,23 @@ class Malformed(MetaCortexError):
 
 
 class Unauthenticated(MetaCortexError):
-    """Who is asking is not proved."""
+    """The caller is not authenticated."""
 
 
 class Forbidden(MetaCortexError):
-    """The caller is known, and may not do this."""
+    """The caller is authenticated, but may not do this."""
 
 
 class NotFound(MetaCortexError):
     """There is no such thing in the caller's workspace."""
 
 
+class Gone(MetaCortexError):
+    """The log is not the one that the client followed."""
+
+
 class Refused(MetaCortexError):
-    """A rule of the domain says no."""
+    """A rule of the domain does not allow the command."""
 
 
 class UndoConflict(Refused):
@@ -71,7 +78,7 @@ class VersionConflict(MetaCortexError):
 
 
 class Invalid(MetaCortexError):
-    """A value is not acceptable; `errors` carries several of these at once."""
+    """A value is not acceptable; `Several` carries more than one of these."""
 
 
 class TooLarge(MetaCortexError):
@@ -79,7 +86,7 @@ class TooLarge(MetaCortexError):
 
 
 class Unsupported(MetaCortexError):
-    """The media type is not ours."""
+    """The body has a media type or a content coding that is not supported."""
 
 
 class WrongMethod(MetaCortexError):
@@ -87,15 +94,15 @@ class WrongMethod(MetaCortexError):
 
 
 class Unavailable(MetaCortexError):
-    """Nothing is wrong with the request; it may be sent again later."""
+    """The request is valid and may be sent again later."""
 
 
 class Lagging(Unavailable):
-    """The read model has not reached the sequence that was asked for."""
+    """The read model has not reached the requested sequence."""
 
 
 class Overloaded(Unavailable):
-    """More is waiting than the service may hold."""
+    """The queue of the lane is full."""
 
 
 class Several(MetaCortexError):
@@ -124,6 +131,7 @@ CODES: dict[str, tuple[type[MetaCortexError], str]] = {
     "not_found": (NotFound, "There is nothing here"),
     "route_not_found": (NotFound, "There is no such path"),
     "method_not_allowed": (WrongMethod, "The path does not take this method"),
+    "resync_required": (Gone, "The log is not the one that you followed"),
     "already_exists": (Refused, "A resource with this id exists already"),
     "invalid_transition": (Refused, "The state does not allow this command"),
     "cycle_detected": (Refused, "A task cannot stand below itself"),

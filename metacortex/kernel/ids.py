@@ -1,4 +1,4 @@
-"""Identifiers: version 7 where we invent one, version 5 where it must be derivable."""
+"""Identifiers: UUID version 7 for new ones, version 5 for derived ones (RFC 9562)."""
 
 from datetime import datetime
 from uuid import UUID
@@ -7,7 +7,7 @@ import uuid_utils
 from uuid_utils.compat import uuid5, uuid7
 
 NAMESPACE = UUID("6d657461-636f-5274-8578-2f6576656e74")
-"""Ours alone; changing it would change every derived id."""
+"""Of version 5; changing it would change every derived id."""
 
 
 def new_id() -> UUID:

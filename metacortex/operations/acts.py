@@ -15,7 +15,7 @@ import structlog
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from metacortex.kernel.database import Direct, straight
+from metacortex.kernel.database import DriverConnection, driver_pool
 from metacortex.kernel.errors import NotFound
 from metacortex.operations import runs
 from metacortex.operations.actors import (
@@ -119,14 +119,14 @@ class Acts:
     """
 
     def __init__(self, engine: AsyncEngine, broker: Broker | None = None) -> None:
-        self._straight = straight(engine)
+        self._pool = driver_pool(engine)
         self._broker = broker
 
     # Runs and failures
 
     async def retry_run(self, id: UUID) -> Act:
         """Repeat a run that failed for good, as a new job."""
-        async with self._straight.begin() as direct:
+        async with self._pool.begin() as direct:
             taken = await direct.rows(_TAKE, {"id": id})
             if taken:
                 started = await _repeat(direct, taken[0])
@@ -140,7 +140,7 @@ class Acts:
 
     async def discard_run(self, id: UUID) -> Act:
         """Decide that a failed run stays so, or that a waiting one does not begin."""
-        if await self._straight.rows(_DISCARD, {"id": id}):
+        if await self._pool.rows(_DISCARD, {"id": id}):
             return Act("discarded", id, 1)
         outcome, _, later = await self._run(id)
         if later is not None:
@@ -152,7 +152,7 @@ class Acts:
         values = {**await self._group(fingerprint), "most": STEP}
         count, last = 0, None
         while True:
-            async with self._straight.begin() as direct:
+            async with self._pool.begin() as direct:
                 taken = await direct.rows(_TAKE_GROUP, values)
                 made = [(await _repeat(direct, row), row[1]) for row in taken]
             if not made:
@@ -165,7 +165,7 @@ class Acts:
         """Decide that all of a group that failed before now stays so."""
         values = {**await self._group(fingerprint), "most": STEP}
         count = 0
-        while rows := await self._straight.rows(_DISCARD_GROUP, values):
+        while rows := await self._pool.rows(_DISCARD_GROUP, values):
             count += len(rows)
         return Act("discarded", None, count) if count else Act("nothing_open")
 
@@ -182,9 +182,7 @@ class Acts:
     async def _set_queue(self, name: str, paused: bool) -> Act:
         if name not in QUEUES:
             raise NotFound("not_found")
-        changed = await self._straight.write(
-            _SET_QUEUE, {"name": name, "paused": paused}
-        )
+        changed = await self._pool.write(_SET_QUEUE, {"name": name, "paused": paused})
         return _switched(bool(changed), paused)
 
     async def pause_schedule(self, name: str) -> Act:
@@ -200,14 +198,14 @@ class Acts:
 
     async def _set_schedule(self, name: str, paused: bool) -> Act:
         values = {"name": name, "paused": paused}
-        async with self._straight.begin() as direct:
+        async with self._pool.begin() as direct:
             if await direct.row(_SCHEDULE, values) is None:
                 raise NotFound("not_found")
             return _switched(bool(await direct.write(_SET_SCHEDULE, values)), paused)
 
     async def run_schedule(self, name: str) -> Act:
         """Run a schedule now, unless a run that was started so is still on."""
-        async with self._straight.begin() as direct:
+        async with self._pool.begin() as direct:
             row = await direct.row(_SCHEDULE, {"name": name})
             if row is None:
                 raise NotFound("not_found")
@@ -241,13 +239,13 @@ class Acts:
     async def retry_projection(self, workspace_id: UUID) -> Act:
         """Let a parked workspace go on at the event that stopped it."""
         own = {"workspace": workspace_id}
-        row = await self._straight.row(_PARKED, own)
+        row = await self._pool.row(_PARKED, own)
         if row is not None and not row[0]:
             return Act("not_parked")
         return await self._about(workspace_id, RETRY_PROJECTION)
 
     async def _about(self, workspace_id: UUID, actor: str) -> Act:
-        async with self._straight.begin() as direct:
+        async with self._pool.begin() as direct:
             if await direct.row(_HEAD, {"workspace": workspace_id}) is None:
                 raise NotFound("not_found")
             wanted = Wanted(
@@ -273,20 +271,20 @@ class Acts:
             logger.warning("run_not_sent", error=repr(error))
 
     async def _run(self, id: UUID) -> Any:
-        row = await self._straight.row(_RUN, {"id": id})
+        row = await self._pool.row(_RUN, {"id": id})
         if row is None:
             raise NotFound("not_found")
         outcome, open, later = row
         return outcome, open, None if later is None else runs.plain(later)
 
     async def _group(self, fingerprint: str) -> Mapping[str, Any]:
-        row = await self._straight.row(_GROUP, {"fingerprint": fingerprint})
+        row = await self._pool.row(_GROUP, {"fingerprint": fingerprint})
         if row is None:
             raise NotFound("not_found")
         return {"fingerprint": fingerprint, "until": row[0]}
 
 
-async def _repeat(direct: Direct, row: Sequence[Any]) -> UUID:
+async def _repeat(direct: DriverConnection, row: Sequence[Any]) -> UUID:
     """Enqueue the job of a run again; one that is on already stands for it."""
     id, actor, arguments, workspace, key, schedule, correlation, command = row
     wanted = Wanted(

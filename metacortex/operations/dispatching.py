@@ -5,7 +5,7 @@ import asyncio
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from metacortex.kernel.database import straight
+from metacortex.kernel.database import driver_pool
 from metacortex.operations.jobs import send
 from metacortex.wakeups import Broker
 
@@ -28,14 +28,14 @@ class Dispatcher:
     """Keeps Redis informed of what stands in Postgres."""
 
     def __init__(self, engine: AsyncEngine, broker: Broker) -> None:
-        self._straight = straight(engine)
+        self._pool = driver_pool(engine)
         self._broker = broker
 
     async def turn(self) -> int:
         """Send what is due; return how many runs that were. Raises what Redis does."""
         values = {"again": AGAIN_S, "most": MOST}
-        rows = [tuple(it) for it in await self._straight.rows(_DUE, values)]
+        rows = [tuple(it) for it in await self._pool.rows(_DUE, values)]
         if rows:
             await asyncio.to_thread(send, self._broker, rows)
-            await self._straight.write(_SENT, {"ids": [row[0] for row in rows]})
+            await self._pool.write(_SENT, {"ids": [row[0] for row in rows]})
         return len(rows)

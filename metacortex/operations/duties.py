@@ -4,7 +4,7 @@ import structlog
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from metacortex.kernel.database import straight
+from metacortex.kernel.database import driver_pool
 from metacortex.kernel.driver_errors import report
 from metacortex.operations.dispatching import Dispatcher
 from metacortex.operations.runs import Runs
@@ -29,7 +29,7 @@ class Duties:
     """One turn enqueues what is due, ends what died, and sends what waits."""
 
     def __init__(self, engine: AsyncEngine, broker: Broker) -> None:
-        self._straight = straight(engine)
+        self._pool = driver_pool(engine)
         self._schedules = Schedules(engine)
         self._runs = Runs(engine)
         self._dispatcher = Dispatcher(engine, broker)
@@ -54,7 +54,7 @@ class Duties:
 
     async def _in_process(self, schedule: Schedule) -> None:
         if schedule.name == SWEEP:
-            paused = await self._straight.row(_PAUSED, {"name": QUEUE})
+            paused = await self._pool.row(_PAUSED, {"name": QUEUE})
             self.sweeps = not (schedule.paused or (paused and paused[0]))
         if not schedule.is_up:
             return

@@ -17,7 +17,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from metacortex import __version__
-from metacortex.kernel.database import straight
+from metacortex.kernel.database import driver_pool
 from metacortex.kernel.driver_errors import report
 from metacortex.kernel.ids import new_id
 
@@ -64,7 +64,7 @@ class Heart:
     def __init__(
         self, engine: AsyncEngine, process: Process, figures: Figures = no_figures
     ) -> None:
-        self._straight = straight(engine)
+        self._pool = driver_pool(engine)
         self._process = process
         self._figures = figures
 
@@ -83,11 +83,11 @@ class Heart:
             "delay": delay_ms,
             "figures": orjson.dumps(dict(self._figures())).decode(),
         }
-        await self._straight.write(_BEAT, values)
+        await self._pool.write(_BEAT, values)
 
     async def stop(self) -> None:
         """Say that the process ends as it should."""
-        await self._straight.write(_STOPPED, {"id": self._process.id})
+        await self._pool.write(_STOPPED, {"id": self._process.id})
 
 
 class Heartbeat:

@@ -12,8 +12,8 @@ import orjson
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from metacortex import checklist, importer
-from metacortex.kernel.database import straight
+from metacortex.importing import checklist, importer
+from metacortex.kernel.database import driver_pool
 from metacortex.kernel.errors import Invalid, NotFound
 from metacortex.operations import runs
 from metacortex.operations.actors import IMPORT
@@ -53,7 +53,7 @@ _DONE = text(
 
 @dataclass(frozen=True, slots=True)
 class Import:
-    """How far an import is; counts are commands."""
+    """How far an import is; counts are commands, those that were not needed too."""
 
     id: UUID
     status: str
@@ -86,7 +86,7 @@ async def add(engine: AsyncEngine, asked: Asked) -> UUID | None:
 
     Raises Invalid if something else was asked for under its id.
     """
-    async with straight(engine).begin() as direct:
+    async with driver_pool(engine).begin() as direct:
         await direct.rows(_LOCK, {"id": str(asked.id)})
         seen = await direct.row(_DIGEST, {"id": asked.id})
         if seen is not None:
@@ -117,7 +117,7 @@ async def add(engine: AsyncEngine, asked: Asked) -> UUID | None:
 
 async def find(engine: AsyncEngine, workspace_id: UUID, id: UUID) -> Import:
     """Return an import of a workspace. Raises NotFound."""
-    row = await straight(engine).row(_FIND, {"id": id, "workspace": workspace_id})
+    row = await driver_pool(engine).row(_FIND, {"id": id, "workspace": workspace_id})
     if row is None:
         raise NotFound("not_found")
     values = [*row]
@@ -132,7 +132,7 @@ async def run(keeping: AsyncEngine, writes: AsyncEngine, job: Job) -> UUID | Non
     where one ended. None if it is done already.
     """
     id = job.id("import_id")
-    row = await straight(keeping).row(_BEGIN, {"id": id})
+    row = await driver_pool(keeping).row(_BEGIN, {"id": id})
     if row is None:
         return None
     workspace_id, actor_id, project, content, correlation = row
@@ -140,12 +140,10 @@ async def run(keeping: AsyncEngine, writes: AsyncEngine, job: Job) -> UUID | Non
     found = await asyncio.to_thread(  # a megabyte takes a second
         checklist.read, content, namespace=workspace_id, default_project=project
     )
-    total = 0
+    total = sum(1 for _ in importer.steps(found))
 
     def progress(done: int, of: int) -> None:
-        nonlocal total
-        total = of
-        job.progress(done, of)
+        job.progress(total - of + done, total)  # what is there already is not sent
 
     report = await importer.run(
         writes,
@@ -161,5 +159,5 @@ async def run(keeping: AsyncEngine, writes: AsyncEngine, job: Job) -> UUID | Non
     ]
     values = {"id": id, "done": total, "total": total}
     values["errors"] = orjson.dumps(errors).decode()
-    await straight(keeping).write(_DONE, values)
+    await driver_pool(keeping).write(_DONE, values)
     return workspace_id

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from sqlalchemy import text
 
-from metacortex.kernel.database import Direct
+from metacortex.kernel.database import DriverConnection
 
 FIRST_MS = 0.1
 GROWTH = 1.25  # a percentile is off by at most an eighth
@@ -78,7 +78,7 @@ def percentile(buckets: Sequence[int], share: float) -> float:
     return 0.0
 
 
-async def add(direct: Direct, minutes: Mapping[datetime, Minute]) -> None:
+async def add(direct: DriverConnection, minutes: Mapping[datetime, Minute]) -> None:
     """Add what one process counted to the rows that all share."""
     for minute in sorted(minutes):  # in one order, or two processes would deadlock
         mine = minutes[minute]

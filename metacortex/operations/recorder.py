@@ -20,7 +20,7 @@ from prometheus_client import Counter
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from metacortex.kernel.database import straight
+from metacortex.kernel.database import driver_pool
 from metacortex.kernel.driver_errors import report
 from metacortex.operations import minutes
 from metacortex.operations.heartbeats import BEAT_S, Heart, Process
@@ -222,7 +222,7 @@ class Recorder:
         return (time.monotonic() - begun) * 1_000
 
     async def _look(self, engine: AsyncEngine) -> None:
-        rows = await straight(engine).rows(_PAUSED, {})
+        rows = await driver_pool(engine).rows(_PAUSED, {})
         self._paused({row[0] for row in rows})
 
     async def _tell_progress(self) -> None:
@@ -241,7 +241,7 @@ class Recorder:
             for minute, it in counted.items()
         }
         try:
-            async with straight(engine).begin() as direct:
+            async with driver_pool(engine).begin() as direct:
                 await minutes.add(direct, named)
         except BaseException:
             with self._lock:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from metacortex.kernel.database import straight
+from metacortex.kernel.database import driver_pool
 
 STEP = 5_000  # rows of one statement: a fraction of a second
 
@@ -25,7 +25,7 @@ RULES: Mapping[str, str] = {
 
 async def delete_old(engine: AsyncEngine) -> int:
     """Delete by the rules; return how many rows went."""
-    direct, gone = straight(engine), 0
+    direct, gone = driver_pool(engine), 0
     for table, rule in RULES.items():
         statement = text(
             f"DELETE FROM {table} WHERE ctid = ANY (ARRAY("

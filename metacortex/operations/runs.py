@@ -2,7 +2,7 @@
 
 A run is a row before its message is sent, and a message only names it. Whoever gets the
 message claims the row; of two claims one succeeds, so that a doubled message runs
-nothing twice, and a lost one is sent again (docs/decisions/0016-runs.md).
+nothing twice, and a lost one is sent again (docs/decisions/0017-runs.md).
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ import orjson
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from metacortex.kernel.database import Direct, straight
+from metacortex.kernel.database import DriverConnection, driver_pool
 from metacortex.kernel.ids import new_id
 from metacortex.operations.actors import ACTORS, Actor
 from metacortex.operations.failing import Failure, fingerprint, masked_arguments
@@ -155,7 +155,7 @@ class FailedTurn:
     failure: Failure
 
 
-async def enqueue(direct: Direct, wanted: Wanted) -> Started:
+async def enqueue(direct: DriverConnection, wanted: Wanted) -> Started:
     """Write a run that waits, in the caller's transaction; the dispatcher sends it.
 
     With a `unique_key` that another run holds, return that one.
@@ -192,11 +192,11 @@ class Runs:
     """What workers and the scheduler do to runs."""
 
     def __init__(self, engine: AsyncEngine) -> None:
-        self._straight = straight(engine)
+        self._pool = driver_pool(engine)
 
     async def claim(self, run_id: UUID, worker: UUID) -> Claimed | None:
         """Begin a run; None if it is not to be had: begun, not due, or paused."""
-        row = await self._straight.row(_CLAIM, {"id": run_id, "worker": worker})
+        row = await self._pool.row(_CLAIM, {"id": run_id, "worker": worker})
         if row is None:
             return None
         id, actor, arguments, workspace, attempt, most, correlation = row
@@ -217,7 +217,7 @@ class Runs:
 
         A run that was declared crashed meanwhile stays so: another attempt is on.
         """
-        async with self._straight.begin() as direct:
+        async with self._pool.begin() as direct:
             good = [it for it in ended if it.how == "succeeded"]
             if good:
                 values = {
@@ -237,7 +237,7 @@ class Runs:
 
         Another attempt follows, up to the limit: a job that kills its process stops.
         """
-        async with self._straight.begin() as direct:
+        async with self._pool.begin() as direct:
             found = await direct.rows(_ORPHANS, {"dead": DEAD_S})
             for id, actor, worker, attempt, most, host, pid in found:
                 place = f"process {pid} on {host}" if host else "its process"
@@ -263,10 +263,10 @@ class Runs:
             "total": [total for _, total in progress.values()],
             "worker": worker,
         }
-        await self._straight.write(_PROGRESS, values)
+        await self._pool.write(_PROGRESS, values)
 
 
-async def _end_one(direct: Direct, worker: UUID, ended: Ended) -> None:
+async def _end_one(direct: DriverConnection, worker: UUID, ended: Ended) -> None:
     run, failure = ended.run, ended.failure
     assert failure is not None
     values = {"id": run.id, "worker": worker, "ms": ended.ms, "actor": run.actor.name}
@@ -279,7 +279,7 @@ async def _end_one(direct: Direct, worker: UUID, ended: Ended) -> None:
 
 
 async def _fail(
-    direct: Direct,
+    direct: DriverConnection,
     run: Mapping[str, Any],
     outcome: str,
     failure: Failure,
@@ -295,14 +295,18 @@ async def _fail(
         await direct.write(_AGAIN, {"new": new_id(), "id": run["id"], "more": 0})
 
 
-async def _interrupt(direct: Direct, run: Mapping[str, Any], failure: Failure) -> None:
+async def _interrupt(
+    direct: DriverConnection, run: Mapping[str, Any], failure: Failure
+) -> None:
     values = {**run, **_told(failure), "outcome": "retrying", "open": False, "wait": 0}
     values["fingerprint"] = None  # no failure: it belongs to no group
     if await direct.write(_END, values):
         await direct.write(_AGAIN, {"new": new_id(), "id": run["id"], "more": 1})
 
 
-async def _failed_turn(direct: Direct, worker: UUID, turn: FailedTurn) -> None:
+async def _failed_turn(
+    direct: DriverConnection, worker: UUID, turn: FailedTurn
+) -> None:
     values = {
         "id": new_id(),
         "actor": turn.actor,

@@ -12,7 +12,7 @@ from redis.exceptions import RedisError
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from metacortex.kernel.database import straight
+from metacortex.kernel.database import driver_pool
 from metacortex.operations.actors import QUEUES
 from metacortex.operations.runs import DEAD_S
 from metacortex.wakeups import NAMESPACE, Broker
@@ -75,7 +75,7 @@ class Sampler:
     """Takes a sample whenever it is told to."""
 
     def __init__(self, engine: AsyncEngine, broker: Broker) -> None:
-        self._straight = straight(engine)
+        self._pool = driver_pool(engine)
         self._broker = broker
         self._before: tuple[float, int, int] | None = None
         self._since = None
@@ -83,7 +83,7 @@ class Sampler:
 
     async def take(self) -> None:
         """Take a sample of all metrics; those without a value have none."""
-        row = await self._straight.row(_LOOK, {"since": self._since, "dead": DEAD_S})
+        row = await self._pool.row(_LOOK, {"since": self._since, "dead": DEAD_S})
         now, commands, events, failures, lag_s, p99_ms = row
         found = {"lag_s": lag_s, "request_p99_ms": p99_ms}
         found |= self._rates(time.monotonic(), commands, events, failures)
@@ -92,10 +92,10 @@ class Sampler:
         if depth is not None:
             found["queue_depth"] = depth
         values = {"at": now, "metrics": list(found), "values": list(found.values())}
-        await self._straight.write(_KEEP, values)
+        await self._pool.write(_KEEP, values)
         if time.monotonic() - self._rolled_up >= LONG_S:
-            await self._straight.write(_ROLL_UP, {"at": now, "sums": list(SUMS)})
-            await self._straight.write(_FORGET, {"at": now})
+            await self._pool.write(_ROLL_UP, {"at": now, "sums": list(SUMS)})
+            await self._pool.write(_FORGET, {"at": now})
             self._rolled_up = time.monotonic()
 
     def _rates(

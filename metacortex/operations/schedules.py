@@ -16,7 +16,7 @@ from cronsim import CronSim
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from metacortex.kernel.database import Direct, straight
+from metacortex.kernel.database import DriverConnection, driver_pool
 from metacortex.operations import runs
 from metacortex.operations.actors import DELETE_OLD
 from metacortex.operations.runs import Wanted
@@ -142,12 +142,12 @@ class Schedules:
     """The rows, for the scheduler."""
 
     def __init__(self, engine: AsyncEngine) -> None:
-        self._straight = straight(engine)
+        self._pool = driver_pool(engine)
 
     async def declare(self, wanted: Iterable[Entry]) -> None:
         """Make the rows those of this release, as they are paused or not."""
         listed = list(wanted)
-        async with self._straight.begin() as direct:
+        async with self._pool.begin() as direct:
             for it in listed:
                 values = {
                     "name": it.name,
@@ -164,7 +164,7 @@ class Schedules:
     async def all(self) -> list[Schedule]:
         """Return every schedule."""
         found = []
-        for row in await self._straight.rows(_ALL, {}):
+        for row in await self._pool.rows(_ALL, {}):
             values = [*row]
             values[5] = orjson.loads(values[5])
             found.append(Schedule(*values))
@@ -175,7 +175,7 @@ class Schedules:
         if not schedule.is_up:
             return False
         due = schedule.due()
-        async with self._straight.begin() as direct:
+        async with self._pool.begin() as direct:
             moved = await _move(direct, schedule, due)
             if not moved or due is None:
                 return False
@@ -184,11 +184,13 @@ class Schedules:
 
     async def ran(self, schedule: Schedule) -> None:
         """Note that the scheduler has done a schedule's work itself."""
-        async with self._straight.begin() as direct:
+        async with self._pool.begin() as direct:
             await _move(direct, schedule, schedule.now)
 
 
-async def _move(direct: Direct, schedule: Schedule, ran: datetime | None) -> bool:
+async def _move(
+    direct: DriverConnection, schedule: Schedule, ran: datetime | None
+) -> bool:
     """Move to the next due time; False if somebody else has, or paused it."""
     values = {
         "name": schedule.name,
@@ -199,7 +201,7 @@ async def _move(direct: Direct, schedule: Schedule, ran: datetime | None) -> boo
     return bool(await direct.write(_MOVE, values))
 
 
-async def _enqueue(direct: Direct, schedule: Schedule, due: datetime) -> None:
+async def _enqueue(direct: DriverConnection, schedule: Schedule, due: datetime) -> None:
     wanted = Wanted(
         actor=schedule.actor, arguments=schedule.arguments, schedule=schedule.name
     )

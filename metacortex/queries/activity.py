@@ -17,7 +17,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from metacortex.events.record import Recorded
 from metacortex.kernel.clock import rfc3339
-from metacortex.kernel.database import Reads, Table
+from metacortex.kernel.database import Reader, Table
 from metacortex.queries.page import Filters, ListQuery, Sort
 from metacortex.queries.registry import PROJECTIONS
 from metacortex.queries.tables import INSTANT, SCHEMA
@@ -171,7 +171,7 @@ _CHANGES = text(f"""WITH moved AS (SELECT sequence, stream_type, stream_id
 
 
 @dataclass(frozen=True, slots=True)
-class FeedPage:
+class ChangesPage:
     """Resources that changed, each as it is now; ask again from `next_since`."""
 
     sequence: int
@@ -185,14 +185,14 @@ class FeedPage:
 
 
 async def changes_since(
-    reads: Reads, workspace_id: UUID, since: int, limit: int
-) -> FeedPage:
+    reader: Reader, workspace_id: UUID, since: int, limit: int
+) -> ChangesPage:
     """Return what changed in the next `limit` events after a sequence."""
     values = {"workspace": workspace_id, "since": since, "limit": limit}
-    sequence, last, documents = await reads.row(_CHANGES, values)
+    sequence, last, documents = await reader.row(_CHANGES, values)
     shown = sequence or 0
     reached = last if last is not None else max(since, shown)
-    return FeedPage(shown, reached, (documents or "").encode())
+    return ChangesPage(shown, reached, (documents or "").encode())
 
 
 _THIN = text("""SELECT sequence, type, json_build_object('event_id', event_id, 'stream',
@@ -205,9 +205,9 @@ _THIN = text("""SELECT sequence, type, json_build_object('event_id', event_id, '
 
 
 async def thin_after(
-    reads: Reads, workspace_id: UUID, after: int, limit: int
+    reader: Reader, workspace_id: UUID, after: int, limit: int
 ) -> list[tuple[int, str, str]]:
     """Return sequence, type and a short JSON of the next events, for streams."""
     values = {"workspace": workspace_id, "after": after, "limit": limit}
-    rows = await reads.rows(_THIN, values)
+    rows = await reader.rows(_THIN, values)
     return [(row[0], row[1], row[2]) for row in rows]

@@ -16,13 +16,13 @@ from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from metacortex.events import log
-from metacortex.kernel.database import ReadConnection, Reads, autocommit, straight
+from metacortex.kernel.database import ReadConnection, Reader, autocommit, driver_pool
 from metacortex.kernel.errors import Lagging, NotFound
 from metacortex.queries import activity, fold, page, tasks
-from metacortex.queries.activity import FeedPage
+from metacortex.queries.activity import ChangesPage
 from metacortex.queries.page import ListQuery, Page
 from metacortex.queries.registry import PROJECTIONS
-from metacortex.queries.watermarks import Shown, Watermarks
+from metacortex.queries.watermarks import Watermark, Watermarks
 
 KEPT_BYTES = 32 * 1024 * 1024  # of pages; a tenth of what a process may take
 PAGE_BYTES = 1_000  # what a page takes besides what it says
@@ -42,12 +42,12 @@ class Queries:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = autocommit(engine)
-        self._reads: Reads = straight(engine)
-        self.watermarks = Watermarks(self._reads)
+        self._reader: Reader = driver_pool(engine)
+        self.watermarks = Watermarks(self._reader)
         self._kept: OrderedDict[Hashable, Page] = OrderedDict()
         self._kept_bytes = 0
 
-    async def shown(self, workspace_id: UUID, fresh: Freshness) -> Shown:
+    async def shown(self, workspace_id: UUID, fresh: Freshness) -> Watermark:
         """Return what is shown, having waited if need be. Raises Lagging."""
         if fresh.sequence == 0:
             return await self.watermarks.shown(workspace_id)
@@ -57,7 +57,7 @@ class Queries:
             raise Lagging("read_model_lagging", meta=meta)
         return shown
 
-    async def page(self, query: ListQuery, key: Hashable, shown: Shown) -> Page:
+    async def page(self, query: ListQuery, key: Hashable, shown: Watermark) -> Page:
         """Return a page; `key` names the query, `shown` is what was just seen.
 
         Raises Malformed for a cursor of another query.
@@ -66,7 +66,7 @@ class Queries:
         if kept is not None and kept.shown == shown and query.timeless:
             self._kept.move_to_end(key)
             return kept
-        found = await page.fetch(self._reads, query)
+        found = await page.fetch(self._reader, query)
         if query.timeless:
             self._keep(key, found)
         return found
@@ -85,7 +85,7 @@ class Queries:
         """Return the sequence shown, and a resource. Raises NotFound."""
         statement = _one(PROJECTIONS[stream_type].table)
         values = {"workspace": workspace_id, "id": id}
-        sequence, found = await self._reads.row(statement, values)
+        sequence, found = await self._reader.row(statement, values)
         if found is None:
             raise NotFound("not_found")
         return sequence, found.encode()
@@ -121,17 +121,17 @@ class Queries:
         self, workspace_id: UUID, now: datetime, time_zone: str
     ) -> tuple[int, bytes]:
         """Return the sequence shown, and counts of tasks."""
-        return await tasks.stats(self._reads, workspace_id, now, time_zone)
+        return await tasks.stats(self._reader, workspace_id, now, time_zone)
 
-    async def changes(self, workspace_id: UUID, since: int, limit: int) -> FeedPage:
+    async def changes(self, workspace_id: UUID, since: int, limit: int) -> ChangesPage:
         """Return the resources that changed after a sequence."""
-        return await activity.changes_since(self._reads, workspace_id, since, limit)
+        return await activity.changes_since(self._reader, workspace_id, since, limit)
 
     async def thin(
         self, workspace_id: UUID, after: int, limit: int
     ) -> list[tuple[int, str, str]]:
         """Return the next events in short, for a stream of them."""
-        return await activity.thin_after(self._reads, workspace_id, after, limit)
+        return await activity.thin_after(self._reader, workspace_id, after, limit)
 
 
 def _weight(key: Hashable, page: Page) -> int:

@@ -18,10 +18,10 @@ from uuid import UUID
 import orjson
 from sqlalchemy import TextClause, text
 
-from metacortex.kernel.database import DIALECT, Reads, Table
+from metacortex.kernel.database import DIALECT, Reader, Table
 from metacortex.kernel.decider import names_of
 from metacortex.kernel.errors import Malformed
-from metacortex.queries.watermarks import Shown
+from metacortex.queries.watermarks import Watermark
 
 PER_PAGE = 50
 PER_PAGE_LIMIT = 200  # beyond it, a page costs more than two requests
@@ -135,13 +135,13 @@ def _filtered(table: Hashable, query: Hashable) -> Sequence[tuple[str, str]]:
 class Page:
     """A page as Postgres built it: `documents` is the inside of a JSON array."""
 
-    shown: Shown
+    shown: Watermark
     total: int
     documents: bytes
     next_cursor: str | None
 
 
-async def fetch(reads: Reads, query: ListQuery) -> Page:
+async def fetch(reader: Reader, query: ListQuery) -> Page:
     """Return a page. Raises Malformed for a cursor that is not of this query."""
     filters = query.filters()
     filters.conditions.insert(0, "workspace_id = :workspace")
@@ -163,11 +163,11 @@ async def fetch(reads: Reads, query: ListQuery) -> Page:
         "offset": 0 if query.page is None else (query.page - 1) * query.per_page,
         "per_page": query.per_page,
     }
-    row = await reads.row(statement, values)
+    row = await reader.row(statement, values)
     sequence, rebuilds, total, documents, last, fetched = row
     more = fetched > query.per_page
     return Page(
-        shown=Shown(sequence or 0, rebuilds or 0),
+        shown=Watermark(sequence or 0, rebuilds or 0),
         total=total,
         documents=(documents or "").encode(),
         next_cursor=_cursor(mark, last) if more else None,

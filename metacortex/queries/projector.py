@@ -21,7 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from metacortex.events import log, merkle
 from metacortex.events.record import EventRecord, mismatch
-from metacortex.kernel.database import Direct, ReadConnection, straight
+from metacortex.kernel.database import DriverConnection, ReadConnection, driver_pool
 from metacortex.kernel.driver_errors import meaning, sqlstate
 from metacortex.queries import activity, fold
 from metacortex.queries import verify as verification
@@ -129,7 +129,7 @@ class Projector:
         self, engine: AsyncEngine, *, batch: int = 2000, turn_s: float = 0.25
     ) -> None:
         self._engine = engine
-        self._straight = straight(engine)
+        self._direct = driver_pool(engine)
         self._batch = batch
         self._turn_s = turn_s
 
@@ -154,7 +154,7 @@ class Projector:
             "workspaces": None if workspaces is None else list(workspaces),
             "limit": limit,
         }
-        return [row[0] for row in await self._straight.rows(_BEHIND, values)]
+        return [row[0] for row in await self._direct.rows(_BEHIND, values)]
 
     async def _step(self, workspaces: Sequence[UUID]) -> int:
         """Apply one batch of each workspace; find the guilty one if that fails."""
@@ -179,7 +179,7 @@ class Projector:
                 return applied
 
     async def _apply(self, workspaces: Sequence[UUID], batch: int) -> int:
-        async with self._straight.begin() as direct:
+        async with self._direct.begin() as direct:
             locked = await self._locked(direct, workspaces)
             if not locked:
                 return 0
@@ -198,7 +198,7 @@ class Projector:
             return len(records)
 
     async def _locked(
-        self, direct: Direct, workspaces: Sequence[UUID]
+        self, direct: DriverConnection, workspaces: Sequence[UUID]
     ) -> list[tuple[UUID, int, int]]:
         """Lock the checkpoints that nobody holds; make those that are missing.
 
@@ -211,7 +211,9 @@ class Projector:
             found = await direct.rows(_LOCK, values)
         return [(row[0], row[1], row[2]) for row in found]
 
-    async def _write(self, direct: Direct, records: Sequence[EventRecord]) -> None:
+    async def _write(
+        self, direct: DriverConnection, records: Sequence[EventRecord]
+    ) -> None:
         if not records:
             return
         folded = await _folded(direct, records)
@@ -229,16 +231,16 @@ class Projector:
             "sequence": poisoned.sequence,
             "error": repr(cause)[:ERROR_LIMIT],
         }
-        if await self._straight.write(_PARK, values):
+        if await self._direct.write(_PARK, values):
             workspace = str(poisoned.workspace_id)
             logger.error("workspace_parked", workspace_id=workspace, exc_info=cause)
 
     async def retry(self, workspace_id: UUID) -> int:
         """Let a parked workspace go on for a turn. Raises Parked if it cannot."""
         own = {"workspace": workspace_id}
-        await self._straight.write(_UNPARK, own)
+        await self._direct.write(_UNPARK, own)
         turn = await self.turn([workspace_id])
-        if (row := await self._straight.row(_PARKED, own)) is not None:
+        if (row := await self._direct.row(_PARKED, own)) is not None:
             raise Parked(row[0])
         return turn.events
 
@@ -252,7 +254,7 @@ class Projector:
         """
         total, edge = 0, list[bytes]()
         own = {"workspace": workspace_id}
-        async with self._straight.begin() as direct:
+        async with self._direct.begin() as direct:
             await direct.write(_CREATE, {"workspaces": [workspace_id]})
             await direct.rows(_LOCK_ONE, own)
             for table in _tables():
@@ -325,14 +327,16 @@ def _is_about_the_events(error: Exception) -> bool:
     return meaning(error) is None
 
 
-async def _folded(direct: Direct, records: Sequence[EventRecord]) -> Fold:
+async def _folded(direct: DriverConnection, records: Sequence[EventRecord]) -> Fold:
     folded = Fold(await _rows(direct, records))
     for record in records:
         folded.apply(record)
     return folded
 
 
-async def _rows(direct: Direct, records: Iterable[EventRecord]) -> dict[fold.Key, Any]:
+async def _rows(
+    direct: DriverConnection, records: Iterable[EventRecord]
+) -> dict[fold.Key, Any]:
     """Return the present rows of the streams that the records are of."""
     keys = {fold.key(record): None for record in records if record.version > 1}
     rows: dict[fold.Key, Any] = {}
@@ -357,7 +361,9 @@ def _present(table: str) -> TextClause:
     )
 
 
-async def _save(direct: Direct, folded: Fold, reached: Mapping[UUID, int]) -> None:
+async def _save(
+    direct: DriverConnection, folded: Fold, reached: Mapping[UUID, int]
+) -> None:
     """Write rows, the task log and the checkpoints, in one statement."""
     rows = {type: folded.table_rows(type) for type in PROJECTIONS}
     values: dict[str, Any] = {type: _json(it) for type, it in rows.items() if it}

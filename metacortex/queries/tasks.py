@@ -42,7 +42,7 @@ from metacortex.events.tasks import (
     TaskUnarchived,
     TaskUnblocked,
 )
-from metacortex.kernel.database import Reads
+from metacortex.kernel.database import Reader
 from metacortex.queries.page import Filters, ListQuery, Sort
 from metacortex.queries.tables import (
     INSTANT,
@@ -305,11 +305,11 @@ _STATS = text(f"""SELECT (SELECT sequence FROM queries.checkpoints
 
 
 async def stats(
-    reads: Reads, workspace_id: UUID, now: datetime, time_zone: str
+    reader: Reader, workspace_id: UUID, now: datetime, time_zone: str
 ) -> tuple[int, bytes]:
     """Return the sequence shown, and counts of the tasks that are not deleted."""
     values = {"workspace": workspace_id, **overdue(now, time_zone)}
-    sequence, found = await reads.row(_STATS, values)
+    sequence, found = await reader.row(_STATS, values)
     return sequence or 0, found.encode()
 
 

@@ -10,13 +10,13 @@ from uuid import UUID
 import orjson
 
 from metacortex.commands import undo
-from metacortex.commands.batch import Batch, Planned, Step, step
+from metacortex.commands.batch import Batch, PlannedUnit, Step, step
 from metacortex.commands.bus import fold
-from metacortex.commands.message import Answer, Context, Request, Result, Unit
+from metacortex.commands.message import Answer, CommandRequest, Context, Result, Unit
 from metacortex.commands.receipts import Receipt
 from metacortex.commands.registry import STREAM_OF
 from metacortex.commands.repository import Head, Loaded, Stored
-from metacortex.commands.space import Spaces
+from metacortex.commands.session import SessionCache
 from metacortex.events import codec
 from metacortex.events.record import EventRecord, Recorded
 from metacortex.kernel.errors import MetaCortexError, NotFound, Refused
@@ -41,7 +41,7 @@ class Memory:
     def __post_init__(self) -> None:
         self.head = Head(self.id, 0, 0, EPOCH, [])
 
-    def request(self, command: Any, **fields: Any) -> Request:
+    def request(self, command: Any, **fields: Any) -> CommandRequest:
         """Return a request for the command; a key or a version may be named."""
         key = fields.pop("key", None) or new_id()
         expected = fields.pop("expected_version", None)
@@ -52,7 +52,7 @@ class Memory:
             correlation_id=str(key),
             **fields,
         )
-        return Request(
+        return CommandRequest(
             command=command,
             context=context,
             fingerprint=hashlib.sha256(repr(command).encode()).digest(),
@@ -62,7 +62,8 @@ class Memory:
     def unit(self, *commands: Any, **flags: bool) -> Unit:
         """Return a unit of commands, or of requests where more is to be said."""
         requests = [
-            it if isinstance(it, Request) else self.request(it) for it in commands
+            it if isinstance(it, CommandRequest) else self.request(it)
+            for it in commands
         ]
         return Unit(requests=requests, **flags)
 
@@ -90,10 +91,10 @@ class Memory:
 
     def decide(self, units: Iterable[Unit], now: datetime = NOW) -> Batch:
         """Run units as one batch, and keep nothing."""
-        batch = Batch(Spaces.of(self.loaded()), now)
+        batch = Batch(SessionCache.of(self.loaded()), now)
         for unit in units:
             steps = [self._steps(request) for request in unit.requests]
-            batch.run(Planned(unit, steps))
+            batch.run(PlannedUnit(unit, steps))
         return batch
 
     def loaded(self) -> Loaded:
@@ -105,10 +106,10 @@ class Memory:
             stale=False,
         )
 
-    def _steps(self, request: Request) -> Sequence[Step]:
+    def _steps(self, request: CommandRequest) -> Sequence[Step]:
         return [step(it) for it in self._asks(request)]
 
-    def _asks(self, request: Request) -> Sequence[Any]:
+    def _asks(self, request: CommandRequest) -> Sequence[Any]:
         if not isinstance(request.command, undo.Undo):
             return [request.command]
         receipt = self.receipts.get(request.command.command_id)

@@ -8,10 +8,10 @@ import orjson
 import pytest
 from sqlalchemy import UniqueConstraint
 
-from metacortex.commands.batch import Batch, Planned, step
+from metacortex.commands.batch import Batch, PlannedUnit, step
 from metacortex.commands.message import Answer, Unit
 from metacortex.commands.repository import BatchChanges, Loaded
-from metacortex.commands.space import Spaces
+from metacortex.commands.session import SessionCache
 from metacortex.events.log import LogTable
 from metacortex.events.record import SALT_BYTES
 from metacortex.kernel.errors import MetaCortexError, VersionConflict
@@ -311,14 +311,14 @@ def test_whatever_is_decided_by_a_slow_clock_has_the_time_of_the_log() -> None:
 
 def test_each_workspace_of_a_batch_has_its_own_time() -> None:
     ahead, other = with_task(), Memory()
-    spaces = Spaces.of(ahead.loaded())
-    spaces.absorb(other.loaded())
+    cache = SessionCache.of(ahead.loaded())
+    cache.merge(other.loaded())
     early = NOW - timedelta(hours=1)
-    batch = Batch(spaces, early)
+    batch = Batch(cache, early)
     make = other.request(CreateTaskFactory())
     complete = ahead.request(CompleteTaskFactory(task_id=TASK, subtasks="leave"))
     for request in (complete, make):
-        batch.run(Planned(Unit(requests=[request]), [[step(request.command)]]))
+        batch.run(PlannedUnit(Unit(requests=[request]), [[step(request.command)]]))
     receipts = {it.command_id: it.recorded_at for it in batch.close().receipts}
     assert receipts[complete.context.command_id] == NOW
     assert receipts[make.context.command_id] == early
@@ -328,7 +328,7 @@ def test_a_turn_is_counted_for_every_batch_that_writes() -> None:
     memory = with_task()
     memory.refuse(StartTaskFactory(task_id=SUBTASK))
     memory.run(memory.unit(StartTaskFactory(task_id=TASK), dry=True))
-    assert memory.head.turn == 2
+    assert memory.head.write_count == 2
 
 
 def test_workspaces_of_one_batch_do_not_meet() -> None:
@@ -336,9 +336,9 @@ def test_workspaces_of_one_batch_do_not_meet() -> None:
     tag = CreateTagFactory(name="Errands")
     heads = {memory.id: memory.head for memory in (one, two)}
     loaded = Loaded(heads=heads, receipts=[], states=[], stale=False)
-    batch = Batch(Spaces.of(loaded), NOW)
+    batch = Batch(SessionCache.of(loaded), NOW)
     for memory in (one, two, one):
-        batch.run(Planned(memory.unit(memory.request(tag, key=KEY)), [[step(tag)]]))
+        batch.run(PlannedUnit(memory.unit(memory.request(tag, key=KEY)), [[step(tag)]]))
     first, second, third = (result for (result,) in batch.results)
     assert isinstance(first, Answer) and isinstance(second, Answer)
     assert (first.sequence, second.sequence) == (1, 1)

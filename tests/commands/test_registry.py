@@ -11,6 +11,7 @@ import pytest
 
 import metacortex
 from metacortex.commands import projects, registry, tags, tasks
+from metacortex.commands.batch import addressed
 from metacortex.commands.tables import LOOK_UPS, STATES
 from metacortex.commands.undo import REVERT, UNDO, Undo
 from metacortex.events import codec
@@ -124,7 +125,7 @@ def test_a_decider_keeps_the_state_that_its_table_holds(type: str) -> None:
 @pytest.mark.parametrize("cls", [*registry.DECIDER_OF, Revert])
 def test_the_needs_of_a_command_can_be_loaded(cls: type[Any]) -> None:
     command = OF[cls]()
-    decider, _ = registry.addressed(command)
+    decider, _ = addressed(command)
     for need in decider.needs(command):
         assert (
             need.name in LOOK_UPS if isinstance(need, LookUp) else need.type in STATES

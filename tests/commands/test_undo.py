@@ -268,7 +268,7 @@ def test_a_conflict_asks_for_the_later_changes() -> None:
     batch = memory.decide([conflicting(memory)])
     ((conflict,),) = batch.results
     assert isinstance(conflict, UndoConflict)
-    assert batch.unfinished
+    assert batch.incomplete
 
 
 def conflicting(memory: Memory) -> Any:

@@ -63,30 +63,58 @@ def stack(tmp_path: Path) -> Iterator[Stack]:
             process.wait()
 
 
-def test_the_walk_shows_what_it_says(stack: Stack, shared: Path) -> None:
+FLAT = "# Shopping\n- [ ] milk\n- [ ] bread\n- [x] salt\n"
+
+
+class Shows(NamedTuple):
+    """What the walk shows of a list: sizes of pages, open subtasks, completed ones."""
+
+    pages: str
+    open: int
+    completed: int
+
+
+def test_the_walk_shows_what_it_says(stack: Stack) -> None:
+    """With the list of the repository, as the README stands."""
+    walk(stack, None, Shows("20 of 35\n15 of 35\n", 5, 11))
+
+
+def test_the_walk_takes_a_long_list_and_a_flat_one(
+    stack: Stack, shared: Path, tmp_path: Path
+) -> None:
+    long = shared / "data/interview-checklist.md"
+    walk(stack, long, Shows("20 of 463\n20 of 463\n", 3, 4))
+    (tmp_path / "flat.md").write_text(FLAT)
+    flat = Shows("3 of 3\n0 of 3\n", 1, 3)
+    walk(stack, tmp_path / "flat.md", flat, user="eve")
+
+
+def walk(stack: Stack, listed: Path | None, shows: Shows, user: str = "ada") -> None:
+    """Type what the README says, in a user's name, and compare what is shown."""
     script = "\n".join(blocks(ROOT / "README.md", "sh"))
     script = script.replace(".venv/bin/metacortex", f"{sys.executable} -m metacortex")
-    walk = subprocess.run(
+    script = script.replace("--user ada", f"--user {user}")
+    walked = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", script],
         cwd=ROOT,
         env={
             **stack.environ,
             "API": f"http://127.0.0.1:{stack.port}/api/v1",
-            "LIST": str(shared / "data/interview-checklist.md"),
+            **({} if listed is None else {"LIST": str(listed)}),
         },
         capture_output=True,
         text=True,
         timeout=WALK_S,
     )
-    said = walk.stdout
-    assert walk.returncode == 0, said + walk.stderr
-    assert "200 of 463\n200 of 463\n63 of 463\n" in said
-    assert "open_subtasks 32\n" in said
-    assert "33 completed, such as" in said
-    assert '"id": "user_ada"' in said
+    said = walked.stdout
+    assert walked.returncode == 0, said + walked.stderr
+    assert shows.pages in said
+    assert f"open_subtasks {shows.open}\n" in said
+    assert f"{shows.completed} completed, such as" in said
+    assert f'"id": "user_{user}"' in said
     assert '"from": "pending",\n' in said
     assert "then: completed\nnow: pending\n" in said
-    assert "'user_ada', 'task.completed'" in said
+    assert f"'user_{user}', 'task.completed'" in said
     assert said.count("role_required\n") == 1
     assert "Nothing lags." in said
     assert "failing" not in said

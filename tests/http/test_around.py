@@ -10,10 +10,13 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from fastapi import FastAPI
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from metacortex.api.app import create_app
 from metacortex.settings import Settings, UnsafeSettings
 from tests.clients import BASE, Client
+from tests.conftest import Urls
 from tests.http.conftest import Live
 
 ORIGIN = "https://app.example.com"
@@ -28,8 +31,32 @@ async def test_readiness_names_what_it_needs(http: httpx2.AsyncClient) -> None:
     response = await http.get("/health/ready")
     data = response.json()["data"]
     assert (response.status_code, data["status"]) == (200, "ok")
-    assert set(data["checks"]) == {"database", "schema", "broker"}
+    assert set(data["checks"]) == {"database", "schema", "broker", "projections"}
+    assert data["checks"]["projections"]["detail"].endswith(" workspaces parked")
     assert all(check["status"] == "ok" for check in data["checks"].values())
+
+
+async def test_parked_workspaces_are_said_and_make_nothing_unready(
+    http: httpx2.AsyncClient, urls: Urls
+) -> None:
+    database = create_async_engine(urls.projector)
+    async with database.begin() as connection:
+        await connection.execute(
+            text(
+                "INSERT INTO queries.checkpoints (workspace_id, sequence, parked_at)"
+                " VALUES (gen_random_uuid(), 1, now())"
+            )
+        )
+        sql = "SELECT count(*) FROM queries.checkpoints WHERE parked_at IS NOT NULL"
+        parked = await connection.scalar(text(sql))
+    await database.dispose()
+    response = await http.get("/health/ready")
+    data = response.json()["data"]
+    assert (response.status_code, data["status"]) == (200, "ok")
+    said = {"status": "ok", "detail": f"{parked} workspaces parked"}
+    assert data["checks"]["projections"] == said
+    metrics = (await http.get("/metrics")).text
+    assert f"\nmetacortex_parked_workspaces {parked}.0\n" in metrics
 
 
 async def test_metrics_count_requests_by_route(client: Client) -> None:

@@ -158,3 +158,17 @@ async def test_an_event_is_found_by_its_id(client: Client) -> None:
     assert len(bytes.fromhex(event["leaf_hash"])) == 32
     response = await client.send("GET", f"/audit/events/{uuid4()}")
     refused(response, 404, "not_found")
+
+
+async def test_a_feed_of_another_log_must_begin_anew(client: Client) -> None:
+    head = (await client.do("POST", "/tasks", {"title": "a"}))["meta"]["sequence"]
+    await client.get("/changes", since=head)
+    await client.get("/changes", head, since=head)
+    for response in (
+        await client.send("GET", "/changes", params={"since": head + 1}),
+        await client.send(
+            "GET", "/events/stream", headers={"Last-Event-ID": str(head + 1)}
+        ),
+    ):
+        error = refused(response, 410, "resync_required")
+        assert error["meta"] == {"since": head + 1, "head": head}

@@ -19,7 +19,7 @@ from tests import shared
 from tests.clients import Client
 from tests.conftest import Urls
 from tests.http.test_envelope import refused
-from tests.machine.operating import HANG_S, Operating
+from tests.integration.operating import HANG_S, Operating
 
 LIST = """# House
 - [ ] Paint the door

@@ -63,7 +63,7 @@ def test_operation_ids_are_unique_and_as_promised() -> None:
 def test_an_operation_is_fully_described(
     method: str, path: str, operation: dict[str, Any]
 ) -> None:
-    assert operation["summary"] and operation["tags"]
+    assert operation["summary"] and operation["tags"] and operation["description"]
     errors = {status for status in operation["responses"] if status >= "400"}
     assert {"405", "500"} <= errors
     if operation.get("security") != []:

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from metacortex.api import modules
 from metacortex.events import codec
-from metacortex.kernel.database import Reads, engine, straight
+from metacortex.kernel.database import Reader, driver_pool, engine
 from metacortex.kernel.decider import names_of
 from metacortex.kernel.ids import new_id
 from metacortex.queries import fold, page
@@ -122,9 +122,9 @@ def row(type: str, **fields: Any) -> Any:
     return replace(found, **fields)
 
 
-async def found(reads: Reads, query: ListQuery) -> list[str]:
+async def found(reader: Reader, query: ListQuery) -> list[str]:
     """Return the ids that a list shows."""
-    shown = await page.fetch(reads, query)
+    shown = await page.fetch(reader, query)
     return [it["id"] for it in orjson.loads(b"[" + shown.documents + b"]")]
 
 
@@ -147,7 +147,7 @@ async def test_a_filter_finds_what_it_names(
     await keep(owner, workspace, [(type, it) for it in rows])
     for one, ask in zip(rows, asks, strict=True):
         wanted = asked(query, workspace_id=workspace, **{name: ask})
-        assert await found(straight(writes), wanted) == [str(one.id)]
+        assert await found(driver_pool(writes), wanted) == [str(one.id)]
 
 
 @pytest.mark.parametrize("name", ["project_id", "parent_id"])
@@ -159,4 +159,4 @@ async def test_none_finds_what_has_no_such(
         owner, workspace, [("task", alone), ("task", row("task", **{name: new_id()}))]
     )
     query = asked(LISTS["task"], workspace_id=workspace, **{name: ("none",)})
-    assert await found(straight(writes), query) == [str(alone.id)]
+    assert await found(driver_pool(writes), query) == [str(alone.id)]

@@ -4,7 +4,9 @@ Pure: no I/O, no clock, no framework (a contract in pyproject.toml). The table o
 and command is `TRANSITIONS`; the API publishes it as it stands.
 """
 
-from metacortex.commands.tasks.messages import (
+from operator import attrgetter
+
+from metacortex.commands.tasks.commands import (
     COMMENT_LIMIT,
     DEPTH_LIMIT,
     DESCRIPTION_LIMIT,
@@ -31,9 +33,9 @@ from metacortex.commands.tasks.messages import (
     UnblockTask,
 )
 from metacortex.commands.tasks.needs import needs
-from metacortex.commands.tasks.places import ON, delete, move, restore
 from metacortex.commands.tasks.rules import decide
 from metacortex.commands.tasks.state import OPEN, TRANSITIONS, Task, evolve
+from metacortex.commands.tasks.tree import ON, delete, move, restore
 from metacortex.events.tasks import STREAM
 from metacortex.kernel.decider import Decider
 
@@ -57,8 +59,8 @@ DECIDER = Decider(
         "task.restore": RestoreTask,
         "task.comment": CommentTask,
     },
-    births=(CreateTask,),
-    stream_id=lambda command: command.task_id,
+    creation_commands=(CreateTask,),
+    stream_id=attrgetter("task_id"),
     needs=needs,
     decide=decide,
     evolve=evolve,

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from uuid import UUID
 
-from metacortex.commands.tasks.messages import (
+from metacortex.commands.tasks.commands import (
     CompleteTask,
     CreateTask,
     DeleteTask,

@@ -5,23 +5,7 @@ from datetime import datetime
 from typing import Any, assert_never
 from uuid import UUID
 
-from metacortex.commands.tasks.checks import (
-    check_alone,
-    check_assignee,
-    check_depth,
-    check_place,
-    check_present,
-    check_project,
-    check_tags_back,
-    check_target,
-    checked_tags,
-    closed_projects,
-    distinct,
-    live_parent,
-    named,
-    open_parent,
-)
-from metacortex.commands.tasks.messages import (
+from metacortex.commands.tasks.commands import (
     ArchiveTask,
     BlockTask,
     CancelTask,
@@ -39,7 +23,24 @@ from metacortex.commands.tasks.messages import (
     UnarchiveTask,
     UnblockTask,
 )
-from metacortex.commands.tasks.places import (
+from metacortex.commands.tasks.policies import (
+    check_alone,
+    check_assignee,
+    check_depth,
+    check_place,
+    check_present,
+    check_project,
+    check_tags_back,
+    check_target,
+    checked_tags,
+    closed_projects,
+    distinct,
+    live_parent,
+    named,
+    open_parent,
+)
+from metacortex.commands.tasks.state import OPEN, TRANSITIONS, Task
+from metacortex.commands.tasks.tree import (
     OFF,
     ON,
     check_home,
@@ -47,7 +48,6 @@ from metacortex.commands.tasks.places import (
     move,
     restore,
 )
-from metacortex.commands.tasks.state import OPEN, TRANSITIONS, Task
 from metacortex.events.tasks import (
     Due,
     Status,

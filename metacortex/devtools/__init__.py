@@ -1,0 +1,1 @@
+"""What only development needs: embedded servers, and `metacortex up`."""

@@ -1,0 +1,1 @@
+"""Imports from files: a Markdown check list becomes projects and tasks."""

@@ -1,5 +1,0 @@
-"""What `metacortex up` runs: everything on one machine, in the foreground."""
-
-from metacortex.supervisor.up import run_up
-
-__all__ = ["run_up"]

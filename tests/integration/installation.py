@@ -1,0 +1,144 @@
+"""A whole installation in processes of its own, which tests may kill.
+
+Only processes that it started itself are ever signalled, by their handles.
+"""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx2
+
+from metacortex.devtools.embedded import (
+    Server,
+    StartFailed,
+    start_postgres,
+    start_redis,
+)
+from metacortex.kernel.processes import die_with_parent
+from metacortex.settings import Settings, load_settings
+from tests.conftest import ROOT, Urls, migrated
+
+READY_S = 30.0  # a cold start of the API takes 2 s, on a busy machine five times that
+RESTARTS = 20  # tries while backends of a killed Postgres still hold its memory
+
+
+@dataclass
+class Installation:
+    """Postgres, Redis, and the processes api, worker and scheduler."""
+
+    folder: Path
+    postgres: Server
+    redis: Server
+    urls: Urls
+    port: int
+    processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    @classmethod
+    async def begin(cls, folder: Path) -> "Installation":
+        """Start the servers and make the schema; the processes come one by one."""
+        postgres, redis = start_postgres(folder), start_redis(folder)
+        urls = await migrated(postgres.url, "metacortex", redis.url)
+        return cls(folder, postgres, redis, urls, _free_port())
+
+    @property
+    def base_url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def settings(self) -> Settings:
+        """What the processes are told, for tokens of the same issuer."""
+        return load_settings(
+            environment="test", database_url=self.urls.app, data_dir=self.folder
+        )
+
+    def start(self, part: str) -> None:
+        """Start `api`, `worker` or `scheduler`."""
+        command = [sys.executable, "-m", "metacortex", part]
+        if part == "api":
+            command += ["--port", str(self.port)]
+        with (self.folder / f"{part}.log").open("ab") as output:
+            self.processes[part] = subprocess.Popen(
+                command,
+                cwd=ROOT,
+                env={**os.environ, **self._environment()},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                preexec_fn=lambda: die_with_parent(signal.SIGKILL),
+            )
+
+    def _environment(self) -> dict[str, str]:
+        return {
+            "ENVIRONMENT": "test",
+            "DATABASE_URL": self.urls.app,
+            "DATABASE_PROJECTOR_URL": self.urls.projector,
+            "DATABASE_AUDITOR_URL": self.urls.auditor,
+            "REDIS_URL": self.urls.redis,
+            "METACORTEX_DATA_DIR": str(self.folder),
+        }
+
+    def wait_ready(self) -> None:
+        """Return when the API answers that it can work."""
+        until = time.monotonic() + READY_S
+        while time.monotonic() < until:
+            try:
+                answer = httpx2.get(f"{self.base_url}/health/ready", timeout=2)
+            except httpx2.TransportError:
+                time.sleep(0.05)
+                continue
+            if answer.status_code == 200:
+                return
+            time.sleep(0.05)
+        log = (self.folder / "api.log").read_text(errors="replace")
+        raise AssertionError(f"the API did not become ready:\n{log[-4000:]}")
+
+    def kill(self, part: str) -> None:
+        """End a process as a crash would: it hears nothing."""
+        process = self.processes.pop(part)
+        process.kill()
+        process.wait()
+
+    def stop(self, part: str) -> int:
+        """End a process politely; return its exit status."""
+        process = self.processes.pop(part)
+        process.terminate()
+        return process.wait(20)
+
+    def kill_postgres(self) -> None:
+        """End Postgres as a crash would; its backends notice by themselves."""
+        self.postgres.process.kill()
+        self.postgres.process.wait()
+        self.postgres.stop()
+
+    def restart_postgres(self) -> None:
+        """Start Postgres on the same data; it recovers from its log."""
+        for _ in range(RESTARTS):
+            try:
+                self.postgres = start_postgres(self.folder)
+                return
+            except StartFailed:
+                time.sleep(0.1)
+        raise AssertionError("Postgres did not come back")
+
+    def restart_redis(self) -> None:
+        """Start Redis, empty."""
+        self.redis = start_redis(self.folder)
+
+    def end(self) -> None:
+        """End everything, the processes first."""
+        for part in list(self.processes):
+            self.stop(part)
+        self.redis.stop()
+        self.postgres.stop()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,190 @@
+import { describe, expect, inject, it } from "vitest";
+
+import {
+  add,
+  browsing,
+  eventually,
+  outline,
+  quickAdd,
+  row,
+  signedIn,
+  somebody,
+  stored,
+  tick,
+} from "./browser.ts";
+
+const browser = browsing();
+
+describe("signing in", () => {
+  it("takes a click, and a reload asks nobody again", async () => {
+    const page = await browser.page();
+    await page.goto(inject("web"));
+    const buttons = page.getByRole("button");
+    await buttons.first().waitFor();
+    expect(await buttons.first().innerText()).toBe("Continue as ada");
+    await buttons.first().click();
+    await page.getByRole("heading", { level: 1, name: "Inbox" }).waitFor();
+    await page.reload();
+    await page.getByRole("heading", { level: 1, name: "Inbox" }).waitFor();
+    const kept = await page.evaluate(() =>
+      JSON.stringify({ ...localStorage, ...sessionStorage }),
+    );
+    expect(kept).not.toContain("eyJ");
+    await page.close();
+  });
+});
+
+describe("a list", () => {
+  it("adds, completes, undoes, edits and nests", async () => {
+    const user = somebody();
+    const page = await browser.page();
+    await signedIn(page, user);
+    await add(
+      page,
+      "Pack the kitchen",
+      "Wrap the glasses",
+      "Call the notary tomorrow 9am !high @phone",
+    );
+    await eventually(
+      () => outline(page),
+      ["Pack the kitchen", "Wrap the glasses", "Call the notary"],
+    );
+    await page
+      .getByText("Tomorrow 09:00")
+      .or(page.getByText("tomorrow 09:00"))
+      .waitFor();
+
+    await tick(page, "Wrap the glasses").click();
+    await page.getByRole("button", { name: "Undo" }).click();
+    await expect.poll(() => tick(page, "Wrap the glasses").isChecked()).toBe(false);
+
+    await page.getByRole("link", { name: "Wrap the glasses" }).focus();
+    await page.keyboard.press("Alt+ArrowRight");
+    await eventually(
+      () => outline(page),
+      ["Pack the kitchen", "  Wrap the glasses", "Call the notary"],
+    );
+    await page.keyboard.press("F2");
+    await page.getByRole("textbox", { name: "Edit the title" }).fill("Wrap the plates");
+    await page.keyboard.press("Enter");
+    await eventually(
+      () => outline(page),
+      ["Pack the kitchen", "  Wrap the plates", "Call the notary"],
+    );
+    await eventually(
+      async () => (await stored(user)).map((it) => [it.title, it.parent_id !== null]),
+      [
+        ["Pack the kitchen", false],
+        ["Wrap the plates", true],
+        ["Call the notary", false],
+      ],
+    );
+    await page.close();
+  });
+
+  it("undoes with z after a reload as well", async () => {
+    const page = await browser.page();
+    await signedIn(page, somebody());
+    await add(page, "Return the keys");
+    await tick(page, "Return the keys").check();
+    await eventually(async () => page.getByText("live").count(), 1);
+    await page.reload();
+    await page.getByText("Your inbox is empty").waitFor();
+    await page.keyboard.press("z");
+    await tick(page, "Return the keys").waitFor();
+    expect(await tick(page, "Return the keys").isChecked()).toBe(false);
+    await page.close();
+  });
+
+  it("shows a panel with the history, and the task as it was then", async () => {
+    const page = await browser.page();
+    await signedIn(page, somebody());
+    await add(page, "Pack the kitchen");
+    await page.getByRole("link", { name: "Pack the kitchen" }).click();
+    const panel = page.getByRole("complementary", { name: "Task" });
+    await panel.getByLabel("Priority").selectOption("urgent");
+    const history = panel.getByRole("region", { name: "History" });
+    await history.getByText("edited the task").waitFor();
+    await history.getByText("urgent").waitFor();
+    await history.getByRole("button", { name: "Show as it was then" }).click();
+    await panel.getByText("As it was after").waitFor();
+    await panel.getByText("Medium", { exact: true }).waitFor();
+    await panel.getByRole("button", { name: "Back to now" }).click();
+    expect(await panel.getByLabel("Priority").inputValue()).toBe("urgent");
+    await panel.getByRole("button", { name: "Add a description" }).click();
+    await panel
+      .getByRole("textbox", { name: "Description" })
+      .fill("They go into the **blue** boxes.<img src=x onerror=alert(1)>");
+    await panel.getByRole("button", { name: "Save" }).click();
+    await panel.locator("strong", { hasText: "blue" }).waitFor();
+    expect(await panel.locator("img").count()).toBe(0);
+    await panel.getByRole("textbox", { name: "Add a comment" }).fill("Plates last");
+    await panel.getByRole("button", { name: "Comment", exact: true }).click();
+    await panel
+      .getByRole("region", { name: "Comments" })
+      .getByText("Plates last")
+      .waitFor();
+    await page.close();
+  });
+
+  it("finds", async () => {
+    const page = await browser.page();
+    await signedIn(page, somebody());
+    await add(page, "Buy milk", "Buy bread");
+    await eventually(async () => page.getByText("live").count(), 1);
+    await page.keyboard.press("Escape");
+    await page.keyboard.press("/");
+    await page.keyboard.type("milk");
+    await page.keyboard.press("Enter");
+    await page.getByRole("heading", { level: 1, name: "Search" }).waitFor();
+    await tick(page, "Buy milk").waitFor();
+    await page.getByText("1 task for").waitFor();
+    expect(await tick(page, "Buy bread").count()).toBe(0);
+    await page.close();
+  });
+
+  it("does something to many in one batch, with one undo", async () => {
+    const user = somebody();
+    const page = await browser.page();
+    await signedIn(page, user);
+    await add(page, "One", "Two", "Three");
+    await row(page, "One")
+      .getByRole("link")
+      .click({ modifiers: ["ControlOrMeta"] });
+    await row(page, "Two")
+      .getByRole("link")
+      .click({ modifiers: ["Shift"] });
+    await page.getByText("2 selected").waitFor();
+    await eventually(async () => (await stored(user)).length, 3);
+    const batches: string[] = [];
+    page.on("request", (it) => {
+      if (it.url().endsWith("/api/v1/commands")) batches.push(it.postData() ?? "");
+    });
+    await page.getByRole("toolbar").getByRole("button", { name: "Complete" }).click();
+    await eventually(
+      async () => (await stored(user)).map((it) => it.status),
+      ["completed", "completed", "pending"],
+    );
+    expect(batches.map((it) => JSON.parse(it) as object)).toMatchObject([
+      {
+        atomicity: "all",
+        commands: [{ type: "task.complete" }, { type: "task.complete" }],
+      },
+    ]);
+    await page.getByRole("button", { name: "Undo" }).click();
+    await eventually(
+      async () => (await stored(user)).map((it) => it.status),
+      ["pending", "pending", "pending"],
+    );
+    await page.close();
+  });
+
+  it("keeps what is half typed", async () => {
+    const page = await browser.page();
+    await signedIn(page, somebody());
+    await quickAdd(page).fill("Half a thou");
+    await page.reload();
+    expect(await quickAdd(page).inputValue()).toBe("Half a thou");
+    await page.close();
+  });
+});

@@ -1,0 +1,121 @@
+import { useQuery } from "@tanstack/react-query";
+import { useMemo } from "react";
+
+import { useClient } from "../../shared/api/ApiContext.tsx";
+import { useFeature } from "../../shared/api/meta.ts";
+import { listMembers } from "../../shared/api/operations.ts";
+import { useSession } from "../../shared/auth/AuthContext.tsx";
+import { displayName } from "../../shared/auth/development.ts";
+import { text } from "../../shared/i18n/index.ts";
+import type { Priority, Task } from "../../shared/sync/rows.ts";
+import { useSnapshot } from "../../shared/sync/SyncContext.tsx";
+import { useActions } from "../useActions.ts";
+import { DueField } from "./DueField.tsx";
+import { TagField } from "./TagField.tsx";
+
+const PRIORITIES: readonly Priority[] = ["urgent", "high", "medium", "low"];
+
+export const personName = (id: string): string => displayName(id.replace(/^user_/, ""));
+
+export function useMembers(): { id: string; name: string | null }[] {
+  const client = useClient();
+  const { userId, name } = useSession();
+  const enabled = useFeature("members");
+  const { data } = useQuery({
+    queryKey: ["members"],
+    queryFn: async () => (await client.query(listMembers)).data,
+    enabled,
+  });
+  return data ?? [{ id: userId, name }];
+}
+
+export function PanelFields({ task }: { task: Task }) {
+  const actions = useActions();
+  return (
+    <div className="fields">
+      <DueField task={task} />
+      <label>
+        <span>{text.fields.priority}</span>
+        <select
+          className={`input plain ${task.priority}`}
+          value={task.priority}
+          onChange={(event) =>
+            actions.edit(task, { priority: event.target.value as Priority })
+          }
+        >
+          {PRIORITIES.map((it) => (
+            <option key={it} value={it}>
+              {text.priority[it]}
+            </option>
+          ))}
+        </select>
+      </label>
+      <ProjectField task={task} />
+      <TagField task={task} />
+      <AssigneeField task={task} />
+      <p className="field-row">
+        <span className="muted">{text.fields.status}</span>
+        <span>
+          {text.status[task.status]}
+          {task.blocked_reason && `: ${task.blocked_reason}`}
+        </span>
+      </p>
+    </div>
+  );
+}
+
+function ProjectField({ task }: { task: Task }) {
+  const { project } = useSnapshot();
+  const actions = useActions();
+  const shown = useMemo(
+    () =>
+      [...project.values()].filter(
+        (it) => !it.deleted && (!it.archived || it.id === task.project_id),
+      ),
+    [project, task.project_id],
+  );
+  return (
+    <label>
+      <span>{text.fields.project}</span>
+      <select
+        className="input plain"
+        value={task.project_id ?? ""}
+        onChange={(event) => actions.moveToProject(task, event.target.value || null)}
+      >
+        <option value="">{text.lists.inbox}</option>
+        {shown.map((it) => (
+          <option key={it.id} value={it.id}>
+            {it.name}
+          </option>
+        ))}
+      </select>
+    </label>
+  );
+}
+
+function AssigneeField({ task }: { task: Task }) {
+  const members = useMembers();
+  const actions = useActions();
+  const { assignee_id: assignee } = task;
+  const known = members.some((it) => it.id === assignee);
+  return (
+    <label>
+      <span>{text.fields.assignee}</span>
+      <select
+        className="input plain"
+        value={assignee ?? ""}
+        onChange={(event) =>
+          actions.edit(task, { assignee_id: event.target.value || null })
+        }
+      >
+        <option value="">{text.nobody}</option>
+        {assignee && !known && <option value={assignee}>{personName(assignee)}</option>}
+        {members.map((it) => (
+          <option key={it.id} value={it.id}>
+            {it.name ?? personName(it.id)}
+          </option>
+        ))}
+      </select>
+    </label>
+  );
+}

@@ -1,0 +1,44 @@
+/**
+ * The order of siblings: a fractional index over base 62, compared by bytes. A task that
+ * was never moved stands where its creation puts it.
+ */
+import type { Task } from "../../shared/sync/rows.ts";
+
+const DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+const BASE = DIGITS.length;
+const INSTANT = 15; // hexadecimal digits of the microseconds since 1970, as the server has it
+
+type Placed = Pick<Task, "id" | "created_at"> & { rank?: string | null };
+
+/** The rank of what was never moved: by creation, then by id; none ends in 0. */
+function ofCreation({ id, created_at }: Placed): string {
+  const fraction = /\.(\d+)/.exec(created_at)?.[1] ?? "";
+  const seconds = Math.floor(Date.parse(created_at) / 1000);
+  const instant = seconds * 1e6 + Number(fraction.padEnd(6, "0").slice(0, 6));
+  return `${instant.toString(16).padStart(INSTANT, "0")}${id.replaceAll("-", "")}1`;
+}
+
+export const rankOf = (task: Placed): string => task.rank ?? ofCreation(task);
+
+const bytes = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
+
+export function inOrder(a: Placed, b: Placed): number {
+  if (!a.rank && !b.rank) return bytes(a.created_at, b.created_at) || bytes(a.id, b.id);
+  return bytes(rankOf(a), rankOf(b)) || bytes(a.id, b.id);
+}
+
+/** Returns an index between two; an empty one stands for the beginning or the end. */
+export function between(before: string, after: string): string {
+  let found = "";
+  let bounded = after !== "";
+  for (let place = 0; ; place++) {
+    const low = digit(before, place);
+    const high = bounded ? digit(after, place) : BASE;
+    if (high - low > 1) return found + DIGITS.charAt(Math.floor((low + high) / 2));
+    found += DIGITS.charAt(low);
+    if (high > low) bounded = false;
+  }
+}
+
+const digit = (index: string, place: number): number =>
+  Math.max(0, DIGITS.indexOf(index.charAt(place) || "0"));
