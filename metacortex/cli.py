@@ -407,7 +407,7 @@ def import_checklist(
     )
     if refused:
         for line in refused[:20]:
-            say(line)
+            say(str(line))
         fail(f"{len(refused)} commands were refused; all others are in")
 
 

@@ -52,9 +52,13 @@ TRIGGERS = frozenset(
         _TRIGGER.format(
             "receipts_stay BEFORE TRUNCATE", "commands.receipts", "STATEMENT"
         ),
+        _TRIGGER.format(
+            "action_rows_stay BEFORE DELETE OR UPDATE", "workers.actions", "ROW"
+        ),
+        _TRIGGER.format("actions_stay BEFORE TRUNCATE", "workers.actions", "STATEMENT"),
     }
 )
-"""What keeps the log as it is, as Postgres tells it."""
+"""What keeps the log, and what operators did, as it is, as Postgres tells it."""
 
 REFUSE_MD5 = "28a9adcad3071bbcc01f5ae67ec0230a"  # of what events.refuse() does
 

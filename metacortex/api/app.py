@@ -14,12 +14,13 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp
 
 from metacortex import __version__
-from metacortex.api import audit, commands, feeds, health, meta
+from metacortex.api import audit, commands, feeds, health, imports, meta
 from metacortex.api.auth import MAX_LIFETIME_S, Verifier
 from metacortex.api.dev import token_router
 from metacortex.api.docs import add_docs
 from metacortex.api.envelope import JSON
 from metacortex.api.exception_handlers import HANDLERS
+from metacortex.api.figures import Figures
 from metacortex.api.issuer import LocalIssuer
 from metacortex.api.keys import JwksKeys, KeySource, StaticKeys
 from metacortex.api.lean import add_lean_routes, lean_routes
@@ -33,10 +34,19 @@ from metacortex.commands.bus import Bus
 from metacortex.commands.lane import Lane
 from metacortex.commands.members import Members
 from metacortex.kernel.database import engine
+from metacortex.operations.acts import Acts
+from metacortex.operations.heartbeats import Heart, Heartbeat, Process
 from metacortex.queries.bus import Queries
 from metacortex.settings import Settings
 from metacortex.wakeups import WakeUps, make_broker, sender
 
+ORDINARY = (
+    meta.router,
+    feeds.router,
+    audit.router,
+    commands.router,
+    imports.router,
+)
 LOCAL_LIFETIME_S = 366 * 24 * 3600  # local tokens may live long; they open nothing real
 EXPOSED = (
     "ETag",
@@ -192,7 +202,7 @@ def _add_routes(app: FastAPI, settings: Settings) -> None:
 
 def _add_described_routes(app: FastAPI) -> None:
     """Add what is in the document: ordinary routes first, then the lean ones."""
-    for router in (meta.router, feeds.router, audit.router, commands.router):
+    for router in ORDINARY:
         app.include_router(router, prefix=PREFIX)
     add_lean_routes(app.router, PREFIX)
 
@@ -266,22 +276,26 @@ def _lifespan(settings: Settings) -> Lifespan:
         redis = Redis.from_url(
             settings.redis_url, socket_connect_timeout=1, socket_timeout=1
         )
+        heartbeat = Heartbeat(Heart(writes, Process(kind="api"), Figures()))
         app.state.services = services = Services(
             verifier=_verifier(settings, keys, issuer, life),
             lane=lane,
             members=Members(writes),
             queries=Queries(reads),
             writes=writes,
+            acts=Acts(writes, broker),
             redis=redis,
             waits=Waits(settings.wait_default_s, settings.wait_limit_s),
             body_limit=settings.body_limit_bytes,
         )
         lane.start()
         wake_ups.start()
+        heartbeat.start()
         yield
         services.closing = True
         await lane.stop()
         await wake_ups.stop()
+        await heartbeat.stop()
         if isinstance(keys, JwksKeys):
             await keys.stop()
         await asyncio.gather(writes.dispose(), reads.dispose(), redis.aclose())

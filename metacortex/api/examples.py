@@ -12,7 +12,7 @@ from uuid import UUID
 
 import orjson
 
-from metacortex.api import commands, feeds, meta, modules
+from metacortex.api import commands, feeds, imports, meta, modules
 from metacortex.api.errors import catalogue
 from metacortex.api.routes import (
     CommandRoute,
@@ -192,6 +192,11 @@ BATCH = {
         }
     ],
 }
+BODIES: Mapping[str, Example] = {
+    "runCommands": BATCH,
+    "createImport": imports.BODY_EXAMPLE,
+}
+"""Request bodies of what is no command, by operation."""
 """The body of a batch."""
 
 
@@ -283,6 +288,10 @@ def of_the_rest() -> Mapping[str, Any]:
         "streamEvents": said,
         "listAuditEvents": _page(record, sequence),
         "getAuditEvent": _envelope(record, {"sequence": sequence}),
+        "createImport": _envelope(
+            imports.EXAMPLE | {"status": "queued", "done": 0, "total": 0, "errors": []}
+        ),
+        "getImport": _envelope(imports.EXAMPLE),
         "listErrors": _envelope(catalogue()[:2]),
         "listStateMachines": _envelope(meta.state_machines()),
     }

@@ -15,7 +15,7 @@ from metacortex.api.schemas import Check, Liveness, Readiness
 from metacortex.kernel.database import autocommit
 
 TIMEOUT_S = 2.0  # an answer later than this is no better than none
-SCHEMA = "0004"
+SCHEMA = "0007"
 """The newest revision in `migrations/`; a test compares them."""
 PARKED = Gauge(
     "metacortex_parked_workspaces",

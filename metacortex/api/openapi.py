@@ -124,6 +124,7 @@ def tags() -> list[dict[str, Any]]:
     found = [{"name": it.plural, "description": it.description} for it in MODULES]
     others = {
         "commands": "Batches of commands, their outcome, and undo.",
+        "imports": "Lists from elsewhere, worked off in the background.",
         "feeds": "What changed, page by page or as a stream.",
         "audit": "The event records, for auditors.",
         "meta": "About the service itself; no token needed.",
@@ -306,6 +307,8 @@ def _success_headers(operation: Schema, method: str, names: set[str]) -> Sequenc
         return IDS
     if name == "runCommands":
         return (*IDS, "Metacortex-Sequence")
+    if name == "createImport":
+        return (*IDS, "Location", "Idempotency-Replayed")
     if "Idempotency-Key" in names:
         told = (*IDS, "Metacortex-Sequence", "ETag", "Idempotency-Replayed")
         return (*told, "Location") if "201" in operation["responses"] else told
@@ -319,7 +322,7 @@ def _success_headers(operation: Schema, method: str, names: set[str]) -> Sequenc
 def _body_example(operation: Schema) -> Any:
     if command := operation.get("x-command-type"):
         return dict(COMMANDS[command].body.examples)
-    return examples.BATCH if operation["operationId"] == "runCommands" else None
+    return examples.BODIES.get(operation["operationId"])
 
 
 def _parameter(found: Schema) -> Schema:

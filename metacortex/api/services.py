@@ -17,6 +17,7 @@ from metacortex.api.parsing import Waits
 from metacortex.commands.lane import Lane
 from metacortex.commands.members import Members
 from metacortex.kernel.errors import Forbidden
+from metacortex.operations.acts import Acts
 from metacortex.queries.bus import Freshness, Queries
 from metacortex.queries.page import ListQuery
 from metacortex.queries.watermarks import Watermark
@@ -36,6 +37,7 @@ class Services:
     members: Members
     queries: Queries
     writes: AsyncEngine
+    acts: Acts
     redis: Redis
     waits: Waits
     body_limit: int

@@ -107,7 +107,7 @@ async def test_all_is_well(settings: Settings, own: Urls) -> None:
             "DROP FUNCTION events.refuse()\n"
             "ALTER FUNCTION events.refuses() RENAME TO refuse",
             "append-only",
-            "triggers are off or altered: head_rows_stay, heads_stay",
+            "triggers are off or altered: action_rows_stay, actions_stay",
         ),
         (
             "UPDATE pg_proc SET prosrc = prosrc || ' ' WHERE proname = 'refuse'",
