@@ -10,11 +10,19 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.responses import Response
 
 from metacortex.api.dependencies import CurrentServices
+from metacortex.api.ops.metrics import refresh
 from metacortex.api.routing import Router
 from metacortex.api.schemas import Check, Liveness, Readiness
 from metacortex.kernel.database import autocommit
+from metacortex.operations.conditions import CONDITIONS, verdict_of
 
-TIMEOUT_S = 2.0  # an answer later than this is no better than none
+CHECKS = {
+    "database": CONDITIONS["database_unreachable"],
+    "schema": CONDITIONS["schema_mismatch"],
+    "broker": CONDITIONS["broker_unreachable"],
+}
+"""The conditions that a process is judged by before it gets requests."""
+TIMEOUT_S = CONDITIONS["database_unreachable"].threshold
 SCHEMA = "0007"
 """The newest revision in `migrations/`; a test compares them."""
 
@@ -37,13 +45,15 @@ async def ready(services: CurrentServices, response: Response) -> Readiness:
             _checked("broker", _ping(services.redis)),
         )
     )
-    fit = all(checks[name].status == "ok" for name in ("database", "schema"))
-    fit = fit and not services.closing
-    if not fit:
+    verdict = verdict_of(
+        CHECKS[name].code for name, check in checks.items() if check.status != "ok"
+    )
+    if verdict == "failing" or services.closing:
         response.status_code = 503
         return Readiness(status="unavailable", checks=checks)
-    degraded = any(check.status != "ok" for check in checks.values())
-    return Readiness(status="degraded" if degraded else "ok", checks=checks)
+    return Readiness(
+        status="degraded" if verdict == "degraded" else "ok", checks=checks
+    )
 
 
 async def _checked(name: str, check: Awaitable[str]) -> tuple[str, Check]:
@@ -81,6 +91,7 @@ async def _ping(broker: Redis) -> str:
 
 
 @router.get("/metrics", include_in_schema=False)
-async def metrics() -> Response:
-    """Return the process's metrics in Prometheus' text format."""
+async def metrics(services: CurrentServices) -> Response:
+    """Return metrics of the process and the installation, for Prometheus."""
+    await refresh(services.operations, services.lane)
     return Response(generate_latest(REGISTRY), media_type=CONTENT_TYPE_LATEST)

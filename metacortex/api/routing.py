@@ -30,6 +30,7 @@ from metacortex.api.envelope import JSON, request_id
 from metacortex.api.schemas import Envelope, enveloped, named_envelope
 from metacortex.api.services import services_of
 from metacortex.kernel.driver_errors import worth_another
+from metacortex.kernel.errors import Invalid
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -270,6 +271,10 @@ async def _read_json(request: Request) -> None:
     request._body = body
     if body:
         request._json = parsing.parse_json(request, body)
+        if request._json is None:  # FastAPI would take it for no body at all
+            raise Invalid(
+                "invalid_field", "Input should not be null", source={"pointer": ""}
+            )
 
 
 def _tagged(request: Request, response: Response) -> Response:

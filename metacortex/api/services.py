@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.requests import Request
 
 from metacortex.api.auth import Caller, Role, Verifier, bearer
+from metacortex.api.ops.service import Operations
 from metacortex.api.parsing import Waits
 from metacortex.commands.lane import Lane
 from metacortex.commands.members import Members
@@ -34,6 +35,7 @@ class Services:
     writes: AsyncEngine
     acts: Acts
     redis: Redis
+    operations: Operations
     waits: Waits
     body_limit: int
     closing: bool = False
