@@ -22,8 +22,11 @@ BATCH = Histogram(
 
 
 def count(unit: Unit, results: Sequence[Result]) -> list[Result]:
-    """Count what the commands of a unit came to; return it as a list."""
-    for request, result in zip(unit.requests, results, strict=True):
+    """Count what the commands of a unit came to; return it as a list.
+
+    Commands after the one that a unit failed at have no result.
+    """
+    for request, result in zip(unit.requests, results, strict=False):
         _child(NAMES[request.command.__class__], _outcome(result)).inc()
     return list(results)
 
