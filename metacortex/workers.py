@@ -17,6 +17,7 @@ from uuid import UUID
 
 import dramatiq
 import structlog
+from prometheus_client import start_http_server
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -183,9 +184,16 @@ def _stopping() -> asyncio.Event:
     return event
 
 
+def _serve_metrics(settings: Settings) -> None:
+    """Serve this process's metrics, if a port is set. Raises OSError if it is taken."""
+    if settings.metrics_port is not None:
+        start_http_server(settings.metrics_port)
+
+
 async def run_worker(settings: Settings) -> None:
     """Serve wake-ups and jobs until a signal comes."""
     stopping = _stopping()
+    _serve_metrics(settings)
     database, projector = _projector(settings)
     writes = engine(
         settings.database_url,
@@ -258,6 +266,7 @@ def _jobs(
 async def run_scheduler(settings: Settings) -> None:
     """Sweep, and do what is due, while this process leads, until a signal comes."""
     stopping = _stopping()
+    _serve_metrics(settings)
     database, projector = _projector(settings)
     broker = make_broker(settings.redis_url)
     leadership, sweep = Leadership(database, SWEEP), Sweep(projector)

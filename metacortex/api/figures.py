@@ -8,6 +8,7 @@ from prometheus_client import Histogram
 from metacortex.api.middleware import SECONDS
 
 SHARE = 0.99
+STREAMS = "/stream"  # these last as long as somebody listens
 
 
 class Figures:
@@ -36,6 +37,8 @@ class Figures:
                 if not sample.name.endswith("_bucket"):
                     continue
                 labels = dict(sample.labels)
+                if labels.get("route", "").endswith(STREAMS):
+                    continue
                 upto = float(labels.pop("le"))
                 route = tuple(sorted(labels.items()))
                 count = sample.value - below.get(route, 0.0)

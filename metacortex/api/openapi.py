@@ -90,6 +90,7 @@ RESPONSE_HEADERS: Mapping[str, Schema] = {
 }
 
 IDS = ("X-Request-Id", "X-Correlation-Id")
+STREAMS = ("streamEvents", "streamOperations")
 WITH_ERROR = {401: "WWW-Authenticate", 405: "Allow", 503: "Retry-After"}
 
 ALWAYS = ("method_not_allowed", "internal_error", "invalid_header")
@@ -127,6 +128,7 @@ def tags() -> list[dict[str, Any]]:
         "imports": "Lists from elsewhere, worked off in the background.",
         "feeds": "What changed, page by page or as a stream.",
         "audit": "The event records, for auditors.",
+        "ops": "The state of the installation, and what mends it, for operators.",
         "meta": "About the service itself; no token needed.",
     }
     return [*found, *({"name": k, "description": v} for k, v in others.items())]
@@ -143,7 +145,7 @@ class _Completion:
     def __init__(self, document: Schema, routes: Sequence[BaseRoute]) -> None:
         self._document = document
         self._schemas: Schema = document["components"]["schemas"]
-        self._examples = examples.by_operation()
+        self._examples = dict(examples.by_operation())
         self._routes = {
             (context.path_format, method.lower()): context
             for context in iter_route_contexts(routes)
@@ -176,6 +178,10 @@ class _Completion:
                 operation["security"] = []
             if operation.get("security") == [{"bearer": []}]:
                 del operation["security"]  # that of the whole document
+        if operation.pop("x-example", None) is not None:
+            # from the route: FastAPI has taken the nulls out of the document's
+            own = original.openapi_extra["x-example"]
+            self._examples[operation["operationId"]] = own
         parameters = [_parameter(it) for it in operation.get("parameters", ())]
         operation["parameters"] = parameters
         if operation["operationId"].startswith("list"):
@@ -201,6 +207,8 @@ class _Completion:
             if len(choices) == 1:
                 content["schema"] = choices[0]
             example = _body_example(operation)
+            if content["schema"] == {"$ref": REF.format(model="Nothing")}:
+                example = {}
             if example is not None and media == "application/json":
                 content["example"] = example
         body["required"] = bool(body.get("required"))
@@ -303,7 +311,7 @@ def _codes(operation: Schema, names: set[str]) -> Iterable[str]:
 def _success_headers(operation: Schema, method: str, names: set[str]) -> Sequence[str]:
     """Return the headers of the answer that succeeds."""
     name = operation["operationId"]
-    if name == "streamEvents":
+    if name in STREAMS:
         return IDS
     if name == "runCommands":
         return (*IDS, "Metacortex-Sequence")

@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from metacortex.api import parsing
 from metacortex.api.auth import Caller, Role, Verifier, bearer
+from metacortex.api.ops.service import Operations
 from metacortex.api.parsing import Waits
 from metacortex.commands.lane import Lane
 from metacortex.commands.members import Members
@@ -39,6 +40,7 @@ class Services:
     writes: AsyncEngine
     acts: Acts
     redis: Redis
+    operations: Operations
     waits: Waits
     body_limit: int
     closing: bool = False

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 import orjson
+from prometheus_client import Counter
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -19,6 +20,11 @@ from metacortex.kernel.ids import new_id
 from metacortex.operations.actors import ACTORS, Actor
 from metacortex.operations.failing import Failure, fingerprint, masked_arguments
 
+ENDED = Counter(
+    "metacortex_runs_total",
+    "Attempts at jobs that ended, and wake-ups that failed",
+    ("actor", "outcome"),
+)
 DEAD_S = 8.0  # without a heartbeat: four of them, so that a busy machine kills nobody
 CRASHED = "Crashed"
 CLOCK_SLACK = (
@@ -231,6 +237,10 @@ class Runs:
                     await _end_one(direct, worker, it)
             for turn in turns:
                 await _failed_turn(direct, worker, turn)
+        for it in ended:
+            ENDED.labels(it.run.actor.name, it.how).inc()
+        for turn in turns:
+            ENDED.labels(turn.actor, "failed").inc()
 
     async def reap(self) -> int:
         """End as crashed what dead processes ran; return how many that were.
@@ -251,7 +261,9 @@ class Runs:
                 wait = ACTORS[actor].wait(attempt) if again else None
                 run = {"id": id, "worker": worker, "ms": None, "actor": actor}
                 await _fail(direct, run, "crashed", failure, wait)
-            return len(found)
+        for _, actor, *_ in found:
+            ENDED.labels(actor, "crashed").inc()
+        return len(found)
 
     async def progress(
         self, worker: UUID, progress: Mapping[UUID, tuple[int, int]]

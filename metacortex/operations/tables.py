@@ -95,6 +95,16 @@ class RunTable(Table):
         ),
         Index("ix_runs_open", "fingerprint", "id", postgresql_where=text("open")),
         Index(
+            "ix_runs_words",
+            text(
+                "to_tsvector('simple'::regconfig, (((((actor || ' '::text) ||"
+                " COALESCE(error_type, ''::text)) || ' '::text) ||"
+                " COALESCE(error_message, ''::text)) || ' '::text) ||"
+                " arguments::text)"  # as Postgres tells it, to be compared
+            ),
+            postgresql_using="gin",
+        ),
+        Index(
             "ix_runs_due",
             "due_at",
             postgresql_where=text("outcome = 'queued'"),

@@ -16,6 +16,7 @@ from uuid import UUID
 
 import orjson
 import structlog
+from prometheus_client import Histogram
 from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -32,6 +33,11 @@ from metacortex.queries.verify import Progress, unheard, written_columns
 
 logger = structlog.get_logger(__name__)
 
+BATCH = Histogram(
+    "metacortex_projector_batch_events",
+    "Events that one projector transaction applied",
+    buckets=(1, 5, 10, 50, 100, 500, 1_000, 2_000),
+)
 REBUILD_CHUNK = 5_000  # events held in memory at a time while a workspace is rebuilt
 ERROR_LIMIT = 2_000  # characters of an error that a checkpoint keeps
 
@@ -195,6 +201,7 @@ class Projector:
                 if _is_about_the_events(error):
                     raise Poisoned(*after[0]) from error
                 raise
+            BATCH.observe(len(records))
             return len(records)
 
     async def _locked(

@@ -116,6 +116,9 @@ CREATE TABLE workers.runs (
     CONSTRAINT pk_runs PRIMARY KEY (id),
     CONSTRAINT ck_runs_outcome CHECK (outcome IN ('queued', 'running', 'succeeded', 'retrying', 'crashed', 'failed', 'discarded'))
 );
+CREATE INDEX ix_runs_words ON workers.runs USING gin (to_tsvector('simple', actor || ' '
+    || coalesce(error_type, '') || ' ' || coalesce(error_message, '') || ' '
+    || (arguments)::text));
 CREATE INDEX ix_runs_actor ON workers.runs (actor, id);
 CREATE INDEX ix_runs_actor_outcome ON workers.runs (actor, outcome, id);
 CREATE INDEX ix_runs_command ON workers.runs (command_id, id) WHERE command_id IS NOT NULL;
