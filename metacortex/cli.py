@@ -18,6 +18,7 @@ from sqlalchemy.exc import DBAPIError
 
 from metacortex import __version__
 from metacortex.api.auth import Role, workspace_of
+from metacortex.cli_ops import ops
 from metacortex.console import Bar, anticipated, fail, run, say, show
 from metacortex.kernel.gc_tuning import tune_gc
 from metacortex.settings import (
@@ -193,7 +194,7 @@ def token(
 @app.command()
 def status(as_json: Json = False) -> None:
     """Show how far the read tables are behind the log; exit 1 if any are parked."""
-    found = run(_status(_settings()))
+    found = run(_status(checked_settings()))
     parked = [row for row in found if row["parked"]]
     if as_json:
         show(found, as_json, "Workspaces that lag or are parked")
@@ -233,7 +234,7 @@ def rebuild(
     as_json: Json = False,
 ) -> None:
     """Fold read tables again from the log; what brings a parked workspace back."""
-    found = run(_rebuild(_settings(), workspace, verify, as_json))
+    found = run(_rebuild(checked_settings(), workspace, verify, as_json))
     if as_json:
         print(json.dumps(found, indent=2))
     if failed := sum("error" in line for line in found):
@@ -324,7 +325,7 @@ def audit_check(
     as_json: Json = False,
 ) -> None:
     """Check that the log in the database is what was appended to it."""
-    found = run(_audit_check(_settings(), workspaces or [], as_json))
+    found = run(_audit_check(checked_settings(), workspaces or [], as_json))
     if as_json:
         print(json.dumps(found, indent=2))
     if bad := sum(line["what"] is not None for line in found):
@@ -355,6 +356,8 @@ def _checked(done: int, total: int, events: int, seconds: float) -> None:
     rate = events / seconds if seconds else 0
     say(f"{done} of {total} workspaces, {events} events, {rate:.0f} events/s")
 
+
+app.add_typer(ops, name="ops", help="See how the installation does.")
 
 importing = typer.Typer(no_args_is_help=True)
 app.add_typer(importing, name="import", help="Import from files.")
@@ -391,7 +394,7 @@ def import_checklist(
     found = checklists.read(text, namespace=space, default_project=file.stem)
     if not found.projects:
         fail(f"{file} has no check boxes: a task is a line such as `- [ ] Buy milk`")
-    report = run(_import_checklist(_settings(), found, space, actor))
+    report = run(_import_checklist(checked_settings(), found, space, actor))
     refused = report.refused
     show(
         {
@@ -407,7 +410,7 @@ def import_checklist(
     )
     if refused:
         for line in refused[:20]:
-            say(line)
+            say(str(line))
         fail(f"{len(refused)} commands were refused; all others are in")
 
 
@@ -493,12 +496,12 @@ def _process() -> Settings:
     """Return the settings of a process that stays, and begin to log."""
     from metacortex import logs
 
-    settings = _settings()
+    settings = checked_settings()
     logs.configure(settings.log_level, settings.log_format)
     return settings
 
 
-def _settings() -> Settings:
+def checked_settings() -> Settings:
     """Return settings to work with: production refuses unsafe ones, here for all."""
     try:
         return _installed().checked()

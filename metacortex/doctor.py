@@ -9,7 +9,7 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import orjson
@@ -18,13 +18,20 @@ from sqlalchemy import text
 from sqlalchemy.engine import make_url
 
 from metacortex import __version__, audit_check, grants
+from metacortex.api.app import sources
 from metacortex.api.health import SCHEMA
 from metacortex.api.keys import fetch, read_jwks, read_pem
 from metacortex.console import first_line
 from metacortex.describe import database
 from metacortex.grants import APP, AUDITOR, PROJECTOR
 from metacortex.kernel import driver_errors
-from metacortex.kernel.database import ReadConnection, autocommit, driver_arguments
+from metacortex.kernel.database import (
+    ReadConnection,
+    autocommit,
+    driver_arguments,
+    driver_pool,
+)
+from metacortex.operations.observer import look_once
 from metacortex.settings import Settings
 
 Status = Literal["ok", "warning", "failing", "skipped"]
@@ -52,9 +59,13 @@ TRIGGERS = frozenset(
         _TRIGGER.format(
             "receipts_stay BEFORE TRUNCATE", "commands.receipts", "STATEMENT"
         ),
+        _TRIGGER.format(
+            "action_rows_stay BEFORE DELETE OR UPDATE", "workers.actions", "ROW"
+        ),
+        _TRIGGER.format("actions_stay BEFORE TRUNCATE", "workers.actions", "STATEMENT"),
     }
 )
-"""What keeps the log as it is, as Postgres tells it."""
+"""What keeps the log, and what operators did, as it is, as Postgres tells it."""
 
 REFUSE_MD5 = "28a9adcad3071bbcc01f5ae67ec0230a"  # of what events.refuse() does
 
@@ -67,6 +78,25 @@ class Remark(Exception):
     """A check found something that works and should not stay."""
 
 
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What a check found, and what to do about it."""
+
+    check: str
+    status: Status
+    detail: str
+    remedy: str | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the fields by name."""
+        return asdict(self)
+
+    def told(self) -> dict[str, str]:
+        """Return it in three columns, the remedy behind the detail."""
+        detail = f"{self.detail}: {self.remedy}" if self.remedy else self.detail
+        return {"check": self.check, "status": self.status, "detail": detail}
+
+
 @dataclass(frozen=True)
 class Check:
     """One question; its answer, or what it raises, is what the line says."""
@@ -75,7 +105,7 @@ class Check:
     ask: Callable[[], Awaitable[str]]
     remedy: str
 
-    async def line(self) -> dict[str, str]:
+    async def line(self) -> Line:
         """Ask, and return the line."""
         try:
             return _line(self.name, "ok", await self.ask())
@@ -84,14 +114,19 @@ class Check:
         except Exception as error:
             reason = first_line(driver_errors.cause(error))
             remedy = driver_errors.remedy(error) or self.remedy
-            return _line(self.name, "failing", f"{reason}: {remedy}")
+            return Line(self.name, "failing", reason, remedy)
 
 
-def _line(check: str, status: Status, detail: str) -> dict[str, str]:
-    return {"check": check, "status": status, "detail": detail}
+def _line(check: str, status: Status, detail: str) -> Line:
+    return Line(check, status, detail)
 
 
 async def doctor(settings: Settings) -> list[dict[str, str]]:
+    """Return one line per check, in three columns."""
+    return [line.told() for line in await inspect(settings)]
+
+
+async def inspect(settings: Settings) -> list[Line]:
     """Return one line per check; what needs a database that is away is skipped."""
     asked = Doctor(settings)
     first = await Check("database", asked.version, "check DATABASE_URL").line()
@@ -99,7 +134,7 @@ async def doctor(settings: Settings) -> list[dict[str, str]]:
     rest = [*asked.of_database(), *asked.of_logins(), *asked.of_others()]
     needing = {check.name for check in asked.of_database()}
     for check in rest:
-        if first["status"] == "failing" and check.name in needing:
+        if first.status == "failing" and check.name in needing:
             lines.append(_line(check.name, "skipped", "the database does not answer"))
         else:
             lines.append(await check.line())
@@ -109,7 +144,7 @@ async def doctor(settings: Settings) -> list[dict[str, str]]:
     return lines
 
 
-def _own(settings: Settings) -> list[dict[str, str]]:
+def _own(settings: Settings) -> list[Line]:
     """Check what needs nobody else."""
     unsafe = [_line("settings", "failing", it) for it in settings.problems()]
     new_enough: Status = "ok" if sys.version_info >= (3, 11) else "failing"
@@ -136,6 +171,7 @@ class Doctor:
             Check("log", self._log, LOG_REMEDY),
             Check("projections", self._projections, PROJECTIONS_REMEDY),
             Check("scheduler", self._scheduler, "start `metacortex scheduler`"),
+            Check("verdict", self._verdict, "follow the links into the runbook"),
         ]
 
     def of_logins(self) -> Sequence[Check]:
@@ -284,6 +320,29 @@ class Doctor:
         if late_s > LEADERLESS_S + self._settings.sweep_interval_s:
             raise NotInOrder(f"none leads; {holder} did until {late_s} s ago")
         return f"{holder} leads"
+
+    async def _verdict(self) -> str:
+        """Say what `metacortex ops overview` says."""
+        settings = self._settings
+        primary = database(settings, settings.database_url)
+        replica = database(settings, settings.read_url)
+        client = redis.Redis.from_url(
+            settings.redis_url, socket_connect_timeout=1, socket_timeout=1
+        )
+        reads = driver_pool(replica) if settings.database_read_url else None
+        try:
+            found = sources(settings, driver_pool(primary), reads, client)
+            judged = (await look_once(found)).judgement
+        finally:
+            await client.aclose()
+            await primary.dispose()
+            await replica.dispose()
+        said = _some([f"{it.title}: {it.detail} ({it.link})" for it in judged.reasons])
+        if judged.verdict == "failing":
+            raise NotInOrder(said)
+        if judged.verdict == "degraded":
+            raise Remark(said)
+        return judged.verdict
 
     async def _redis(self) -> str:
         client = redis.Redis.from_url(

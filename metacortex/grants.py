@@ -32,7 +32,9 @@ MATRIX: Mapping[str, Mapping[str, Privileges]] = {
     "queries.*": {APP: READ, PROJECTOR: ALL},
     "queries.activity": {APP: READ, PROJECTOR: ALL, AUDITOR: READ},
     "queries.checkpoints": {APP: READ, PROJECTOR: ALL, AUDITOR: READ},
-    "workers.*": {PROJECTOR: ALL},
+    "workers.*": {APP: KEEP, PROJECTOR: ALL},
+    "workers.actions": {APP: APPEND, PROJECTOR: APPEND, AUDITOR: READ},
+    "workers.leases": {APP: READ, PROJECTOR: ALL},
 }
 """By table, else by schema, what each role may; nobody may anything else."""
 

@@ -242,6 +242,13 @@ class Settings(BaseSettings):
     log_format: Literal["json", "console"] = Field(
         "json", description="json: one object a line. console: for people."
     )
+    metrics_port: int | None = Field(
+        None,
+        ge=1,
+        le=65535,
+        description="Port on which a worker or scheduler serves its metrics, "
+        "to every address. Unset: none.",
+    )
     docs_enabled: bool | None = Field(
         None, description="Serve /docs. Unset: everywhere but in production."
     )
@@ -283,6 +290,13 @@ class Settings(BaseSettings):
     @property
     def auditor_url(self) -> str:
         return self.database_auditor_url or self.database_url
+
+    @property
+    def local_data(self) -> Path | None:
+        """Folder of the data if `metacortex up` keeps the database there."""
+        host = make_url(self.database_url).host
+        is_local = host is None or host in LOCAL_HOSTS
+        return self.data_dir if is_local and self.data_dir.is_dir() else None
 
     def checked(self) -> Self:
         """Return these settings, fit for whatever this installation runs.

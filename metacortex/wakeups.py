@@ -5,14 +5,17 @@ the sweep finds whatever was forgotten (docs/decisions/0006-projector.md).
 """
 
 import asyncio
+import time
 from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 from uuid import UUID
 
 import dramatiq
 import redis
 import structlog
-from dramatiq.brokers.redis import RedisBroker
-from dramatiq.middleware import AgeLimit, Retries, ShutdownNotifications, TimeLimit
+from dramatiq.brokers.redis import RedisBroker, _RedisConsumer
+from dramatiq.errors import ConnectionClosed
+from dramatiq.middleware import AgeLimit, Middleware
 from prometheus_client import Counter
 from redis.backoff import NoBackoff
 from redis.retry import Retry
@@ -20,6 +23,7 @@ from redis.retry import Retry
 logger = structlog.get_logger(__name__)
 
 FAILED = Counter("metacortex_wakeups_failed_total", "Wake-ups that could not be sent")
+NAMESPACE = "metacortex"
 QUEUE = "projections"
 ACTOR = "project"
 HEARTBEAT_MS = 5_000  # a killed worker's messages are given to another after this
@@ -29,6 +33,7 @@ CONNECT_S = 0.5
 SOCKET_S = 5.0  # longer than any command takes; a half-open socket ends then
 TURN_LIMIT_S = 60.0  # no turn comes near; a stuck one frees its thread
 GAP_S = 0.01  # between two messages: under load the second names what moved meanwhile
+PAUSED_S = 0.2  # between two looks whether a queue is paused still
 PAUSE_S = 1.0  # between tries while the broker is down: the sweep is at work meanwhile
 
 
@@ -79,8 +84,50 @@ class WakeUps:
         return True
 
 
-def make_broker(url: str) -> RedisBroker:
-    """Return a broker; nothing connects before it is used."""
+_closed: Any = ConnectionClosed  # has no types
+_Consumer: Any = _RedisConsumer
+
+
+class PausingConsumer(_Consumer):  # type: ignore[misc]  # of Any
+    """Leaves the messages of a paused queue in Redis, what was fetched included."""
+
+    message_cache: list[bytes]
+
+    def __next__(self) -> Any:
+        if self.queue_name not in self.broker.paused:
+            return super().__next__()
+        try:
+            self.requeue([dramatiq.Message.decode(it) for it in self.message_cache])
+            self.message_cache = []
+            self.broker.do_fetch(self.queue_name, 0)  # a heartbeat, or others take over
+        except redis.ConnectionError as error:
+            raise _closed(error) from None
+        time.sleep(PAUSED_S)
+        return None
+
+
+class Broker(RedisBroker):
+    """Dramatiq's broker, some of whose queues may be paused."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)  # type: ignore[no-untyped-call]
+        self.paused: frozenset[str] = frozenset()
+
+    def pause(self, names: Iterable[str]) -> None:
+        """Let consumers fetch nothing of these queues, and of all others again."""
+        self.paused = frozenset(names)
+
+    @property
+    def consumer_class(self) -> type[PausingConsumer]:
+        return PausingConsumer
+
+
+def make_broker(url: str, middleware: Sequence[Middleware] = ()) -> Broker:
+    """Return a broker; nothing connects before it is used.
+
+    None of Dramatiq's own limits and retries: failures and their attempts stand in
+    Postgres, and each actor limits its own time.
+    """
     client = redis.Redis.from_url(
         url,
         socket_connect_timeout=CONNECT_S,
@@ -88,17 +135,12 @@ def make_broker(url: str) -> RedisBroker:
         retry=Retry(NoBackoff(), 0),  # the default blocks a sender for seconds
         client_name="metacortex",
     )
-    return RedisBroker(  # type: ignore[no-untyped-call]  # its __init__ has no types
+    return Broker(
         client=client,
-        namespace="metacortex",
+        namespace=NAMESPACE,
         heartbeat_timeout=HEARTBEAT_MS,
         maintenance_chance=EVERY_FETCH,
-        middleware=[
-            AgeLimit(max_age=AGE_LIMIT_MS),
-            TimeLimit(time_limit=int(TURN_LIMIT_S * 1_000)),
-            ShutdownNotifications(),
-            Retries(max_retries=0),
-        ],
+        middleware=[AgeLimit(), *middleware],
     )
 
 

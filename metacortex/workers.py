@@ -1,7 +1,8 @@
-"""Dramatiq: the broker, one thin actor, the sweep, and the scheduler with its leader.
+"""Worker and scheduler: wake-ups, jobs, the sweep, and what the leader does.
 
 Messages are wake-ups only. Redis may be emptied or be down: the scheduler's sweep
-projects whatever lags by itself, so that read tables follow without any message.
+projects whatever lags by itself, so that read tables follow without any message, and
+jobs stand in Postgres.
 """
 
 import asyncio
@@ -9,27 +10,46 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from uuid import UUID
 
 import dramatiq
 import structlog
-from dramatiq.brokers.redis import RedisBroker
+from prometheus_client import start_http_server
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from metacortex.kernel.database import autocommit, engine
 from metacortex.kernel.driver_errors import report
-from metacortex.queries.projector import Projector
+from metacortex.operations.actors import QUEUES
+from metacortex.operations.duties import TICK_S, Duties
+from metacortex.operations.failing import failure
+from metacortex.operations.heartbeats import Heart, Heartbeat, Process
+from metacortex.operations.jobs import JobWorker
+from metacortex.operations.recorder import Recorder
+from metacortex.operations.runs import FailedTurn
+from metacortex.operations.schedules import SWEEP, Schedules, entries
+from metacortex.operations.work import Actors
+from metacortex.queries.projector import Projector, Turn
 from metacortex.settings import Settings
-from metacortex.wakeups import ACTOR, QUEUE, TURN_LIMIT_S, make_broker, sender
+from metacortex.wakeups import (
+    ACTOR,
+    AGE_LIMIT_MS,
+    QUEUE,
+    TURN_LIMIT_S,
+    Broker,
+    make_broker,
+    sender,
+)
 
 logger = structlog.get_logger(__name__)
 
 POLL_MS = 20  # idle pick-up is about this, for some 3 % of a core
 
-SWEEP = "sweep"
+RECORDER_POOL = 4  # claims of two jobs, ends, and the heartbeat
+NAMED = 50  # workspaces that the run of a failed wake-up names
 LEASE_S = 5.0  # a dead leader is followed after this
 
 
@@ -37,12 +57,20 @@ class Worker:
     """Dramatiq's threads around a projector that lives in our event loop."""
 
     def __init__(
-        self, broker: RedisBroker, projector: Projector, *, threads: int
+        self,
+        broker: Broker,
+        projector: Projector,
+        *,
+        threads: int,
+        recorder: Recorder | None = None,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._projector = projector
+        self._recorder = recorder
         self._send = sender(broker)
-        declare = dramatiq.actor(actor_name=ACTOR, queue_name=QUEUE, broker=broker)
+        declare = dramatiq.actor(
+            actor_name=ACTOR, queue_name=QUEUE, broker=broker, max_age=AGE_LIMIT_MS
+        )
         declare(self._project)
         self._worker = dramatiq.Worker(
             broker, queues={QUEUE}, worker_threads=threads, worker_timeout=POLL_MS
@@ -50,11 +78,39 @@ class Worker:
 
     def _project(self, workspaces: list[str]) -> None:
         """Project in the event loop while one of Dramatiq's threads waits for it."""
+        begun = time.perf_counter()
+        try:
+            turn = self._turn(workspaces)
+        except Exception as error:
+            self._record(begun, 0, (workspaces, error))
+            raise
+        self._record(begun, turn.events)
+        if turn.behind:
+            self._send([str(id) for id in turn.behind])
+
+    def _turn(self, workspaces: list[str]) -> Turn:
         turn = self._projector.turn(map(UUID, workspaces))
         done = asyncio.run_coroutine_threadsafe(turn, self._loop)
-        behind = done.result(TURN_LIMIT_S).behind
-        if behind:
-            self._send([str(id) for id in behind])
+        try:
+            return done.result(TURN_LIMIT_S)
+        except TimeoutError:
+            done.cancel()  # a stuck turn would hold its checkpoints
+            raise
+
+    def _record(
+        self,
+        begun: float,
+        events: int,
+        failed: tuple[Sequence[str], Exception] | None = None,
+    ) -> None:
+        if self._recorder is None:
+            return
+        ms = (time.perf_counter() - begun) * 1_000
+        told = None
+        if failed is not None:
+            arguments = {"workspaces": failed[0][:NAMED]}
+            told = FailedTurn(ACTOR, arguments, ms, failure(ACTOR, failed[1]))
+        self._recorder.turn(ms, events, told)
 
     def start(self) -> None:
         """Begin to serve."""
@@ -128,48 +184,146 @@ def _stopping() -> asyncio.Event:
     return event
 
 
+def _serve_metrics(settings: Settings) -> None:
+    """Serve this process's metrics, if a port is set. Raises OSError if it is taken."""
+    if settings.metrics_port is not None:
+        start_http_server(settings.metrics_port)
+
+
 async def run_worker(settings: Settings) -> None:
-    """Serve wake-ups until a signal comes."""
+    """Serve wake-ups and jobs until a signal comes."""
     stopping = _stopping()
+    _serve_metrics(settings)
     database, projector = _projector(settings)
-    broker = make_broker(settings.redis_url)
-    worker = Worker(broker, projector, threads=settings.worker_threads)
+    writes = engine(
+        settings.database_url,
+        pool_size=settings.database_pool_size,
+        pooler=settings.database_pooler,
+        name="metacortex-worker",
+    )
+    broker, brokers = make_broker(settings.redis_url), list[Broker]()
+    recorder = _recorder(settings, brokers)
+    worker = Worker(
+        broker, projector, threads=settings.worker_threads, recorder=recorder
+    )
+    jobs = _jobs(settings, recorder, projector, database, writes)
+    brokers += (broker, jobs.broker)
+    recorder.start()
     worker.start()
+    jobs.start()
     logger.info("worker_started", threads=settings.worker_threads)
     await stopping.wait()
-    await worker.stop(settings.shutdown_grace_s)
+    grace_s = settings.shutdown_grace_s
+    await asyncio.gather(worker.stop(grace_s), jobs.stop(grace_s))
+    await asyncio.to_thread(recorder.stop, grace_s)
     broker.close()
-    await database.dispose()
+    await asyncio.gather(database.dispose(), writes.dispose())
     logger.info("worker_stopped")
 
 
+def _recorder(settings: Settings, brokers: Sequence[Broker]) -> Recorder:
+    def pause(queues: set[str]) -> None:
+        for broker in brokers:
+            broker.pause(queues)
+
+    def connect() -> AsyncEngine:
+        return engine(
+            settings.projector_url,
+            pool_size=RECORDER_POOL,
+            pooler=settings.database_pooler,
+            name="metacortex-recorder",
+        )
+
+    return Recorder(
+        connect,
+        Process(kind="worker", queues=QUEUES),
+        asyncio.get_running_loop(),
+        pause,
+    )
+
+
+def _jobs(
+    settings: Settings,
+    recorder: Recorder,
+    projector: Projector,
+    database: AsyncEngine,
+    writes: AsyncEngine,
+) -> JobWorker:
+    telling = make_broker(settings.redis_url)
+    actors = Actors(
+        projector=projector,
+        keeping=database,
+        writes=writes,
+        wake=lambda id: sender(telling)([str(id)]),
+    )
+    return JobWorker(
+        lambda middleware: make_broker(settings.redis_url, middleware),
+        recorder,
+        actors.work(),
+    )
+
+
 async def run_scheduler(settings: Settings) -> None:
-    """Sweep at every interval while this process leads, until a signal comes."""
+    """Sweep, and do what is due, while this process leads, until a signal comes."""
     stopping = _stopping()
+    _serve_metrics(settings)
     database, projector = _projector(settings)
+    broker = make_broker(settings.redis_url)
     leadership, sweep = Leadership(database, SWEEP), Sweep(projector)
+    duties = Duties(database, broker)
+    heartbeat = Heartbeat(Heart(database, Process(kind="scheduler")))
+    heartbeat.start()
     logger.info("scheduler_started", interval_s=settings.sweep_interval_s)
 
-    async def tick() -> None:
+    async def sweeping() -> None:
         """Sweep until nothing lags, while this process leads and none stops it."""
-        while not stopping.is_set() and await leadership.take():
+        while not stopping.is_set() and duties.sweeps and await leadership.take():
             if not await sweep.turn():
                 return
 
-    while not stopping.is_set():
-        await _guarded(tick)
-        await _pause(stopping, settings.sweep_interval_s)
+    async def doing() -> None:
+        """Do what a second brings, while this process leads."""
+        if await leadership.take():
+            await duties.turn()
+
+    async def declaring() -> None:
+        """Make the schedules those of this release, once the database is there."""
+        await Schedules(database).declare(entries(settings.sweep_interval_s))
+
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(_once(declaring, stopping))
+        tasks.create_task(_repeated(sweeping, settings.sweep_interval_s, stopping))
+        tasks.create_task(_repeated(doing, TICK_S, stopping))
+    await heartbeat.stop()
     await _guarded(leadership.give_up)
+    broker.close()
     await database.dispose()
     logger.info("scheduler_stopped")
 
 
-async def _guarded(step: Callable[[], Awaitable[None]]) -> None:
+Step = Callable[[], Awaitable[None]]
+
+
+async def _repeated(step: Step, seconds: float, stopping: asyncio.Event) -> None:
+    while not stopping.is_set():
+        await _guarded(step)
+        await _pause(stopping, seconds)
+
+
+async def _once(step: Step, stopping: asyncio.Event) -> None:
+    """Run a step until it succeeds."""
+    while not stopping.is_set() and not await _guarded(step):
+        await _pause(stopping, TICK_S)
+
+
+async def _guarded(step: Step) -> bool:
     """Run a step; a database that is away for a while does not end the scheduler."""
     try:
         await step()
     except Exception as error:
-        report(logger, "sweep_failed", error)  # the next interval tries again
+        report(logger, "sweep_failed", error, step=step.__name__)
+        return False  # the next interval tries again
+    return True
 
 
 async def _pause(stopping: asyncio.Event, seconds: float) -> None:

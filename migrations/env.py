@@ -13,6 +13,7 @@ from sqlalchemy import Connection, text
 import metacortex.commands.receipts
 import metacortex.commands.tables
 import metacortex.events.log
+import metacortex.operations.tables
 import metacortex.queries.activity
 import metacortex.queries.registry
 import metacortex.queries.tables  # noqa: F401

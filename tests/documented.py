@@ -10,9 +10,17 @@ from tests.http.described import SPEC
 
 _ID = r"[0-9a-fA-F]{8}(?:-?[0-9a-fA-F]{4}){3}-?[0-9a-fA-F]{12}"
 
+_PARAMETER = re.compile(r"\\\{\w+\\\}")
+
+
+def _pattern(path: str) -> str:
+    """Return what the paths of a template look like."""
+    escaped = re.escape(path).replace(r"\{id\}", _ID)
+    return _PARAMETER.sub("[^/]+", escaped)
+
+
 _PATHS: Mapping[str, Any] = {
-    re.escape(path).replace(r"\{id\}", _ID): operations
-    for path, operations in SPEC["paths"].items()
+    _pattern(path): operations for path, operations in SPEC["paths"].items()
 }
 
 

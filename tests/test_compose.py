@@ -61,11 +61,16 @@ def test_each_process_has_the_passwords_that_it_needs_and_no_other() -> None:
     }
     every = {f"DATABASE{it}_URL" for it in ("", "_PROJECTOR", "_OWNER", "_AUDITOR")}
     one = {"DATABASE_URL"}
-    assert urls == {"api": one, "worker": one, "scheduler": one, "migrate": every}
-    for name, role in (("api", "app"), ("worker", "projector")):
-        url = services[name]["environment"]["DATABASE_URL"]
+    both = {"DATABASE_URL", "DATABASE_PROJECTOR_URL"}
+    assert urls == {"api": one, "worker": both, "scheduler": one, "migrate": every}
+    for name, variable, role in (
+        ("api", "DATABASE_URL", "app"),
+        ("worker", "DATABASE_URL", "app"),
+        ("worker", "DATABASE_PROJECTOR_URL", "projector"),
+        ("scheduler", "DATABASE_URL", "projector"),
+    ):
+        url = services[name]["environment"][variable]
         assert url.startswith(f"postgresql://metacortex_{role}:")
-    assert services["worker"]["environment"] == services["scheduler"]["environment"]
 
 
 @pytest.mark.parametrize("name", OURS)

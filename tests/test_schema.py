@@ -9,6 +9,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import create_async_engine
 
+import metacortex.operations.tables  # noqa: F401  # adds them to the metadata
 from metacortex.api.health import SCHEMA
 from metacortex.kernel.database import Table
 from tests.conftest import ROOT, Urls
@@ -20,7 +21,7 @@ def differences(connection: Connection) -> list[object]:
         opts={
             "include_schemas": True,
             "include_name": lambda name, kind, parents: kind != "schema"
-            or name in ("events", "commands", "queries"),
+            or name in ("events", "commands", "queries", "workers"),
         },
     )
     return list(compare_metadata(context, Table.metadata))

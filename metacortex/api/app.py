@@ -8,23 +8,38 @@ from typing import Any
 import orjson
 from fastapi import APIRouter, FastAPI
 from redis.asyncio import Redis
+from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp
 
 from metacortex import __version__
-from metacortex.api import audit, commands, comments, feeds, health, meta, people
+from metacortex.api import (
+    audit,
+    commands,
+    comments,
+    feeds,
+    health,
+    imports,
+    meta,
+    people,
+)
 from metacortex.api.auth import MAX_LIFETIME_S, Verifier
 from metacortex.api.dev import token_router
 from metacortex.api.docs import add_docs
 from metacortex.api.envelope import JSON
 from metacortex.api.exception_handlers import HANDLERS
+from metacortex.api.figures import Figures
 from metacortex.api.issuer import LocalIssuer
 from metacortex.api.keys import JwksKeys, KeySource, StaticKeys
 from metacortex.api.lean import add_lean_routes, lean_routes
 from metacortex.api.middleware import PREFIX, Middleware, RouteTable
 from metacortex.api.openapi import complete, tags
+from metacortex.api.ops import acting
+from metacortex.api.ops import routes as ops
+from metacortex.api.ops.hub import Hub
+from metacortex.api.ops.service import Operations
 from metacortex.api.parsing import Waits
 from metacortex.api.routing import EnvelopeRoute, Router, adopt
 from metacortex.api.services import Services
@@ -32,11 +47,26 @@ from metacortex.api.web import WebApp
 from metacortex.commands.bus import Bus
 from metacortex.commands.lane import Lane
 from metacortex.commands.members import Members
-from metacortex.kernel.database import engine
+from metacortex.kernel.database import Reader, driver_pool, engine
+from metacortex.operations.actors import QUEUES
+from metacortex.operations.acts import Acts
+from metacortex.operations.heartbeats import Heart, Heartbeat, Process
+from metacortex.operations.observer import Observer, Sources
 from metacortex.queries.bus import Queries
 from metacortex.settings import Settings
 from metacortex.wakeups import WakeUps, make_broker, sender
 
+ORDINARY = (
+    meta.router,
+    feeds.router,
+    audit.router,
+    commands.router,
+    comments.router,
+    people.router,
+    imports.router,
+    ops.router,
+    acting.router,
+)
 LOCAL_LIFETIME_S = 366 * 24 * 3600  # local tokens may live long; they open nothing real
 EXPOSED = (
     "ETag",
@@ -198,8 +228,8 @@ def _add_routes(app: FastAPI, settings: Settings) -> None:
 
 def _add_described_routes(app: FastAPI) -> None:
     """Add what is in the document: ordinary routes first, then the lean ones."""
-    for module in (meta, feeds, audit, commands, comments, people):
-        app.include_router(module.router, prefix=PREFIX)
+    for router in ORDINARY:
+        app.include_router(router, prefix=PREFIX)
     add_lean_routes(app.router, PREFIX)
 
 
@@ -241,6 +271,47 @@ def _cors(settings: Settings) -> CORSMiddleware:
     )
 
 
+def _operations(
+    settings: Settings,
+    writes: AsyncEngine,
+    reads: AsyncEngine,
+    redis: Redis,
+    acts: Acts,
+) -> Operations:
+    primary = driver_pool(writes)
+    replica = driver_pool(reads) if settings.database_read_url else None
+    observer = Observer(sources(settings, primary, replica, redis))
+    return Operations(
+        reads=primary,
+        engines={"writes": writes, "reads": reads},
+        acts=acts,
+        observer=observer,
+        hub=Hub(primary, observer),
+        ask=lambda: asyncio.to_thread(_checks, settings),
+    )
+
+
+def _checks(settings: Settings) -> list[dict[str, Any]]:
+    """Run every check, in an event loop of its own: some of them hash for long."""
+    from metacortex.doctor import inspect  # which imports this module
+
+    return [it.as_dict() for it in asyncio.run(inspect(settings))]
+
+
+def sources(
+    settings: Settings, primary: Reader, replica: Reader | None, redis: Redis
+) -> Sources:
+    """Return where an observer of this installation looks."""
+    return Sources(
+        primary=primary,
+        replica=replica,
+        redis=redis,
+        schema=health.SCHEMA,
+        queues=QUEUES,
+        disk=settings.local_data,
+    )
+
+
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 
@@ -272,22 +343,28 @@ def _lifespan(settings: Settings) -> Lifespan:
         redis = Redis.from_url(
             settings.redis_url, socket_connect_timeout=1, socket_timeout=1
         )
+        heartbeat = Heartbeat(Heart(writes, Process(kind="api"), Figures()))
+        acts = Acts(writes, broker)
         app.state.services = services = Services(
             verifier=_verifier(settings, keys, issuer, life),
             lane=lane,
             members=Members(writes),
             queries=Queries(reads),
             writes=writes,
+            acts=acts,
             redis=redis,
+            operations=_operations(settings, writes, reads, redis, acts),
             waits=Waits(settings.wait_default_s, settings.wait_limit_s),
             body_limit=settings.body_limit_bytes,
         )
         lane.start()
         wake_ups.start()
+        heartbeat.start()
         yield
         services.closing = True
         await lane.stop()
         await wake_ups.stop()
+        await heartbeat.stop()
         if isinstance(keys, JwksKeys):
             await keys.stop()
         await asyncio.gather(writes.dispose(), reads.dispose(), redis.aclose())

@@ -13,7 +13,7 @@ from uuid import UUID
 import orjson
 
 from metacortex import __version__
-from metacortex.api import commands, feeds, meta, modules, people
+from metacortex.api import commands, feeds, imports, meta, modules, people
 from metacortex.api.auth import Caller, Role
 from metacortex.api.comments import EditCommentBody
 from metacortex.api.errors import catalogue
@@ -212,6 +212,11 @@ BATCH = {
         }
     ],
 }
+BODIES: Mapping[str, Example] = {
+    "runCommands": BATCH,
+    "createImport": imports.BODY_EXAMPLE,
+}
+"""Request bodies of what is no command, by operation."""
 """The body of a batch."""
 
 
@@ -357,6 +362,10 @@ def of_the_rest() -> Mapping[str, Any]:
         "streamEvents": said,
         "listAuditEvents": _page(record, sequence),
         "getAuditEvent": _envelope(record, {"sequence": sequence}),
+        "createImport": _envelope(
+            imports.EXAMPLE | {"status": "queued", "done": 0, "total": 0, "errors": []}
+        ),
+        "getImport": _envelope(imports.EXAMPLE),
         "listErrors": _envelope(catalogue()[:2]),
         "listStateMachines": _envelope(meta.state_machines()),
     }

@@ -3,26 +3,28 @@
 import asyncio
 from collections.abc import Awaitable
 
-from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, Gauge, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
 from redis.asyncio import Redis
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.responses import Response
 
 from metacortex.api.dependencies import CurrentServices
+from metacortex.api.ops.metrics import refresh
 from metacortex.api.routing import Router
 from metacortex.api.schemas import Check, Liveness, Readiness
 from metacortex.kernel.database import autocommit
+from metacortex.operations.conditions import CONDITIONS, verdict_of
 
-TIMEOUT_S = 2.0  # an answer later than this is no better than none
-SCHEMA = "0006"
+CHECKS = {
+    "database": CONDITIONS["database_unreachable"],
+    "schema": CONDITIONS["schema_mismatch"],
+    "broker": CONDITIONS["broker_unreachable"],
+}
+"""The conditions that a process is judged by before it gets requests."""
+TIMEOUT_S = CONDITIONS["database_unreachable"].threshold
+SCHEMA = "0007"
 """The newest revision in `migrations/`; a test compares them."""
-PARKED = Gauge(
-    "metacortex_parked_workspaces",
-    "Workspaces whose next event cannot be projected; NaN if the database is away",
-    registry=REGISTRY,
-)
-
 
 router = Router(tags=["health"])
 
@@ -46,13 +48,15 @@ async def ready(services: CurrentServices, response: Response) -> Readiness:
             _checked("projections", _projections(services.writes)),
         )
     )
-    fit = all(checks[name].status == "ok" for name in ("database", "schema"))
-    fit = fit and not services.closing
-    if not fit:
+    verdict = verdict_of(
+        CHECKS[name].code for name, check in checks.items() if check.status != "ok"
+    )
+    if verdict == "failing" or services.closing:
         response.status_code = 503
         return Readiness(status="unavailable", checks=checks)
-    degraded = any(check.status != "ok" for check in checks.values())
-    return Readiness(status="degraded" if degraded else "ok", checks=checks)
+    return Readiness(
+        status="degraded" if verdict == "degraded" else "ok", checks=checks
+    )
 
 
 async def _checked(name: str, check: Awaitable[str]) -> tuple[str, Check]:
@@ -84,14 +88,10 @@ async def _revision(engine: AsyncEngine) -> str:
     return f"revision {found}"
 
 
-async def _parked(engine: AsyncEngine) -> int:
+async def _projections(engine: AsyncEngine) -> str:
     async with autocommit(engine).connect() as connection:
         sql = "SELECT count(*) FROM queries.checkpoints WHERE parked_at IS NOT NULL"
-        return int(await connection.scalar(text(sql)) or 0)
-
-
-async def _projections(engine: AsyncEngine) -> str:
-    return f"{await _parked(engine)} workspaces parked"
+        return f"{await connection.scalar(text(sql))} workspaces parked"
 
 
 async def _ping(broker: Redis) -> str:
@@ -101,10 +101,6 @@ async def _ping(broker: Redis) -> str:
 
 @router.get("/metrics", include_in_schema=False)
 async def metrics(services: CurrentServices) -> Response:
-    """Return the process's metrics in Prometheus' text format."""
-    try:
-        async with asyncio.timeout(TIMEOUT_S):
-            PARKED.set(await _parked(services.writes))
-    except Exception:  # whatever it is, /health/ready names it
-        PARKED.set(float("nan"))
+    """Return metrics of the process and the installation, for Prometheus."""
+    await refresh(services.operations, services.lane)
     return Response(generate_latest(REGISTRY), media_type=CONTENT_TYPE_LATEST)

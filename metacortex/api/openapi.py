@@ -92,6 +92,7 @@ RESPONSE_HEADERS: Mapping[str, Schema] = {
 }
 
 IDS = ("X-Request-Id", "X-Correlation-Id")
+STREAMS = ("streamEvents", "streamOperations")
 WITH_ERROR = {401: "WWW-Authenticate", 405: "Allow", 503: "Retry-After"}
 
 ALWAYS = ("method_not_allowed", "internal_error", "invalid_header")
@@ -126,8 +127,10 @@ def tags() -> list[dict[str, Any]]:
     found = [{"name": it.plural, "description": it.description} for it in MODULES]
     others = {
         "commands": "Batches of commands, their outcome, and undo.",
+        "imports": "Lists from elsewhere, worked off in the background.",
         "feeds": "What changed, page by page or as a stream.",
         "audit": "The event records, for auditors.",
+        "ops": "The state of the installation, and what mends it, for operators.",
         "meta": "About the service itself; no token needed.",
     }
     return [*found, *({"name": k, "description": v} for k, v in others.items())]
@@ -144,7 +147,7 @@ class _Completion:
     def __init__(self, document: Schema, routes: Sequence[BaseRoute]) -> None:
         self._document = document
         self._schemas: Schema = document["components"]["schemas"]
-        self._examples = examples.by_operation()
+        self._examples = dict(examples.by_operation())
         self._routes = {
             (context.path_format, method.lower()): context
             for context in iter_route_contexts(routes)
@@ -177,6 +180,10 @@ class _Completion:
                 operation["security"] = []
             if operation.get("security") == [{"bearer": []}]:
                 del operation["security"]  # that of the whole document
+        if operation.pop("x-example", None) is not None:
+            # from the route: FastAPI has taken the nulls out of the document's
+            own = original.openapi_extra["x-example"]
+            self._examples[operation["operationId"]] = own
         parameters = [_parameter(it) for it in operation.get("parameters", ())]
         operation["parameters"] = parameters
         if operation["operationId"].startswith("list"):
@@ -204,6 +211,8 @@ class _Completion:
             if len(choices) == 1:
                 content["schema"] = choices[0]
             example = _body_example(operation)
+            if content["schema"] == {"$ref": REF.format(model="Nothing")}:
+                example = {}
             if example is not None and media == "application/json":
                 content["example"] = example
         body["required"] = bool(body.get("required"))
@@ -315,10 +324,12 @@ COMMENT_BODIES: Mapping[str, type[Body]] = {
 def _success_headers(operation: Schema, method: str, names: set[str]) -> Sequence[str]:
     """Return the headers of the answer that succeeds."""
     name = operation["operationId"]
-    if name == "streamEvents":
+    if name in STREAMS:
         return IDS
     if name == "runCommands":
         return (*IDS, "Metacortex-Sequence")
+    if name == "createImport":
+        return (*IDS, "Location", "Idempotency-Replayed")
     if "Idempotency-Key" in names:
         told = (*IDS, "Metacortex-Sequence", "ETag", "Idempotency-Replayed")
         return (*told, "Location") if "201" in operation["responses"] else told
@@ -334,7 +345,7 @@ def _body_example(operation: Schema) -> Any:
         return dict(COMMENT_BODIES[operation["operationId"]].examples)
     if command := operation.get("x-command-type"):
         return dict(COMMANDS[command].body.examples)
-    return examples.BATCH if operation["operationId"] == "runCommands" else None
+    return examples.BODIES.get(operation["operationId"])
 
 
 def _parameter(found: Schema) -> Schema:

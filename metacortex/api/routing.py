@@ -30,6 +30,7 @@ from metacortex.api.envelope import JSON, request_id
 from metacortex.api.middleware import effective_route, with_second_try
 from metacortex.api.schemas import Envelope, enveloped, named_envelope
 from metacortex.api.services import Handler, services_of
+from metacortex.kernel.errors import Invalid
 
 
 def describe_signature(handler: Handler, *parameters: inspect.Parameter) -> Handler:
@@ -254,6 +255,10 @@ async def _read_json(request: Request) -> None:
     request._body = body
     if body:
         request._json = parsing.parse_json(request, body)
+        if request._json is None:  # FastAPI would take it for no body at all
+            raise Invalid(
+                "invalid_field", "Input should not be null", source={"pointer": ""}
+            )
 
 
 def _tagged(request: Request, response: Response) -> Response:

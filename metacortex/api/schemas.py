@@ -109,7 +109,11 @@ class ChangesMeta(QueryMeta):
 D = TypeVar("D")
 M = TypeVar("M", default=Meta)
 
-_SUFFIXES: Mapping[str, str] = {"PageMeta": "Page", "CommandMeta": "Result"}
+_SUFFIXES: Mapping[str, str] = {
+    "PageMeta": "Page",
+    "CursorMeta": "Page",
+    "CommandMeta": "Result",
+}
 
 
 def _schema_name(type: Any) -> str:

@@ -13,10 +13,12 @@ from starlette.responses import Response
 
 from metacortex.api import parsing
 from metacortex.api.auth import Caller, Role, Verifier, bearer
+from metacortex.api.ops.service import Operations
 from metacortex.api.parsing import Waits
 from metacortex.commands.lane import Lane
 from metacortex.commands.members import Members, person_id
 from metacortex.kernel.errors import Forbidden
+from metacortex.operations.acts import Acts
 from metacortex.queries.bus import Freshness, Queries
 from metacortex.queries.page import ListQuery
 from metacortex.queries.watermarks import Watermark
@@ -36,7 +38,9 @@ class Services:
     members: Members
     queries: Queries
     writes: AsyncEngine
+    acts: Acts
     redis: Redis
+    operations: Operations
     waits: Waits
     body_limit: int
     closing: bool = False

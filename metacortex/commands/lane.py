@@ -16,6 +16,7 @@ from uuid import UUID
 import structlog
 
 from metacortex.commands.bus import Bus, Prepared
+from metacortex.commands.counting import BATCH, count
 from metacortex.commands.message import Answer, CommandRequest, Result, Unit
 from metacortex.commands.session import SessionCache, StaleSession
 from metacortex.commands.undo import Undo
@@ -86,7 +87,7 @@ class Lane:
         lane = self._lanes[hash(unit.workspace_id) % len(self._lanes)]
         if len(lane.queue) >= self._capacity:
             raise Overloaded("overloaded", meta={"retry_after_s": RETRY_AFTER_S})
-        return await lane.put(unit)
+        return count(unit, await lane.put(unit))
 
     async def send(self, request: CommandRequest) -> Answer:
         """Run one command as a unit of its own. Raises the error that refused it."""
@@ -161,6 +162,7 @@ class _Lane:
 
     async def _run(self, waiting: Sequence[_Waiting]) -> None:
         """Decide a batch, and start to save it when the previous one is saved."""
+        BATCH.observe(len(waiting))
         if self._cache.size > CACHE_LIMIT:
             await self._saved()
             self._cache = SessionCache()

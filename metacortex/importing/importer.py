@@ -50,6 +50,7 @@ class _Step:
     resource: UUID
     name: str
     command: Any
+    line: int
     sets: str | None = None
     value: Any = None
 
@@ -120,6 +121,18 @@ class _Sending:
     fingerprint: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A command that was refused, and the line of the file that asked for it."""
+
+    line: int
+    what: str
+    error: MetaCortexError
+
+    def __str__(self) -> str:
+        return f"line {self.line}: {self.what}: {self.error}"
+
+
 @dataclass(slots=True)
 class Report:
     """What an import came to; all counts but those of the file are commands.
@@ -135,12 +148,13 @@ class Report:
     replayed: int = 0
     events: int = 0
     sequence: int = 0
-    refused: list[str] = field(default_factory=list)
+    refused: list[Refusal] = field(default_factory=list)
 
     def count(self, step: _Step, result: Answer | MetaCortexError) -> None:
         """Take one result in."""
         if isinstance(result, MetaCortexError):
-            self.refused.append(f"{step.name} {step.resource}: {result}")
+            what = f"{step.name} {step.resource}"
+            self.refused.append(Refusal(step.line, what, result))
             return
         self.sequence = max(self.sequence, result.sequence)
         if result.replayed:
@@ -156,7 +170,7 @@ def steps(checklist: Checklist) -> Iterator[_Step]:
     """Return the commands that a check list means, in an order that works."""
     for project in checklist.projects:
         command = CreateProject(project_id=project.id, name=project.name)
-        yield _Step(project.id, "create", command)
+        yield _Step(project.id, "create", command, project.items[0].line)
         for item in project.items:
             yield from _item(item, project.id, None)
 
@@ -169,17 +183,17 @@ def _item(item: Item, project_id: UUID, parent_id: UUID | None) -> Iterator[_Ste
         project_id=project_id,
         parent_id=parent_id,
     )
-    yield _Step(item.id, "create", create)
+    yield _Step(item.id, "create", create, item.line)
     digest = hashlib.sha256((item.description or "").encode()).hexdigest()[:16]
     edit = EditTask(task_id=item.id, description=item.description)
-    about = item.description
-    yield _Step(item.id, f"describe {digest}", edit, "description", about)
+    line, about = item.line, item.description
+    yield _Step(item.id, f"describe {digest}", edit, line, "description", about)
     if item.completed:
         tick = CompleteTask(task_id=item.id)
-        yield _Step(item.id, "ticked", tick, "status", "completed")
+        yield _Step(item.id, "ticked", tick, line, "status", "completed")
     else:
         untick = ReopenTask(task_id=item.id)
-        yield _Step(item.id, "unticked", untick, "status", "pending")
+        yield _Step(item.id, "unticked", untick, line, "status", "pending")
     for child in item.children:
         yield from _item(child, project_id, item.id)
 
@@ -191,6 +205,7 @@ async def run(
     workspace_id: UUID,
     actor_id: str,
     progress: Callable[[int, int], None],
+    correlation_id: str | None = None,
 ) -> Report:
     """Import a check list; `progress` hears of commands done and commands in all."""
     bus, report = Bus(database), Report(len(checklist.projects))
@@ -201,7 +216,7 @@ async def run(
         Context,
         workspace_id=workspace_id,
         actor_id=actor_id,
-        correlation_id=str(new_id()),
+        correlation_id=correlation_id or str(new_id()),
         client=CLIENT,
     )
     for start in range(0, len(todo), BATCH):

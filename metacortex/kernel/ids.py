@@ -1,5 +1,6 @@
 """Identifiers: UUID version 7 for new ones, version 5 for derived ones (RFC 9562)."""
 
+from datetime import datetime
 from uuid import UUID
 
 import uuid_utils
@@ -12,6 +13,11 @@ NAMESPACE = UUID("6d657461-636f-5274-8578-2f6576656e74")
 def new_id() -> UUID:
     """Return a fresh UUID version 7 (RFC 9562), ordered within this process."""
     return uuid7()
+
+
+def first_id(at: datetime) -> UUID:
+    """Return the lowest UUID version 7 of a millisecond: what is made then is above."""
+    return UUID(int=int(at.timestamp() * 1_000) << 80 | 7 << 76 | 2 << 62)
 
 
 def derived(parent: UUID, name: object) -> UUID:

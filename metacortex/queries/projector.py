@@ -16,6 +16,7 @@ from uuid import UUID
 
 import orjson
 import structlog
+from prometheus_client import Histogram
 from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -29,10 +30,15 @@ from metacortex.queries.activity import ActivityTable
 from metacortex.queries.fold import Fold
 from metacortex.queries.registry import PROJECTIONS
 from metacortex.queries.tables import KEPT
-from metacortex.queries.verify import written_columns
+from metacortex.queries.verify import Progress, unheard, written_columns
 
 logger = structlog.get_logger(__name__)
 
+BATCH = Histogram(
+    "metacortex_projector_batch_events",
+    "Events that one projector transaction applied",
+    buckets=(1, 5, 10, 50, 100, 500, 1_000, 2_000),
+)
 REBUILD_CHUNK = 5_000  # events held in memory at a time while a workspace is rebuilt
 ERROR_LIMIT = 2_000  # characters of an error that a checkpoint keeps
 
@@ -70,6 +76,14 @@ _BEGIN_ANEW = text(
     "UPDATE queries.checkpoints SET sequence = 0, rebuilds = rebuilds + 1,"
     " parked_at = NULL, error = NULL WHERE workspace_id = :workspace"
 )
+_UNPARK = text(
+    "UPDATE queries.checkpoints SET parked_at = NULL, error = NULL"
+    " WHERE workspace_id = :workspace AND parked_at IS NOT NULL"
+)
+_PARKED = text(
+    "SELECT error FROM queries.checkpoints"
+    " WHERE workspace_id = :workspace AND parked_at IS NOT NULL"
+)
 _BEHIND = text(
     "SELECT h.workspace_id FROM events.heads h LEFT JOIN queries.checkpoints c"
     " USING (workspace_id) WHERE h.sequence > coalesce(c.sequence, 0)"
@@ -88,6 +102,10 @@ class Gap(Exception):
 
 class Altered(Exception):
     """The log is not what was appended; the message says where, and what differs."""
+
+
+class Parked(Exception):
+    """The workspace stopped at the same event again; the message is the error's."""
 
 
 class Poisoned(Exception):
@@ -184,6 +202,7 @@ class Projector:
                 if _is_about_the_events(error):
                     raise Poisoned(*after[0]) from error
                 raise
+            BATCH.observe(len(records))
             return len(records)
 
     async def _locked(
@@ -224,12 +243,22 @@ class Projector:
             workspace = str(poisoned.workspace_id)
             logger.error("workspace_parked", workspace_id=workspace, exc_info=cause)
 
-    async def rebuild(self, workspace_id: UUID) -> int:
+    async def retry(self, workspace_id: UUID) -> int:
+        """Let a parked workspace go on for a turn. Raises Parked if it cannot."""
+        own = {"workspace": workspace_id}
+        await self._direct.write(_UNPARK, own)
+        turn = await self.turn([workspace_id])
+        if (row := await self._direct.row(_PARKED, own)) is not None:
+            raise Parked(row[0])
+        return turn.events
+
+    async def rebuild(self, workspace_id: UUID, progress: Progress = unheard) -> int:
         """Fold a workspace again from its first event; readers see all or nothing.
 
-        Also what brings a parked workspace back. Returns the number of events.
-        Raises Gap where the log lacks one and Altered where it is not what was
-        appended, with everything left as it was.
+        Also what brings a parked workspace back. Returns the number of events, and
+        `progress` hears of events done and events in all. Raises Gap where the log
+        lacks one and Altered where it is not what was appended, with everything left as
+        it was.
         """
         total, edge = 0, list[bytes]()
         own = {"workspace": workspace_id}
@@ -248,24 +277,29 @@ class Projector:
                 edge = merkle.advance(total, edge, leaves)
                 await self._write(direct, records)
                 total = reached[workspace_id]
+                progress(total, max(total, head))
             _check_end(total, head, head)
             if differs := merkle.difference(head, edge, frontier):
                 raise Altered(differs[1])
         return total
 
     async def verify(
-        self, workspace_id: UUID, chunk: int = verification.CHUNK
+        self,
+        workspace_id: UUID,
+        chunk: int = verification.CHUNK,
+        progress: Progress = unheard,
     ) -> list[str]:
         """Compare the read tables with the log; return what differs, in words.
 
         Holds the workspace's checkpoint meanwhile, and `chunk` events in memory.
+        `progress` hears of events read and events to read: each is read three times.
         """
         async with self._engine.begin() as opened:
             connection = ReadConnection(opened)
             row = await connection.execute(_LOCK_ONE, {"workspace": workspace_id})
             shown = row.scalar_one_or_none() or 0
             return await verification.differences(
-                connection, workspace_id, shown, chunk
+                connection, workspace_id, shown, chunk, progress
             )
 
 

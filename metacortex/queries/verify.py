@@ -6,7 +6,7 @@ stream has ended. Postgres compares, since it knows what a value becomes in a co
 What it computes itself (the search vector) cannot be written, and is left out.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
@@ -30,10 +30,21 @@ _KEPT = text(
     " FROM events.heads h WHERE workspace_id = :workspace"
 )
 MORE = "and more: the comparison stopped here"
+PASSES = 3  # over the log: its hashes, the task log, the rows
+
+Progress = Callable[[int, int], None]
+
+
+def unheard(done: int, total: int) -> None:
+    """Tell nobody how far it is."""
 
 
 async def differences(
-    connection: ReadConnection, workspace_id: UUID, shown: int, chunk: int = CHUNK
+    connection: ReadConnection,
+    workspace_id: UUID,
+    shown: int,
+    chunk: int = CHUNK,
+    progress: Progress = unheard,
 ) -> list[str]:
     """Say what differs from a fold up to the sequence shown, at most `MOST` of it.
 
@@ -49,9 +60,13 @@ async def differences(
         if altered:
             return altered
     found: list[str] = []
-    for comparing in (_task_log, _rows):
+    for passed, comparing in enumerate((_task_log, _rows), 1):
+        read = 0
+        progress(passed * shown, PASSES * shown)
         async for said in comparing(connection, workspace_id, shown, chunk):
             found += said
+            read = min(read + chunk, shown)
+            progress(passed * shown + read, PASSES * shown)
             if len(found) >= MOST:
                 return [*found[:MOST], MORE]
     return found

@@ -16,6 +16,8 @@ from fastapi import FastAPI
 
 from metacortex.api import feeds
 from metacortex.api.app import local_issuer
+from metacortex.api.auth import Role
+from metacortex.api.ops import hub
 from metacortex.api.parsing import Waits
 from metacortex.settings import Settings
 from tests.conftest import ROOT
@@ -64,18 +66,28 @@ def _plain_environ() -> dict[str, str]:
     return {k: v for k, v in os.environ.items() if not k.startswith("COVERAGE_")}
 
 
-@pytest.mark.parametrize("phases", ["coverage", "examples,fuzzing,stateful"])
+@pytest.mark.parametrize(
+    ("phases", "role", "paths"),
+    [
+        ("coverage", None, "^/(?!ops/)"),
+        ("examples,fuzzing,stateful", None, "^/(?!ops/)"),
+        ("coverage,examples,fuzzing", Role.OPERATOR, "^/ops/"),
+    ],
+)
 async def test_the_service_keeps_what_its_document_says(
     live: Live,
     settings: Settings,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     phases: str,
+    role: Role | None,
+    paths: str,
 ) -> None:
     monkeypatch.setattr(feeds, "LIFETIME_S", BRIEF_S)
+    monkeypatch.setattr(hub, "LIFETIME_S", BRIEF_S)
     app = cast(FastAPI, live.server.config.app)
     monkeypatch.setattr(app.state.services, "waits", Waits(BRIEF_S, BRIEF_S))
-    token = local_issuer(settings).token("fuzzer")
+    token = local_issuer(settings).token("fuzzer", role=role)
     document(app, tmp_path)
     report = tmp_path / "report.txt"
     with report.open("w") as out:
@@ -83,7 +95,7 @@ async def test_the_service_keeps_what_its_document_says(
             *(sys.executable, "-m", "schemathesis.cli"),
             *("--config-file", str(HERE / "schemathesis.toml")),
             *("run", "openapi.json", "--url", f"{live.url}/api/v1"),
-            *("--phases", phases),
+            *("--phases", phases, "--include-path-regex", paths),
             env={
                 **_plain_environ(),
                 "API_TOKEN": token,

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import httpx2
 
-from metacortex.embedded import (
+from metacortex.devtools.embedded import (
     Server,
     StartFailed,
     start_postgres,

@@ -14,6 +14,7 @@ from metacortex.commands.bus import Bus
 from metacortex.kernel.database import engine
 from metacortex.settings import Settings
 from tests.conftest import Urls, migrated
+from tests.http.operators import beat
 from tests.integration.forging import forge
 from tests.integration.walking import ACTOR, unit
 
@@ -57,10 +58,25 @@ async def seen(settings: Settings, urls: Urls, **other: object) -> Lines:
 
 
 async def test_all_is_well(settings: Settings, own: Urls) -> None:
+    app = engine(own.app)
+    await beat(app)
+    await app.dispose()
     lines = await seen(settings, own)
+    assert lines["verdict"] == ("ok", "healthy")
     assert {status for status, _ in lines.values()} == {"ok"}
     assert "writes nothing" in lines[AUDITOR][1]
     assert lines["projections"][1] == "nothing lags"
+
+
+async def test_the_verdict_is_told_with_its_paragraph(
+    settings: Settings, own: Urls
+) -> None:
+    status, said = (await seen(settings, own, redis_url="redis://127.0.0.1:1"))[
+        "verdict"
+    ]
+    assert status == "warning"
+    assert "Redis does not answer: " in said
+    assert "docs/operations.md#redis-is-down" in said
 
 
 @pytest.mark.parametrize(
@@ -107,7 +123,7 @@ async def test_all_is_well(settings: Settings, own: Urls) -> None:
             "DROP FUNCTION events.refuse()\n"
             "ALTER FUNCTION events.refuses() RENAME TO refuse",
             "append-only",
-            "triggers are off or altered: head_rows_stay, heads_stay",
+            "triggers are off or altered: action_rows_stay, actions_stay",
         ),
         (
             "UPDATE pg_proc SET prosrc = prosrc || ' ' WHERE proname = 'refuse'",

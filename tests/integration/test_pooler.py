@@ -29,10 +29,11 @@ from metacortex.kernel.database import (
     engine,
 )
 from metacortex.kernel.driver_errors import POOLER_REMEDY
+from metacortex.operations.schedules import SWEEP
 from metacortex.queries.bus import Freshness, Queries
 from metacortex.queries.projector import Projector
 from metacortex.settings import Settings
-from metacortex.workers import SWEEP, Leadership, Sweep
+from metacortex.workers import Leadership, Sweep
 from tests.conftest import ROOT, Urls, migrated
 from tests.integration import laws
 from tests.integration.pooler import PGBOUNCER, pgbouncer

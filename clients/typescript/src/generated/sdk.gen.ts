@@ -2,7 +2,7 @@
 
 import { client } from './client.gen.js';
 import type { Client, Options as Options2, TDataShape } from './client/index.js';
-import type { AddPersonData, AddPersonErrors, AddPersonResponses, ArchiveProjectData, ArchiveProjectErrors, ArchiveProjectResponses, ArchiveTaskData, ArchiveTaskErrors, ArchiveTaskResponses, BlockTaskData, BlockTaskErrors, BlockTaskResponses, CancelTaskData, CancelTaskErrors, CancelTaskResponses, CommentTaskData, CommentTaskErrors, CommentTaskResponses, CompleteTaskData, CompleteTaskErrors, CompleteTaskResponses, CreateProjectData, CreateProjectErrors, CreateProjectResponses, CreateTagData, CreateTagErrors, CreateTagResponses, CreateTaskData, CreateTaskErrors, CreateTaskResponses, DeleteProjectData, DeleteProjectErrors, DeleteProjectResponses, DeleteTagData, DeleteTagErrors, DeleteTagResponses, DeleteTaskData, DeleteTaskErrors, DeleteTaskResponses, EditPersonData, EditPersonErrors, EditPersonResponses, EditProjectData, EditProjectErrors, EditProjectResponses, EditTagData, EditTagErrors, EditTagResponses, EditTaskData, EditTaskErrors, EditTaskResponses, GetAuditEventData, GetAuditEventErrors, GetAuditEventResponses, GetClientMetaData, GetClientMetaErrors, GetClientMetaResponses, GetCommandData, GetCommandErrors, GetCommandResponses, GetMeData, GetMeErrors, GetMeResponses, GetProjectData, GetProjectErrors, GetProjectHistoryData, GetProjectHistoryErrors, GetProjectHistoryResponses, GetProjectResponses, GetTagData, GetTagErrors, GetTagHistoryData, GetTagHistoryErrors, GetTagHistoryResponses, GetTagResponses, GetTaskData, GetTaskErrors, GetTaskHistoryData, GetTaskHistoryErrors, GetTaskHistoryResponses, GetTaskResponses, ListActivityData, ListActivityErrors, ListActivityResponses, ListAuditCommandsData, ListAuditCommandsErrors, ListAuditCommandsResponses, ListAuditEventsData, ListAuditEventsErrors, ListAuditEventsResponses, ListChangesData, ListChangesErrors, ListChangesResponses, ListCommandsData, ListCommandsErrors, ListCommandsResponses, ListErrorsData, ListErrorsErrors, ListErrorsResponses, ListMembersData, ListMembersErrors, ListMembersResponses, ListProjectsData, ListProjectsErrors, ListProjectsResponses, ListStateMachinesData, ListStateMachinesErrors, ListStateMachinesResponses, ListTagsData, ListTagsErrors, ListTagsResponses, ListTasksData, ListTasksErrors, ListTasksResponses, MergeTagData, MergeTagErrors, MergeTagResponses, MoveTaskData, MoveTaskErrors, MoveTaskResponses, ReopenTaskData, ReopenTaskErrors, ReopenTaskResponses, RestoreProjectData, RestoreProjectErrors, RestoreProjectResponses, RestoreTaskData, RestoreTaskErrors, RestoreTaskResponses, RunCommandsData, RunCommandsErrors, RunCommandsResponses, StartTaskData, StartTaskErrors, StartTaskResponses, StreamEventsData, StreamEventsErrors, StreamEventsResponse, StreamEventsResponses, TaskStatsData, TaskStatsErrors, TaskStatsResponses, UnarchiveProjectData, UnarchiveProjectErrors, UnarchiveProjectResponses, UnarchiveTaskData, UnarchiveTaskErrors, UnarchiveTaskResponses, UnblockTaskData, UnblockTaskErrors, UnblockTaskResponses, UndoCommandData, UndoCommandErrors, UndoCommandResponses } from './types.gen.js';
+import type { AddCommentData, AddCommentErrors, AddCommentResponses, AddPersonData, AddPersonErrors, AddPersonResponses, ArchiveProjectData, ArchiveProjectErrors, ArchiveProjectResponses, ArchiveTaskData, ArchiveTaskErrors, ArchiveTaskResponses, BlockTaskData, BlockTaskErrors, BlockTaskResponses, CancelTaskData, CancelTaskErrors, CancelTaskResponses, CommentTaskData, CommentTaskErrors, CommentTaskResponses, CompleteTaskData, CompleteTaskErrors, CompleteTaskResponses, CreateImportData, CreateImportErrors, CreateImportResponses, CreateProjectData, CreateProjectErrors, CreateProjectResponses, CreateSectionData, CreateSectionErrors, CreateSectionResponses, CreateTagData, CreateTagErrors, CreateTagResponses, CreateTaskData, CreateTaskErrors, CreateTaskResponses, DeleteCommentData, DeleteCommentErrors, DeleteCommentResponses, DeleteProjectData, DeleteProjectErrors, DeleteProjectResponses, DeleteSectionData, DeleteSectionErrors, DeleteSectionResponses, DeleteTagData, DeleteTagErrors, DeleteTagResponses, DeleteTaskData, DeleteTaskErrors, DeleteTaskResponses, DiscardFailuresData, DiscardFailuresErrors, DiscardFailuresResponses, DiscardRunData, DiscardRunErrors, DiscardRunResponses, EditCommentData, EditCommentErrors, EditCommentResponses, EditPersonData, EditPersonErrors, EditPersonResponses, EditProjectData, EditProjectErrors, EditProjectResponses, EditSectionData, EditSectionErrors, EditSectionResponses, EditTagData, EditTagErrors, EditTagResponses, EditTaskData, EditTaskErrors, EditTaskResponses, GetAuditEventData, GetAuditEventErrors, GetAuditEventResponses, GetClientMetaData, GetClientMetaErrors, GetClientMetaResponses, GetCommandData, GetCommandErrors, GetCommandResponses, GetCommentData, GetCommentErrors, GetCommentResponses, GetDatabaseData, GetDatabaseErrors, GetDatabaseResponses, GetImportData, GetImportErrors, GetImportResponses, GetMeData, GetMeErrors, GetMeResponses, GetOverviewData, GetOverviewErrors, GetOverviewResponses, GetProjectData, GetProjectErrors, GetProjectHistoryData, GetProjectHistoryErrors, GetProjectHistoryResponses, GetProjectResponses, GetRunData, GetRunErrors, GetRunResponses, GetSectionData, GetSectionErrors, GetSectionHistoryData, GetSectionHistoryErrors, GetSectionHistoryResponses, GetSectionResponses, GetSeriesData, GetSeriesErrors, GetSeriesResponses, GetTagData, GetTagErrors, GetTagHistoryData, GetTagHistoryErrors, GetTagHistoryResponses, GetTagResponses, GetTaskData, GetTaskErrors, GetTaskHistoryData, GetTaskHistoryErrors, GetTaskHistoryResponses, GetTaskResponses, ListActionsData, ListActionsErrors, ListActionsResponses, ListActivityData, ListActivityErrors, ListActivityResponses, ListAuditCommandsData, ListAuditCommandsErrors, ListAuditCommandsResponses, ListAuditEventsData, ListAuditEventsErrors, ListAuditEventsResponses, ListChangesData, ListChangesErrors, ListChangesResponses, ListChecksData, ListChecksErrors, ListChecksResponses, ListCommandsData, ListCommandsErrors, ListCommandsResponses, ListCommentsData, ListCommentsErrors, ListCommentsResponses, ListErrorsData, ListErrorsErrors, ListErrorsResponses, ListFailuresData, ListFailuresErrors, ListFailuresResponses, ListMembersData, ListMembersErrors, ListMembersResponses, ListProjectionsData, ListProjectionsErrors, ListProjectionsResponses, ListProjectsData, ListProjectsErrors, ListProjectsResponses, ListQueuesData, ListQueuesErrors, ListQueuesResponses, ListRunsData, ListRunsErrors, ListRunsResponses, ListSchedulesData, ListSchedulesErrors, ListSchedulesResponses, ListSectionsData, ListSectionsErrors, ListSectionsResponses, ListStateMachinesData, ListStateMachinesErrors, ListStateMachinesResponses, ListTagsData, ListTagsErrors, ListTagsResponses, ListTasksData, ListTasksErrors, ListTasksResponses, ListWorkersData, ListWorkersErrors, ListWorkersResponses, MergeTagData, MergeTagErrors, MergeTagResponses, MoveSectionData, MoveSectionErrors, MoveSectionResponses, MoveTaskData, MoveTaskErrors, MoveTaskResponses, PauseQueueData, PauseQueueErrors, PauseQueueResponses, PauseScheduleData, PauseScheduleErrors, PauseScheduleResponses, RebuildProjectionData, RebuildProjectionErrors, RebuildProjectionResponses, ReopenTaskData, ReopenTaskErrors, ReopenTaskResponses, RestoreProjectData, RestoreProjectErrors, RestoreProjectResponses, RestoreSectionData, RestoreSectionErrors, RestoreSectionResponses, RestoreTaskData, RestoreTaskErrors, RestoreTaskResponses, ResumeQueueData, ResumeQueueErrors, ResumeQueueResponses, ResumeScheduleData, ResumeScheduleErrors, ResumeScheduleResponses, RetryFailuresData, RetryFailuresErrors, RetryFailuresResponses, RetryProjectionData, RetryProjectionErrors, RetryProjectionResponses, RetryRunData, RetryRunErrors, RetryRunResponses, RunCommandsData, RunCommandsErrors, RunCommandsResponses, StartScheduleData, StartScheduleErrors, StartScheduleResponses, StartTaskData, StartTaskErrors, StartTaskResponses, StreamEventsData, StreamEventsErrors, StreamEventsResponse, StreamEventsResponses, StreamOperationsData, StreamOperationsErrors, StreamOperationsResponse, StreamOperationsResponses, TaskStatsData, TaskStatsErrors, TaskStatsResponses, UnarchiveProjectData, UnarchiveProjectErrors, UnarchiveProjectResponses, UnarchiveTaskData, UnarchiveTaskErrors, UnarchiveTaskResponses, UnblockTaskData, UnblockTaskErrors, UnblockTaskResponses, UndoCommandData, UndoCommandErrors, UndoCommandResponses, VerifyProjectionData, VerifyProjectionErrors, VerifyProjectionResponses } from './types.gen.js';
 
 export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends boolean = boolean, TResponse = unknown> = Options2<TData, ThrowOnError, TResponse> & {
     /**
@@ -154,6 +154,74 @@ export const getCommand = <ThrowOnError extends boolean = false>(options: Option
 });
 
 /**
+ * List the comments of a task
+ *
+ * A page of comments, the oldest first.
+ */
+export const listComments = <ThrowOnError extends boolean = false>(options: Options<ListCommentsData, ThrowOnError>) => (options.client ?? client).get<ListCommentsResponses, ListCommentsErrors, ThrowOnError>({
+    responseType: 'json',
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/tasks/{id}/comments',
+    ...options
+});
+
+/**
+ * Comment on a task
+ *
+ * Add a comment, and answer with it.
+ */
+export const addComment = <ThrowOnError extends boolean = false>(options: Options<AddCommentData, ThrowOnError>) => (options.client ?? client).post<AddCommentResponses, AddCommentErrors, ThrowOnError>({
+    responseType: 'json',
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/tasks/{id}/comments',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Delete a comment
+ *
+ * Take a comment away.
+ */
+export const deleteComment = <ThrowOnError extends boolean = false>(options: Options<DeleteCommentData, ThrowOnError>) => (options.client ?? client).delete<DeleteCommentResponses, DeleteCommentErrors, ThrowOnError>({
+    responseType: 'json',
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/tasks/{id}/comments/{comment_id}',
+    ...options
+});
+
+/**
+ * A comment
+ *
+ * A comment by its id, a deleted one too.
+ */
+export const getComment = <ThrowOnError extends boolean = false>(options: Options<GetCommentData, ThrowOnError>) => (options.client ?? client).get<GetCommentResponses, GetCommentErrors, ThrowOnError>({
+    responseType: 'json',
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/tasks/{id}/comments/{comment_id}',
+    ...options
+});
+
+/**
+ * Edit a comment
+ *
+ * Change what a comment says, and answer with it.
+ */
+export const editComment = <ThrowOnError extends boolean = false>(options: Options<EditCommentData, ThrowOnError>) => (options.client ?? client).patch<EditCommentResponses, EditCommentErrors, ThrowOnError>({
+    responseType: 'json',
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/tasks/{id}/comments/{comment_id}',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
  * Oneself
  *
  * The caller; whoever asks for themself is a member from then on.
@@ -212,6 +280,391 @@ export const addPerson = <ThrowOnError extends boolean = false>(options: Options
 });
 
 /**
+ * Import a check list
+ *
+ * Take a list; a worker imports it, and `GET /imports/{id}` says how far it is.
+ *
+ * Ids follow from the list, so that what was imported before is not imported again.
+ */
+export const createImport = <ThrowOnError extends boolean = false>(options: Options<CreateImportData, ThrowOnError>) => (options.client ?? client).post<CreateImportResponses, CreateImportErrors, ThrowOnError>({
+    responseType: 'json',
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/imports',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * How far an import is
+ *
+ * Return an import of the caller's workspace.
+ */
+export const getImport = <ThrowOnError extends boolean = false>(options: Options<GetImportData, ThrowOnError>) => (options.client ?? client).get<GetImportResponses, GetImportErrors, ThrowOnError>({
+    responseType: 'json',
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/imports/{id}',
+    ...options
+});
+
+/**
+ * Whether the system is healthy, and why not
+ *
+ * Return the verdict with its reasons, and the numbers that it rests on.
+ */
+export const getOverview = <ThrowOnError extends boolean = false>(options?: Options<GetOverviewData, ThrowOnError>) => (options?.client ?? client).get<GetOverviewResponses, GetOverviewErrors, ThrowOnError>({
+    responseType: 'json',
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/ops/overview',
+    ...options
+});
+
+/**
+ * The points of a chart
+ *
+ * Return the samples of a metric; a step with no sample has no point.
+ */
+export const getSeries = <ThrowOnError extends boolean = false>(options: Options<GetSeriesData, ThrowOnError>) => (options.client ?? client).get<GetSeriesResponses, GetSeriesErrors, ThrowOnError>({
+    responseType: 'json',
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/ops/series',
+    ...options
+});
+
+/**
+ * Runs, the latest first
+ *
+ * Return the runs that match all conditions, a page at a time.
+ */
+export const listRuns = <ThrowOnError extends boolean = false>(options?: Options<ListRunsData, ThrowOnError>) => (options?.client ?? client).get<ListRunsResponses, ListRunsErrors, ThrowOnError>({
+    responseType: 'json',
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/ops/runs',
+    ...options
+});
+
+/**
+ * One run, its attempts, and what belongs to it
+ *
+ * Return a run with its error, its attempts, and the runs and events around it.
+ */
+export const getRun = <ThrowOnError extends boolean = false>(options: Options<GetRunData, ThrowOnError>) => (options.client ?? client).get<GetRunResponses, GetRunErrors, ThrowOnError>({
+    responseType: 'json',
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/ops/runs/{id}',
+    ...options
+});
+
+/**
+ * Failures by cause, the latest first
+ *
+ * Return failed runs grouped by what went wrong, a page at a time.
+ */
+export const listFailures = <ThrowOnError extends boolean = false>(options?: Options<ListFailuresData, ThrowOnError>) => (options?.client ?? client).get<ListFailuresResponses, ListFailuresErrors, ThrowOnError>({
+    responseType: 'json',
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/ops/failures',
+    ...options
+});
+
+/**
+ * What runs when
+ *
+ * Return every schedule with its last and its next run.
+ */
+export const listSchedules = <ThrowOnError extends boolean = false>(options?: Options<ListSchedulesData, ThrowOnError>) => (options?.client ?? client).get<ListSchedulesResponses, ListSchedulesErrors, ThrowOnError>({
+    responseType: 'json',
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/ops/schedules',
+    ...options
+});
+
+/**
+ * What waits
+ *
+ * Return every queue, with what is ready, delayed and dead in it.
+ */
+export const listQueues = <ThrowOnError extends boolean = false>(options?: Options<ListQueuesData, ThrowOnError>) => (options?.client ?? client).get<ListQueuesResponses, ListQueuesErrors, ThrowOnError>({
+    responseType: 'json',
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/ops/queues',
+    ...options
+});
+
+/**
+ * Processes: workers, schedulers and APIs
+ *
+ * Return the processes of the last day with their last heartbeats.
+ */
+export const listWorkers = <ThrowOnError extends boolean = false>(options?: Options<ListWorkersData, ThrowOnError>) => (options?.client ?? client).get<ListWorkersResponses, ListWorkersErrors, ThrowOnError>({
+    responseType: 'json',
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/ops/workers',
+    ...options
+});
+
+/**
+ * How far read tables are behind, the worst first
+ *
+ * Return workspaces with the distance of their read tables from the log.
+ */
+export const listProjections = <ThrowOnError extends boolean = false>(options?: Options<ListProjectionsData, ThrowOnError>) => (options?.client ?? client).get<ListProjectionsResponses, ListProjectionsErrors, ThrowOnError>({
+    responseType: 'json',
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/ops/projections',
+    ...options
+});
+
+/**
+ * What `metacortex doctor` finds
+ *
+ * Return the checks' findings, which are at most ten seconds old.
+ */
+export const listChecks = <ThrowOnError extends boolean = false>(options?: Options<ListChecksData, ThrowOnError>) => (options?.client ?? client).get<ListChecksResponses, ListChecksErrors, ThrowOnError>({
+    responseType: 'json',
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/ops/checks',
+    ...options
+});
+
+/**
+ * Sizes, connections and slow statements of Postgres
+ *
+ * Return sizes of tables, connections by state, and the slowest statements.
+ */
+export const getDatabase = <ThrowOnError extends boolean = false>(options?: Options<GetDatabaseData, ThrowOnError>) => (options?.client ?? client).get<GetDatabaseResponses, GetDatabaseErrors, ThrowOnError>({
+    responseType: 'json',
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/ops/database',
+    ...options
+});
+
+/**
+ * Who did what, the latest first
+ *
+ * Return what operators did, from where, and what it came to.
+ */
+export const listActions = <ThrowOnError extends boolean = false>(options?: Options<ListActionsData, ThrowOnError>) => (options?.client ?? client).get<ListActionsResponses, ListActionsErrors, ThrowOnError>({
+    responseType: 'json',
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/ops/actions',
+    ...options
+});
+
+/**
+ * The overview every second, and what happens
+ *
+ * Server-sent events, until the client closes the connection.
+ *
+ * `overview` comes every second, `data` as of `GET /ops/overview`. As they happen come
+ * `run` (a run that was enqueued, begun or ended), `failure` (one that failed: its
+ * fingerprint) and `action` (as of `GET /ops/actions`). A comment comes after
+ * 15 silent seconds. After 600 s, and before the server stops,
+ * `event: reconnect` ends the stream: connect again. Nothing is sent twice, and nothing
+ * again: lists tell what was missed.
+ */
+export const streamOperations = <ThrowOnError extends boolean = false>(options?: Options<StreamOperationsData, ThrowOnError, StreamOperationsResponse>) => (options?.client ?? client).sse.get<StreamOperationsResponses, StreamOperationsErrors, ThrowOnError>({
+    responseType: 'text',
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/ops/stream',
+    ...options
+});
+
+/**
+ * Repeat a failed run
+ *
+ * Enqueue the job of a failed run again, as a new run that names this one.
+ */
+export const retryRun = <ThrowOnError extends boolean = false>(options: Options<RetryRunData, ThrowOnError>) => (options.client ?? client).post<RetryRunResponses, RetryRunErrors, ThrowOnError>({
+    responseType: 'json',
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/ops/runs/{id}/retry',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Leave a failed run as it is
+ *
+ * Close a failed run without another attempt.
+ */
+export const discardRun = <ThrowOnError extends boolean = false>(options: Options<DiscardRunData, ThrowOnError>) => (options.client ?? client).post<DiscardRunResponses, DiscardRunErrors, ThrowOnError>({
+    responseType: 'json',
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/ops/runs/{id}/discard',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Repeat all open runs of a group
+ *
+ * Enqueue the jobs of all open runs of a group again; `result` has their number.
+ */
+export const retryFailures = <ThrowOnError extends boolean = false>(options: Options<RetryFailuresData, ThrowOnError>) => (options.client ?? client).post<RetryFailuresResponses, RetryFailuresErrors, ThrowOnError>({
+    responseType: 'json',
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/ops/failures/{fingerprint}/retry',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Leave all open runs of a group as they are
+ *
+ * Close all open runs of a group; `result` has their number.
+ */
+export const discardFailures = <ThrowOnError extends boolean = false>(options: Options<DiscardFailuresData, ThrowOnError>) => (options.client ?? client).post<DiscardFailuresResponses, DiscardFailuresErrors, ThrowOnError>({
+    responseType: 'json',
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/ops/failures/{fingerprint}/discard',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Run a schedule now
+ *
+ * Run the schedule's job at once, unless a run that was started so is still on.
+ */
+export const startSchedule = <ThrowOnError extends boolean = false>(options: Options<StartScheduleData, ThrowOnError>) => (options.client ?? client).post<StartScheduleResponses, StartScheduleErrors, ThrowOnError>({
+    responseType: 'json',
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/ops/schedules/{name}/run',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Let a schedule rest
+ *
+ * Run nothing for this schedule until it is resumed.
+ */
+export const pauseSchedule = <ThrowOnError extends boolean = false>(options: Options<PauseScheduleData, ThrowOnError>) => (options.client ?? client).post<PauseScheduleResponses, PauseScheduleErrors, ThrowOnError>({
+    responseType: 'json',
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/ops/schedules/{name}/pause',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Go on with a schedule
+ *
+ * Go on at the next time; what fell due meanwhile does not run.
+ */
+export const resumeSchedule = <ThrowOnError extends boolean = false>(options: Options<ResumeScheduleData, ThrowOnError>) => (options.client ?? client).post<ResumeScheduleResponses, ResumeScheduleErrors, ThrowOnError>({
+    responseType: 'json',
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/ops/schedules/{name}/resume',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Let a queue rest; its messages stay
+ *
+ * Let workers take nothing from this queue until it is resumed.
+ */
+export const pauseQueue = <ThrowOnError extends boolean = false>(options: Options<PauseQueueData, ThrowOnError>) => (options.client ?? client).post<PauseQueueResponses, PauseQueueErrors, ThrowOnError>({
+    responseType: 'json',
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/ops/queues/{name}/pause',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Go on with a queue
+ *
+ * Let workers take from this queue again.
+ */
+export const resumeQueue = <ThrowOnError extends boolean = false>(options: Options<ResumeQueueData, ThrowOnError>) => (options.client ?? client).post<ResumeQueueResponses, ResumeQueueErrors, ThrowOnError>({
+    responseType: 'json',
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/ops/queues/{name}/resume',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Let a parked workspace go on
+ *
+ * Apply the event at which the workspace is parked again, and go on from it.
+ */
+export const retryProjection = <ThrowOnError extends boolean = false>(options: Options<RetryProjectionData, ThrowOnError>) => (options.client ?? client).post<RetryProjectionResponses, RetryProjectionErrors, ThrowOnError>({
+    responseType: 'json',
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/ops/projections/{workspace_id}/retry',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Fold the read tables of a workspace again
+ *
+ * Enqueue a rebuild from the first event; readers see the old rows until it ends.
+ */
+export const rebuildProjection = <ThrowOnError extends boolean = false>(options: Options<RebuildProjectionData, ThrowOnError>) => (options.client ?? client).post<RebuildProjectionResponses, RebuildProjectionErrors, ThrowOnError>({
+    responseType: 'json',
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/ops/projections/{workspace_id}/rebuild',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Compare the read tables of a workspace with its log
+ *
+ * Enqueue a comparison; differences make the run fail, and change no row.
+ */
+export const verifyProjection = <ThrowOnError extends boolean = false>(options: Options<VerifyProjectionData, ThrowOnError>) => (options.client ?? client).post<VerifyProjectionResponses, VerifyProjectionErrors, ThrowOnError>({
+    responseType: 'json',
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/ops/projections/{workspace_id}/verify',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
  * List tasks
  *
  * A page of those that pass all filters, with the exact total.
@@ -226,7 +679,9 @@ export const listTasks = <ThrowOnError extends boolean = false>(options?: Option
 /**
  * Create a task
  *
- * Make a task. A subtask takes project and tags of its parent unless given.
+ * Make a task. A subtask takes project, section and tags of its parent.
+ *
+ * Unless they are given: the section also with the project.
  */
 export const createTask = <ThrowOnError extends boolean = false>(options: Options<CreateTaskData, ThrowOnError>) => (options.client ?? client).post<CreateTaskResponses, CreateTaskErrors, ThrowOnError>({
     responseType: 'json',
@@ -320,6 +775,13 @@ export const completeTask = <ThrowOnError extends boolean = false>(options: Opti
  * Move a task
  *
  * Put a task elsewhere; subtasks of the same project come along, archived too.
+ *
+ * Without `section_id`, a new parent's section is taken with its project; otherwise a
+ * task that changes its project leaves its section.
+ *
+ * `before` or `after` names the sibling that it shall stand next to. Without one, a
+ * task that comes from elsewhere goes to the end, and any other keeps its place. To
+ * name the one that it stands next to already changes nothing.
  */
 export const moveTask = <ThrowOnError extends boolean = false>(options: Options<MoveTaskData, ThrowOnError>) => (options.client ?? client).post<MoveTaskResponses, MoveTaskErrors, ThrowOnError>({
     responseType: 'json',
@@ -335,7 +797,7 @@ export const moveTask = <ThrowOnError extends boolean = false>(options: Options<
 /**
  * Comment on a task
  *
- * Say something about a task. A repeat with another command id says it twice.
+ * Say something about a task. A repeat with another id says it twice.
  */
 export const commentTask = <ThrowOnError extends boolean = false>(options: Options<CommentTaskData, ThrowOnError>) => (options.client ?? client).post<CommentTaskResponses, CommentTaskErrors, ThrowOnError>({
     responseType: 'json',
@@ -602,6 +1064,120 @@ export const getProjectHistory = <ThrowOnError extends boolean = false>(options:
     responseType: 'json',
     security: [{ scheme: 'bearer', type: 'http' }],
     url: '/projects/{id}/history',
+    ...options
+});
+
+/**
+ * List sections
+ *
+ * A page of those that pass all filters, with the exact total.
+ */
+export const listSections = <ThrowOnError extends boolean = false>(options?: Options<ListSectionsData, ThrowOnError>) => (options?.client ?? client).get<ListSectionsResponses, ListSectionsErrors, ThrowOnError>({
+    responseType: 'json',
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/sections',
+    ...options
+});
+
+/**
+ * Create a section
+ *
+ * Make a section. A repeat with the same id is refused as `already_exists`.
+ */
+export const createSection = <ThrowOnError extends boolean = false>(options: Options<CreateSectionData, ThrowOnError>) => (options.client ?? client).post<CreateSectionResponses, CreateSectionErrors, ThrowOnError>({
+    responseType: 'json',
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/sections',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Delete a section; its tasks stay in the project
+ *
+ * Delete a section, softly; its tasks stay there. A repeat changes nothing.
+ */
+export const deleteSection = <ThrowOnError extends boolean = false>(options: Options<DeleteSectionData, ThrowOnError>) => (options.client ?? client).delete<DeleteSectionResponses, DeleteSectionErrors, ThrowOnError>({
+    responseType: 'json',
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/sections/{id}',
+    ...options
+});
+
+/**
+ * Get a section
+ *
+ * As it is, as it was at an instant, or at a version.
+ */
+export const getSection = <ThrowOnError extends boolean = false>(options: Options<GetSectionData, ThrowOnError>) => (options.client ?? client).get<GetSectionResponses, GetSectionErrors, ThrowOnError>({
+    responseType: 'json',
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/sections/{id}',
+    ...options
+});
+
+/**
+ * Rename a section
+ *
+ * Rename a section. What equals the present value changes nothing.
+ */
+export const editSection = <ThrowOnError extends boolean = false>(options: Options<EditSectionData, ThrowOnError>) => (options.client ?? client).patch<EditSectionResponses, EditSectionErrors, ThrowOnError>({
+    responseType: 'json',
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/sections/{id}',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Move a section
+ *
+ * Put a section beside another of its project. A repeat changes nothing.
+ */
+export const moveSection = <ThrowOnError extends boolean = false>(options: Options<MoveSectionData, ThrowOnError>) => (options.client ?? client).post<MoveSectionResponses, MoveSectionErrors, ThrowOnError>({
+    responseType: 'json',
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/sections/{id}/move',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Restore a section with the tasks that were in it
+ *
+ * Bring back a section with the tasks that were in it. A repeat changes nothing.
+ *
+ * Those that have been put into another section or project since stay there.
+ */
+export const restoreSection = <ThrowOnError extends boolean = false>(options: Options<RestoreSectionData, ThrowOnError>) => (options.client ?? client).post<RestoreSectionResponses, RestoreSectionErrors, ThrowOnError>({
+    responseType: 'json',
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/sections/{id}/restore',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Who changed this section, when, from what to what
+ *
+ * Its task log, newest entry first.
+ */
+export const getSectionHistory = <ThrowOnError extends boolean = false>(options: Options<GetSectionHistoryData, ThrowOnError>) => (options.client ?? client).get<GetSectionHistoryResponses, GetSectionHistoryErrors, ThrowOnError>({
+    responseType: 'json',
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/sections/{id}/history',
     ...options
 });
 

@@ -5,6 +5,77 @@ export type ClientOptions = {
 };
 
 /**
+ * Action
+ *
+ * What an operator did; `target` names what it was done to.
+ */
+export type Action = {
+    /**
+     * Id
+     */
+    id: string;
+    /**
+     * At
+     */
+    at: string;
+    /**
+     * Actor Id
+     */
+    actor_id: string;
+    /**
+     * Action
+     */
+    action: string;
+    /**
+     * Target
+     */
+    target: string;
+    /**
+     * Ip
+     */
+    ip: string | null;
+    /**
+     * Result
+     */
+    result: string;
+    /**
+     * Run Id
+     */
+    run_id: string | null;
+};
+
+/**
+ * ActionEnvelope
+ *
+ * The envelope of an answer.
+ */
+export type ActionEnvelope = {
+    data: Action;
+    meta: Meta;
+    /**
+     * Errors
+     */
+    errors: Array<ApiError>;
+};
+
+/**
+ * ActionPage
+ *
+ * The envelope of an answer.
+ */
+export type ActionPage = {
+    /**
+     * Data
+     */
+    data: Array<Action>;
+    meta: CursorMeta;
+    /**
+     * Errors
+     */
+    errors: Array<ApiError>;
+};
+
+/**
  * Activity
  *
  * An entry of the task log; changes of a creation have no `from`.
@@ -96,6 +167,24 @@ export type Actor = {
 };
 
 /**
+ * AddCommentBody
+ *
+ * A new comment; an id is made unless one is given.
+ */
+export type AddCommentBody = {
+    /**
+     * Id
+     *
+     * An id chosen by the client; the server makes one without it.
+     */
+    id?: string | null;
+    /**
+     * Text
+     */
+    text: string;
+};
+
+/**
  * AddPersonBody
  *
  * Somebody who may not have called yet.
@@ -139,7 +228,7 @@ export type AddPersonCommand = {
 };
 
 export type ApiError = ({
-    code: 'already_exists' | 'bad_cursor' | 'bad_request' | 'cursor_mismatch' | 'database_unavailable' | 'http_error' | 'idempotency_key_reused' | 'internal_error' | 'invalid_field' | 'invalid_header' | 'invalid_parameter' | 'keys_unavailable' | 'malformed_json' | 'member_unknown' | 'merge_into_itself' | 'method_not_allowed' | 'missing_field' | 'not_found' | 'not_undoable' | 'not_yourself' | 'outcome_unknown' | 'query_timeout' | 'route_not_found' | 'same_origin_required' | 'shutting_down' | 'task_archived' | 'task_deleted' | 'token_expired' | 'token_invalid' | 'token_missing' | 'unknown_command' | 'unknown_field' | 'unknown_parameter' | 'unsupported_content_coding' | 'unsupported_media_type' | 'workspace_busy';
+    code: 'already_exists' | 'bad_cursor' | 'bad_request' | 'cursor_mismatch' | 'database_unavailable' | 'http_error' | 'idempotency_key_reused' | 'internal_error' | 'invalid_field' | 'invalid_header' | 'invalid_parameter' | 'keys_unavailable' | 'malformed_json' | 'member_unknown' | 'merge_into_itself' | 'method_not_allowed' | 'missing_field' | 'not_a_sibling' | 'not_found' | 'not_the_author' | 'not_undoable' | 'not_yourself' | 'outcome_unknown' | 'query_timeout' | 'route_not_found' | 'same_origin_required' | 'section_deleted' | 'shutting_down' | 'task_archived' | 'task_deleted' | 'token_expired' | 'token_invalid' | 'token_missing' | 'unknown_command' | 'unknown_field' | 'unknown_parameter' | 'unsupported_content_coding' | 'unsupported_media_type' | 'workspace_busy';
 } & PlainError) | ({
     code: 'body_too_large' | 'depth_exceeded' | 'too_many_tags';
 } & LimitError) | ({
@@ -413,6 +502,22 @@ export type AuditEventPage = {
     errors: Array<ApiError>;
 };
 
+/**
+ * Author
+ *
+ * Who said something.
+ */
+export type Author = {
+    /**
+     * Id
+     */
+    id: string;
+    /**
+     * Name
+     */
+    name?: string | null;
+};
+
 export type BatchCommand = ({
     type: 'task.create';
 } & CreateTaskCommand) | ({
@@ -426,6 +531,10 @@ export type BatchCommand = ({
 } & MoveTaskCommand) | ({
     type: 'task.comment';
 } & CommentTaskCommand) | ({
+    type: 'task.comment_edit';
+} & CommentEditTaskCommand) | ({
+    type: 'task.comment_delete';
+} & CommentDeleteTaskCommand) | ({
     type: 'task.delete';
 } & DeleteTaskCommand) | ({
     type: 'task.start';
@@ -454,6 +563,16 @@ export type BatchCommand = ({
 } & DeleteProjectCommand) | ({
     type: 'project.restore';
 } & RestoreProjectCommand) | ({
+    type: 'section.create';
+} & CreateSectionCommand) | ({
+    type: 'section.edit';
+} & EditSectionCommand) | ({
+    type: 'section.move';
+} & MoveSectionCommand) | ({
+    type: 'section.delete';
+} & DeleteSectionCommand) | ({
+    type: 'section.restore';
+} & RestoreSectionCommand) | ({
     type: 'tag.create';
 } & CreateTagCommand) | ({
     type: 'tag.edit';
@@ -677,6 +796,8 @@ export type Changed = ({
 } & TaskChanged) | ({
     type: 'project';
 } & ProjectChanged) | ({
+    type: 'section';
+} & SectionChanged) | ({
     type: 'tag';
 } & TagChanged) | ({
     type: 'person';
@@ -892,6 +1013,182 @@ export type CommandRef = {
 };
 
 /**
+ * CommandTrace
+ *
+ * A command of the correlation: what it was and what became of it.
+ */
+export type CommandTrace = {
+    /**
+     * Workspace Id
+     */
+    workspace_id: string;
+    /**
+     * Command Id
+     */
+    command_id: string;
+    /**
+     * Type
+     */
+    type: string;
+    /**
+     * Outcome
+     */
+    outcome: 'applied' | 'unchanged' | 'refused';
+    /**
+     * Error Code
+     */
+    error_code: string | null;
+    /**
+     * Recorded At
+     */
+    recorded_at: string;
+    /**
+     * First Sequence
+     */
+    first_sequence: number | null;
+    /**
+     * Last Sequence
+     */
+    last_sequence: number | null;
+};
+
+/**
+ * Comment
+ *
+ * What somebody said about a task.
+ */
+export type Comment = {
+    /**
+     * Id
+     */
+    id: string;
+    /**
+     * Task Id
+     */
+    task_id: string;
+    author: Author;
+    /**
+     * Text
+     */
+    text: string;
+    /**
+     * Created At
+     */
+    created_at: string;
+    /**
+     * Edited At
+     */
+    edited_at: string | null;
+    /**
+     * Updated At
+     */
+    updated_at: string;
+    /**
+     * Deleted
+     */
+    deleted: boolean;
+};
+
+/**
+ * CommentDeleteTaskCommand
+ *
+ * Delete a comment, in a batch.
+ */
+export type CommentDeleteTaskCommand = {
+    /**
+     * Id
+     *
+     * Its idempotency key: a UUID, or any 1 to 255 characters.
+     */
+    id: string;
+    /**
+     * Type
+     */
+    type: 'task.comment_delete';
+    /**
+     * Target
+     */
+    target: string;
+    /**
+     * Expected Version
+     */
+    expected_version?: number | null;
+    args: DeleteCommentBody;
+};
+
+/**
+ * CommentEditTaskCommand
+ *
+ * Edit a comment, in a batch.
+ */
+export type CommentEditTaskCommand = {
+    /**
+     * Id
+     *
+     * Its idempotency key: a UUID, or any 1 to 255 characters.
+     */
+    id: string;
+    /**
+     * Type
+     */
+    type: 'task.comment_edit';
+    /**
+     * Target
+     */
+    target: string;
+    /**
+     * Expected Version
+     */
+    expected_version?: number | null;
+    args: MetacortexApiTasksEditCommentBody;
+};
+
+/**
+ * CommentEnvelope
+ *
+ * The envelope of an answer.
+ */
+export type CommentEnvelope = {
+    data: Comment;
+    meta: QueryMeta;
+    /**
+     * Errors
+     */
+    errors: Array<ApiError>;
+};
+
+/**
+ * CommentPage
+ *
+ * The envelope of an answer.
+ */
+export type CommentPage = {
+    /**
+     * Data
+     */
+    data: Array<Comment>;
+    meta: PageMeta;
+    /**
+     * Errors
+     */
+    errors: Array<ApiError>;
+};
+
+/**
+ * CommentResult
+ *
+ * The envelope of an answer.
+ */
+export type CommentResult = {
+    data: Comment;
+    meta: CommandMeta;
+    /**
+     * Errors
+     */
+    errors: Array<ApiError>;
+};
+
+/**
  * CommentTaskBody
  *
  * What to say.
@@ -972,6 +1269,26 @@ export type CompleteTaskCommand = {
 };
 
 /**
+ * Connections
+ *
+ * Connections of a login in a state; `unknown` where this login may not know.
+ */
+export type Connections = {
+    /**
+     * Login
+     */
+    login: string;
+    /**
+     * State
+     */
+    state: string;
+    /**
+     * Count
+     */
+    count: number;
+};
+
+/**
  * CreateProjectBody
  *
  * A new project; an id is made unless one is given.
@@ -1022,6 +1339,53 @@ export type CreateProjectCommand = {
      */
     expected_version?: number | null;
     args: CreateProjectBody;
+};
+
+/**
+ * CreateSectionBody
+ *
+ * A new section; an id is made unless one is given.
+ */
+export type CreateSectionBody = {
+    /**
+     * Id
+     *
+     * An id chosen by the client; the server makes one without it.
+     */
+    id?: string | null;
+    /**
+     * Name
+     */
+    name: string;
+    /**
+     * Project Id
+     *
+     * The project that it is a part of, for good.
+     */
+    project_id: string;
+};
+
+/**
+ * CreateSectionCommand
+ *
+ * Create a section, in a batch.
+ */
+export type CreateSectionCommand = {
+    /**
+     * Id
+     *
+     * Its idempotency key: a UUID, or any 1 to 255 characters.
+     */
+    id: string;
+    /**
+     * Type
+     */
+    type: 'section.create';
+    /**
+     * Expected Version
+     */
+    expected_version?: number | null;
+    args: CreateSectionBody;
 };
 
 /**
@@ -1107,6 +1471,12 @@ export type CreateTaskBody = {
      */
     project_id?: string | null;
     /**
+     * Section Id
+     *
+     * A section of the project; the parent's unless this or a project is given.
+     */
+    section_id?: string | null;
+    /**
      * Parent Id
      *
      * The task that this one is a part of.
@@ -1147,6 +1517,22 @@ export type CreateTaskCommand = {
      */
     expected_version?: number | null;
     args: CreateTaskBody;
+};
+
+/**
+ * CursorMeta
+ *
+ * Where to go on; `next_cursor` is null at the end.
+ */
+export type CursorMeta = {
+    /**
+     * Request Id
+     */
+    request_id: string;
+    /**
+     * Next Cursor
+     */
+    next_cursor: string | null;
 };
 
 /**
@@ -1193,6 +1579,64 @@ export type CycleMeta = {
 };
 
 /**
+ * Database
+ *
+ * Sizes and load; `slow_statements` is null without `pg_stat_statements`.
+ */
+export type Database = {
+    /**
+     * Version
+     */
+    version: string;
+    /**
+     * Bytes
+     */
+    bytes: number;
+    /**
+     * Max Connections
+     */
+    max_connections: number;
+    /**
+     * Connections
+     */
+    connections: Array<Connections>;
+    /**
+     * Tables
+     */
+    tables: Array<TableSize>;
+    /**
+     * Slow Statements
+     */
+    slow_statements: Array<SlowStatement> | null;
+};
+
+/**
+ * DatabaseEnvelope
+ *
+ * The envelope of an answer.
+ */
+export type DatabaseEnvelope = {
+    data: Database;
+    meta: Meta;
+    /**
+     * Errors
+     */
+    errors: Array<ApiError>;
+};
+
+/**
+ * DeleteCommentBody
+ *
+ * Which comment of the task.
+ */
+export type DeleteCommentBody = {
+    /**
+     * Comment Id
+     */
+    comment_id: string;
+};
+
+/**
  * DeleteProjectCommand
  *
  * Delete a project and its tasks, in a batch.
@@ -1208,6 +1652,33 @@ export type DeleteProjectCommand = {
      * Type
      */
     type: 'project.delete';
+    /**
+     * Target
+     */
+    target: string;
+    /**
+     * Expected Version
+     */
+    expected_version?: number | null;
+    args?: Nothing;
+};
+
+/**
+ * DeleteSectionCommand
+ *
+ * Delete a section; its tasks stay in the project, in a batch.
+ */
+export type DeleteSectionCommand = {
+    /**
+     * Id
+     *
+     * Its idempotency key: a UUID, or any 1 to 255 characters.
+     */
+    id: string;
+    /**
+     * Type
+     */
+    type: 'section.delete';
     /**
      * Target
      */
@@ -1442,6 +1913,45 @@ export type EditProjectCommand = {
 };
 
 /**
+ * EditSectionBody
+ *
+ * What to change; what is not sent stays.
+ */
+export type EditSectionBody = {
+    /**
+     * Name
+     */
+    name?: string;
+};
+
+/**
+ * EditSectionCommand
+ *
+ * Rename a section, in a batch.
+ */
+export type EditSectionCommand = {
+    /**
+     * Id
+     *
+     * Its idempotency key: a UUID, or any 1 to 255 characters.
+     */
+    id: string;
+    /**
+     * Type
+     */
+    type: 'section.edit';
+    /**
+     * Target
+     */
+    target: string;
+    /**
+     * Expected Version
+     */
+    expected_version?: number | null;
+    args?: EditSectionBody;
+};
+
+/**
  * EditTagBody
  *
  * What to change; what is not sent stays.
@@ -1613,9 +2123,41 @@ export type EventRef = {
 };
 
 /**
+ * EventTrace
+ *
+ * An event of the correlation: its type and place in the log, not its content.
+ */
+export type EventTrace = {
+    /**
+     * Workspace Id
+     */
+    workspace_id: string;
+    /**
+     * Sequence
+     */
+    sequence: number;
+    /**
+     * Type
+     */
+    type: string;
+    /**
+     * Event Id
+     */
+    event_id: string;
+    /**
+     * Command Id
+     */
+    command_id: string;
+    /**
+     * Recorded At
+     */
+    recorded_at: string;
+};
+
+/**
  * EventType
  */
-export type EventType = 'person.created' | 'person.edited' | 'person.reverted' | 'project.archived' | 'project.created' | 'project.deleted' | 'project.edited' | 'project.restored' | 'project.reverted' | 'project.unarchived' | 'tag.created' | 'tag.deleted' | 'tag.merged' | 'tag.recoloured' | 'tag.renamed' | 'tag.reverted' | 'task.archived' | 'task.blocked' | 'task.cancelled' | 'task.commented' | 'task.completed' | 'task.created' | 'task.deleted' | 'task.edited' | 'task.moved' | 'task.reopened' | 'task.restored' | 'task.retagged' | 'task.reverted' | 'task.started' | 'task.unarchived' | 'task.unblocked';
+export type EventType = 'person.created' | 'person.edited' | 'person.reverted' | 'project.archived' | 'project.created' | 'project.deleted' | 'project.edited' | 'project.restored' | 'project.reverted' | 'project.unarchived' | 'section.created' | 'section.deleted' | 'section.edited' | 'section.moved' | 'section.restored' | 'section.reverted' | 'tag.created' | 'tag.deleted' | 'tag.merged' | 'tag.recoloured' | 'tag.renamed' | 'tag.reverted' | 'task.archived' | 'task.blocked' | 'task.cancelled' | 'task.comment_deleted' | 'task.comment_edited' | 'task.commented' | 'task.completed' | 'task.created' | 'task.deleted' | 'task.edited' | 'task.moved' | 'task.reopened' | 'task.restored' | 'task.retagged' | 'task.reverted' | 'task.started' | 'task.unarchived' | 'task.unblocked';
 
 /**
  * EventsError
@@ -1662,6 +2204,137 @@ export type EventsMeta = {
      * Events
      */
     events: number;
+};
+
+/**
+ * FailureGroup
+ *
+ * Runs that failed alike: same actor, exception, and frame of ours.
+ */
+export type FailureGroup = {
+    /**
+     * Fingerprint
+     */
+    fingerprint: string;
+    /**
+     * Actor
+     */
+    actor: string;
+    /**
+     * Error Type
+     */
+    error_type: string;
+    /**
+     * Message
+     */
+    message: string;
+    /**
+     * First At
+     */
+    first_at: string;
+    /**
+     * Last At
+     */
+    last_at: string;
+    /**
+     * Count
+     */
+    count: number;
+    /**
+     * Open
+     */
+    open: number;
+    /**
+     * Sample Run Id
+     */
+    sample_run_id: string;
+};
+
+/**
+ * FailureGroupPage
+ *
+ * The envelope of an answer.
+ */
+export type FailureGroupPage = {
+    /**
+     * Data
+     */
+    data: Array<FailureGroup>;
+    meta: CursorMeta;
+    /**
+     * Errors
+     */
+    errors: Array<ApiError>;
+};
+
+/**
+ * ImportBody
+ *
+ * A Markdown check list: headings become projects, check boxes tasks.
+ */
+export type ImportBody = {
+    /**
+     * Content
+     *
+     * The list.
+     */
+    content: string;
+    /**
+     * Project
+     *
+     * The project of check boxes that stand under no heading.
+     */
+    project?: string;
+};
+
+/**
+ * ImportStatus
+ *
+ * How far an import is: commands done, and commands in all.
+ */
+export type ImportStatus = {
+    /**
+     * Id
+     */
+    id: string;
+    /**
+     * Status
+     */
+    status: 'queued' | 'running' | 'done' | 'failed';
+    /**
+     * Done
+     */
+    done: number;
+    /**
+     * Total
+     */
+    total: number;
+    /**
+     * Errors
+     */
+    errors: Array<RefusedLine>;
+    /**
+     * Created At
+     */
+    created_at: string;
+    /**
+     * Finished At
+     */
+    finished_at: string | null;
+};
+
+/**
+ * ImportStatusEnvelope
+ *
+ * The envelope of an answer.
+ */
+export type ImportStatusEnvelope = {
+    data: ImportStatus;
+    meta: Meta;
+    /**
+     * Errors
+     */
+    errors: Array<ApiError>;
 };
 
 /**
@@ -1838,6 +2511,10 @@ export type ListedTask = {
      */
     project_id: string | null;
     /**
+     * Section Id
+     */
+    section_id: string | null;
+    /**
      * Parent Id
      */
     parent_id: string | null;
@@ -1857,6 +2534,14 @@ export type ListedTask = {
      * Completed At
      */
     completed_at: string | null;
+    /**
+     * Rank
+     */
+    rank: string | null;
+    /**
+     * Deleted Section Id
+     */
+    deleted_section_id: string | null;
     /**
      * Archived
      */
@@ -2071,6 +2756,53 @@ export type Meta = {
 };
 
 /**
+ * MoveSectionBody
+ *
+ * The section of the same project that it shall stand beside.
+ */
+export type MoveSectionBody = {
+    /**
+     * Before
+     *
+     * The one that it shall stand right before.
+     */
+    before?: string | null;
+    /**
+     * After
+     *
+     * The one that it shall stand right after; not with `before`.
+     */
+    after?: string | null;
+};
+
+/**
+ * MoveSectionCommand
+ *
+ * Move a section, in a batch.
+ */
+export type MoveSectionCommand = {
+    /**
+     * Id
+     *
+     * Its idempotency key: a UUID, or any 1 to 255 characters.
+     */
+    id: string;
+    /**
+     * Type
+     */
+    type: 'section.move';
+    /**
+     * Target
+     */
+    target: string;
+    /**
+     * Expected Version
+     */
+    expected_version?: number | null;
+    args?: MoveSectionBody;
+};
+
+/**
  * MoveTaskBody
  *
  * Where the task shall stand; null takes it out.
@@ -2083,11 +2815,29 @@ export type MoveTaskBody = {
      */
     project_id?: string | null;
     /**
+     * Section Id
+     *
+     * A section of the project; subtasks come along.
+     */
+    section_id?: string | null;
+    /**
      * Parent Id
      *
      * The task that this one shall be a part of.
      */
     parent_id?: string | null;
+    /**
+     * Before
+     *
+     * The sibling there that it shall stand right before.
+     */
+    before?: string | null;
+    /**
+     * After
+     *
+     * The sibling there that it shall stand right after; not with `before`.
+     */
+    after?: string | null;
 };
 
 /**
@@ -2124,6 +2874,23 @@ export type MoveTaskCommand = {
  */
 export type NoMeta = {
     [key: string]: never;
+};
+
+/**
+ * NoneResult
+ *
+ * The envelope of an answer.
+ */
+export type NoneResult = {
+    /**
+     * Data
+     */
+    data: null;
+    meta: CommandMeta;
+    /**
+     * Errors
+     */
+    errors: Array<ApiError>;
 };
 
 /**
@@ -2183,6 +2950,187 @@ export type OpenSubtasksMeta = {
 };
 
 /**
+ * OpsCheck
+ *
+ * One check of `metacortex doctor`; `remedy` is null where there is none.
+ */
+export type OpsCheck = {
+    /**
+     * Check
+     */
+    check: string;
+    /**
+     * Status
+     */
+    status: 'ok' | 'warning' | 'failing' | 'skipped';
+    /**
+     * Detail
+     */
+    detail: string;
+    /**
+     * Remedy
+     */
+    remedy: string | null;
+};
+
+/**
+ * OpsCheckEnvelope
+ *
+ * The envelope of an answer.
+ */
+export type OpsCheckEnvelope = {
+    /**
+     * Data
+     */
+    data: Array<OpsCheck>;
+    meta: Meta;
+    /**
+     * Errors
+     */
+    errors: Array<ApiError>;
+};
+
+/**
+ * OpsDepths
+ *
+ * Messages of all queues; null while the broker does not answer.
+ */
+export type OpsDepths = {
+    /**
+     * Ready
+     */
+    ready: number | null;
+    /**
+     * Delayed
+     */
+    delayed: number | null;
+    /**
+     * Dead
+     */
+    dead: number | null;
+};
+
+/**
+ * OpsFailures
+ *
+ * Runs that failed and that nobody has dealt with.
+ */
+export type OpsFailures = {
+    /**
+     * Open
+     */
+    open: number;
+    /**
+     * New Last Hour
+     */
+    new_last_hour: number;
+};
+
+/**
+ * OpsLag
+ *
+ * Workspaces behind, seconds of the one that is furthest, and parked ones.
+ */
+export type OpsLag = {
+    /**
+     * Behind
+     */
+    behind: number;
+    /**
+     * Oldest S
+     */
+    oldest_s: number;
+    /**
+     * Parked
+     */
+    parked: number;
+};
+
+/**
+ * OpsNow
+ *
+ * Rates over the last 10 s; null where nothing was measured.
+ */
+export type OpsNow = {
+    /**
+     * Commands Per S
+     */
+    commands_per_s: number | null;
+    /**
+     * Events Per S
+     */
+    events_per_s: number | null;
+    /**
+     * Requests Per S
+     */
+    requests_per_s: number | null;
+    /**
+     * P99 Ms
+     */
+    p99_ms: number | null;
+};
+
+/**
+ * OpsReason
+ *
+ * A condition that holds; `link` leads to its paragraph of the runbook.
+ */
+export type OpsReason = {
+    /**
+     * Code
+     */
+    code: string;
+    /**
+     * Title
+     */
+    title: string;
+    /**
+     * Detail
+     */
+    detail: string;
+    /**
+     * Since
+     */
+    since: string;
+    /**
+     * Link
+     */
+    link: string;
+};
+
+/**
+ * OpsStorage
+ *
+ * How much the database holds.
+ */
+export type OpsStorage = {
+    /**
+     * Database Bytes
+     */
+    database_bytes: number;
+    /**
+     * Log Events
+     */
+    log_events: number;
+};
+
+/**
+ * OpsWorkers
+ *
+ * Processes by state: workers, schedulers and APIs.
+ */
+export type OpsWorkers = {
+    /**
+     * Alive
+     */
+    alive: number;
+    /**
+     * Stalled
+     */
+    stalled: number;
+};
+
+/**
  * Outcome
  *
  * What a command did; `replayed`: this is the answer that it got before.
@@ -2208,6 +3156,44 @@ export type Outcome = {
      * Replayed
      */
     replayed: boolean;
+};
+
+/**
+ * Overview
+ *
+ * The verdict, why, and the numbers behind it.
+ *
+ * What only the database knows is null while it does not answer.
+ */
+export type Overview = {
+    /**
+     * Verdict
+     */
+    verdict: 'healthy' | 'degraded' | 'failing';
+    /**
+     * Reasons
+     */
+    reasons: Array<OpsReason>;
+    now: OpsNow;
+    lag: OpsLag | null;
+    failures: OpsFailures | null;
+    workers: OpsWorkers | null;
+    queues: OpsDepths;
+    storage: OpsStorage | null;
+};
+
+/**
+ * OverviewEnvelope
+ *
+ * The envelope of an answer.
+ */
+export type OverviewEnvelope = {
+    data: Overview;
+    meta: Meta;
+    /**
+     * Errors
+     */
+    errors: Array<ApiError>;
 };
 
 /**
@@ -2244,6 +3230,26 @@ export type PageMeta = {
      * Next Cursor
      */
     next_cursor: string | null;
+};
+
+/**
+ * ParkedAt
+ *
+ * Where and why a projection stopped.
+ */
+export type ParkedAt = {
+    /**
+     * Sequence
+     */
+    sequence: number;
+    /**
+     * Error
+     */
+    error: string;
+    /**
+     * Since
+     */
+    since: string;
 };
 
 /**
@@ -2350,11 +3356,116 @@ export type PlainError = {
     /**
      * Code
      */
-    code: 'already_exists' | 'bad_cursor' | 'bad_request' | 'cursor_mismatch' | 'database_unavailable' | 'http_error' | 'idempotency_key_reused' | 'internal_error' | 'invalid_field' | 'invalid_header' | 'invalid_parameter' | 'keys_unavailable' | 'malformed_json' | 'member_unknown' | 'merge_into_itself' | 'method_not_allowed' | 'missing_field' | 'not_found' | 'not_undoable' | 'not_yourself' | 'outcome_unknown' | 'query_timeout' | 'route_not_found' | 'same_origin_required' | 'shutting_down' | 'task_archived' | 'task_deleted' | 'token_expired' | 'token_invalid' | 'token_missing' | 'unknown_command' | 'unknown_field' | 'unknown_parameter' | 'unsupported_content_coding' | 'unsupported_media_type' | 'workspace_busy';
+    code: 'already_exists' | 'bad_cursor' | 'bad_request' | 'cursor_mismatch' | 'database_unavailable' | 'http_error' | 'idempotency_key_reused' | 'internal_error' | 'invalid_field' | 'invalid_header' | 'invalid_parameter' | 'keys_unavailable' | 'malformed_json' | 'member_unknown' | 'merge_into_itself' | 'method_not_allowed' | 'missing_field' | 'not_a_sibling' | 'not_found' | 'not_the_author' | 'not_undoable' | 'not_yourself' | 'outcome_unknown' | 'query_timeout' | 'route_not_found' | 'same_origin_required' | 'section_deleted' | 'shutting_down' | 'task_archived' | 'task_deleted' | 'token_expired' | 'token_invalid' | 'token_missing' | 'unknown_command' | 'unknown_field' | 'unknown_parameter' | 'unsupported_content_coding' | 'unsupported_media_type' | 'workspace_busy';
     meta: NoMeta;
 };
 
+/**
+ * Point
+ *
+ * One point of a chart; null where nothing was measured.
+ */
+export type Point = {
+    /**
+     * At
+     */
+    at: string;
+    /**
+     * Value
+     */
+    value: number | null;
+};
+
 export type Priority = 'low' | 'medium' | 'high' | 'urgent';
+
+/**
+ * Process
+ *
+ * A process: an API, a worker or a scheduler.
+ */
+export type Process = {
+    /**
+     * Id
+     */
+    id: string;
+    /**
+     * Host
+     */
+    host: string;
+    /**
+     * Pid
+     */
+    pid: number;
+    /**
+     * Kind
+     */
+    kind: 'api' | 'worker' | 'scheduler';
+    /**
+     * Version
+     */
+    version: string;
+    /**
+     * Started At
+     */
+    started_at: string;
+    /**
+     * Seen At
+     */
+    seen_at: string;
+    /**
+     * Queues
+     */
+    queues: Array<string>;
+    /**
+     * Running
+     */
+    running: Array<RunningRun>;
+    /**
+     * Rss Bytes
+     */
+    rss_bytes: number;
+    /**
+     * Loop Delay Ms
+     */
+    loop_delay_ms: number;
+    /**
+     * State
+     */
+    state: 'alive' | 'stalled' | 'gone';
+};
+
+/**
+ * ProcessEnvelope
+ *
+ * The envelope of an answer.
+ */
+export type ProcessEnvelope = {
+    /**
+     * Data
+     */
+    data: Array<Process>;
+    meta: Meta;
+    /**
+     * Errors
+     */
+    errors: Array<ApiError>;
+};
+
+/**
+ * Progress
+ *
+ * How far a run is.
+ */
+export type Progress = {
+    /**
+     * Done
+     */
+    done: number;
+    /**
+     * Total
+     */
+    total: number;
+};
 
 /**
  * Project
@@ -2450,6 +3561,89 @@ export type ProjectResult = {
 };
 
 /**
+ * ProjectionLag
+ *
+ * How far the read tables of a workspace are behind its log.
+ */
+export type ProjectionLag = {
+    /**
+     * Workspace Id
+     */
+    workspace_id: string;
+    /**
+     * Head
+     */
+    head: number;
+    /**
+     * Checkpoint
+     */
+    checkpoint: number;
+    /**
+     * Behind
+     */
+    behind: number;
+    /**
+     * Lag S
+     */
+    lag_s: number;
+    parked: ParkedAt | null;
+    /**
+     * Rebuilds
+     */
+    rebuilds: number;
+    rebuilding: Rebuilding | null;
+};
+
+/**
+ * ProjectionLagPage
+ *
+ * The envelope of an answer.
+ */
+export type ProjectionLagPage = {
+    /**
+     * Data
+     */
+    data: Array<ProjectionLag>;
+    meta: CursorMeta;
+    /**
+     * Errors
+     */
+    errors: Array<ApiError>;
+};
+
+/**
+ * ProjectionTrace
+ *
+ * How far the read tables of a workspace are that the run concerns.
+ */
+export type ProjectionTrace = {
+    /**
+     * Workspace Id
+     */
+    workspace_id: string;
+    /**
+     * Head
+     */
+    head: number;
+    /**
+     * Checkpoint
+     */
+    checkpoint: number;
+    /**
+     * Behind
+     */
+    behind: number;
+    /**
+     * Shows Events
+     */
+    shows_events: boolean;
+    /**
+     * Parked At
+     */
+    parked_at: string | null;
+};
+
+/**
  * QueryMeta
  *
  * The sequence that the answer shows.
@@ -2469,6 +3663,83 @@ export type QueryMeta = {
      * Stale
      */
     stale?: true;
+};
+
+/**
+ * Queue
+ *
+ * A queue; depths and age are null while the broker does not answer.
+ */
+export type Queue = {
+    /**
+     * Name
+     */
+    name: string;
+    /**
+     * Paused
+     */
+    paused: boolean;
+    /**
+     * Ready
+     */
+    ready: number | null;
+    /**
+     * Delayed
+     */
+    delayed: number | null;
+    /**
+     * Running
+     */
+    running: number;
+    /**
+     * Dead
+     */
+    dead: number | null;
+    /**
+     * Oldest Age S
+     */
+    oldest_age_s: number | null;
+    /**
+     * Per Minute
+     */
+    per_minute: number;
+};
+
+/**
+ * QueueEnvelope
+ *
+ * The envelope of an answer.
+ */
+export type QueueEnvelope = {
+    /**
+     * Data
+     */
+    data: Array<Queue>;
+    meta: Meta;
+    /**
+     * Errors
+     */
+    errors: Array<ApiError>;
+};
+
+/**
+ * Rebuilding
+ *
+ * How far a rebuild or a comparison is.
+ */
+export type Rebuilding = {
+    /**
+     * Done
+     */
+    done: number;
+    /**
+     * Total
+     */
+    total: number;
+    /**
+     * Eta S
+     */
+    eta_s: number | null;
 };
 
 /**
@@ -2555,6 +3826,26 @@ export type Refusal = {
 };
 
 /**
+ * RefusedLine
+ *
+ * A command that was refused, and the line that asked for it.
+ */
+export type RefusedLine = {
+    /**
+     * Line
+     */
+    line: number;
+    /**
+     * Code
+     */
+    code: string;
+    /**
+     * Detail
+     */
+    detail: string;
+};
+
+/**
  * RelatedError
  *
  * An error whose `meta` is: The resource that is archived, deleted, unknown or taken, if not the target.
@@ -2636,7 +3927,7 @@ export type ReopenTaskCommand = {
     args?: Nothing;
 };
 
-export type Resource = Task | Project | Tag | Person;
+export type Resource = Task | Project | Section | Tag | Person;
 
 /**
  * ResourceResult
@@ -2668,6 +3959,33 @@ export type RestoreProjectCommand = {
      * Type
      */
     type: 'project.restore';
+    /**
+     * Target
+     */
+    target: string;
+    /**
+     * Expected Version
+     */
+    expected_version?: number | null;
+    args?: Nothing;
+};
+
+/**
+ * RestoreSectionCommand
+ *
+ * Restore a section with the tasks that were in it, in a batch.
+ */
+export type RestoreSectionCommand = {
+    /**
+     * Id
+     *
+     * Its idempotency key: a UUID, or any 1 to 255 characters.
+     */
+    id: string;
+    /**
+     * Type
+     */
+    type: 'section.restore';
     /**
      * Target
      */
@@ -2847,6 +4165,447 @@ export type RoleMeta = {
 };
 
 /**
+ * Run
+ *
+ * One attempt at a job; null where something is not known, or not yet.
+ *
+ * `open`: it failed for good, and nobody has retried or discarded it. Attempts of one
+ * job share `message_id`.
+ */
+export type Run = {
+    /**
+     * Id
+     */
+    id: string;
+    /**
+     * Actor
+     */
+    actor: string;
+    /**
+     * Queue
+     */
+    queue: string;
+    /**
+     * Message Id
+     */
+    message_id: string;
+    /**
+     * Arguments
+     */
+    arguments: unknown;
+    /**
+     * Workspace Id
+     */
+    workspace_id: string | null;
+    /**
+     * Enqueued At
+     */
+    enqueued_at: string;
+    /**
+     * Started At
+     */
+    started_at: string | null;
+    /**
+     * Finished At
+     */
+    finished_at: string | null;
+    /**
+     * Duration Ms
+     */
+    duration_ms: number | null;
+    /**
+     * Attempt
+     */
+    attempt: number;
+    /**
+     * Max Attempts
+     */
+    max_attempts: number;
+    /**
+     * Outcome
+     */
+    outcome: 'queued' | 'running' | 'succeeded' | 'retrying' | 'crashed' | 'failed' | 'discarded';
+    /**
+     * Open
+     */
+    open: boolean;
+    /**
+     * Worker
+     */
+    worker: string | null;
+    progress: Progress | null;
+    /**
+     * Correlation Id
+     */
+    correlation_id: string | null;
+    /**
+     * Command Id
+     */
+    command_id: string | null;
+    error: RunError | null;
+    /**
+     * Retry Of
+     */
+    retry_of: string | null;
+    /**
+     * Next Attempt At
+     */
+    next_attempt_at: string | null;
+};
+
+/**
+ * RunError
+ *
+ * Why a run failed; `fingerprint` groups what failed alike.
+ */
+export type RunError = {
+    /**
+     * Type
+     */
+    type: string;
+    /**
+     * Message
+     */
+    message: string;
+    /**
+     * Fingerprint
+     */
+    fingerprint: string;
+    /**
+     * Traceback
+     */
+    traceback: string | null;
+};
+
+/**
+ * RunPage
+ *
+ * The envelope of an answer.
+ */
+export type RunPage = {
+    /**
+     * Data
+     */
+    data: Array<Run>;
+    meta: CursorMeta;
+    /**
+     * Errors
+     */
+    errors: Array<ApiError>;
+};
+
+/**
+ * RunStory
+ *
+ * A run with its attempts, and what else belongs to its correlation.
+ */
+export type RunStory = {
+    /**
+     * Id
+     */
+    id: string;
+    /**
+     * Actor
+     */
+    actor: string;
+    /**
+     * Queue
+     */
+    queue: string;
+    /**
+     * Message Id
+     */
+    message_id: string;
+    /**
+     * Arguments
+     */
+    arguments: unknown;
+    /**
+     * Workspace Id
+     */
+    workspace_id: string | null;
+    /**
+     * Enqueued At
+     */
+    enqueued_at: string;
+    /**
+     * Started At
+     */
+    started_at: string | null;
+    /**
+     * Finished At
+     */
+    finished_at: string | null;
+    /**
+     * Duration Ms
+     */
+    duration_ms: number | null;
+    /**
+     * Attempt
+     */
+    attempt: number;
+    /**
+     * Max Attempts
+     */
+    max_attempts: number;
+    /**
+     * Outcome
+     */
+    outcome: 'queued' | 'running' | 'succeeded' | 'retrying' | 'crashed' | 'failed' | 'discarded';
+    /**
+     * Open
+     */
+    open: boolean;
+    /**
+     * Worker
+     */
+    worker: string | null;
+    progress: Progress | null;
+    /**
+     * Correlation Id
+     */
+    correlation_id: string | null;
+    /**
+     * Command Id
+     */
+    command_id: string | null;
+    error: RunError | null;
+    /**
+     * Retry Of
+     */
+    retry_of: string | null;
+    /**
+     * Next Attempt At
+     */
+    next_attempt_at: string | null;
+    /**
+     * Attempts
+     */
+    attempts: Array<Run>;
+    /**
+     * Commands
+     */
+    commands: Array<CommandTrace>;
+    /**
+     * Events
+     */
+    events: Array<EventTrace>;
+    /**
+     * Projections
+     */
+    projections: Array<ProjectionTrace>;
+    /**
+     * Related
+     */
+    related: Array<Run>;
+    /**
+     * Actions
+     */
+    actions: Array<Action>;
+};
+
+/**
+ * RunStoryEnvelope
+ *
+ * The envelope of an answer.
+ */
+export type RunStoryEnvelope = {
+    data: RunStory;
+    meta: Meta;
+    /**
+     * Errors
+     */
+    errors: Array<ApiError>;
+};
+
+/**
+ * RunningRun
+ *
+ * What a process is at.
+ */
+export type RunningRun = {
+    /**
+     * Run Id
+     */
+    run_id: string;
+    /**
+     * Actor
+     */
+    actor: string;
+    /**
+     * Started At
+     */
+    started_at: string;
+};
+
+/**
+ * Schedule
+ *
+ * An entry of the schedule; `cron` is null for one that has an interval.
+ */
+export type Schedule = {
+    /**
+     * Name
+     */
+    name: string;
+    /**
+     * Cron
+     */
+    cron: string | null;
+    /**
+     * Interval S
+     */
+    interval_s: number | null;
+    /**
+     * Time Zone
+     */
+    time_zone: string;
+    /**
+     * Actor
+     */
+    actor: string;
+    /**
+     * Paused
+     */
+    paused: boolean;
+    /**
+     * Last Run
+     */
+    last_run: string | null;
+    /**
+     * Next At
+     */
+    next_at: string | null;
+    /**
+     * Missed
+     */
+    missed: 'run_once' | 'skip';
+};
+
+/**
+ * ScheduleEnvelope
+ *
+ * The envelope of an answer.
+ */
+export type ScheduleEnvelope = {
+    /**
+     * Data
+     */
+    data: Array<Schedule>;
+    meta: Meta;
+    /**
+     * Errors
+     */
+    errors: Array<ApiError>;
+};
+
+/**
+ * Section
+ *
+ * A section of a project as the API shows it.
+ */
+export type Section = {
+    /**
+     * Id
+     */
+    id: string;
+    /**
+     * Version
+     */
+    version: number;
+    /**
+     * Name
+     */
+    name: string;
+    /**
+     * Project Id
+     */
+    project_id: string;
+    /**
+     * Rank
+     */
+    rank: string | null;
+    /**
+     * Deleted
+     */
+    deleted: boolean;
+    /**
+     * Created At
+     */
+    created_at: string;
+    /**
+     * Updated At
+     */
+    updated_at: string;
+};
+
+/**
+ * SectionChanged
+ *
+ * A section that changed, as it is now.
+ */
+export type SectionChanged = {
+    /**
+     * Type
+     */
+    type: 'section';
+    /**
+     * Id
+     */
+    id: string;
+    /**
+     * Sequence
+     */
+    sequence: number;
+    data: Section;
+};
+
+/**
+ * SectionEnvelope
+ *
+ * The envelope of an answer.
+ */
+export type SectionEnvelope = {
+    data: Section;
+    meta: QueryMeta;
+    /**
+     * Errors
+     */
+    errors: Array<ApiError>;
+};
+
+/**
+ * SectionPage
+ *
+ * The envelope of an answer.
+ */
+export type SectionPage = {
+    /**
+     * Data
+     */
+    data: Array<Section>;
+    meta: PageMeta;
+    /**
+     * Errors
+     */
+    errors: Array<ApiError>;
+};
+
+/**
+ * SectionResult
+ *
+ * The envelope of an answer.
+ */
+export type SectionResult = {
+    data: Section;
+    meta: CommandMeta;
+    /**
+     * Errors
+     */
+    errors: Array<ApiError>;
+};
+
+/**
  * SequenceError
  *
  * An error whose `meta` is: The sequence that was asked for, and the one that is visible.
@@ -2891,6 +4650,68 @@ export type SequenceMeta = {
      * Shown
      */
     shown: number;
+};
+
+/**
+ * Series
+ *
+ * The points of a metric, oldest first.
+ */
+export type Series = {
+    /**
+     * Metric
+     */
+    metric: 'commands' | 'events' | 'lag_s' | 'failures' | 'queue_depth' | 'request_p99_ms';
+    /**
+     * Unit
+     */
+    unit: string;
+    /**
+     * Step S
+     */
+    step_s: number;
+    /**
+     * Points
+     */
+    points: Array<Point>;
+};
+
+/**
+ * SeriesEnvelope
+ *
+ * The envelope of an answer.
+ */
+export type SeriesEnvelope = {
+    data: Series;
+    meta: Meta;
+    /**
+     * Errors
+     */
+    errors: Array<ApiError>;
+};
+
+/**
+ * SlowStatement
+ *
+ * A statement as `pg_stat_statements` keeps it: without its values.
+ */
+export type SlowStatement = {
+    /**
+     * Statement
+     */
+    statement: string;
+    /**
+     * Calls
+     */
+    calls: number;
+    /**
+     * Mean Ms
+     */
+    mean_ms: number;
+    /**
+     * Total Ms
+     */
+    total_ms: number;
 };
 
 /**
@@ -2982,7 +4803,7 @@ export type StreamRef = {
 /**
  * StreamType
  */
-export type StreamType = 'tag' | 'project' | 'task' | 'person';
+export type StreamType = 'tag' | 'project' | 'section' | 'task' | 'person';
 
 /**
  * Subtasks
@@ -2998,6 +4819,38 @@ export type Subtasks = {
      * All
      */
     all: number;
+};
+
+/**
+ * TableSize
+ *
+ * A table with its indexes; rows are estimated by Postgres.
+ */
+export type TableSize = {
+    /**
+     * Table
+     */
+    table: string;
+    /**
+     * Bytes
+     */
+    bytes: number;
+    /**
+     * Index Bytes
+     */
+    index_bytes: number;
+    /**
+     * Rows
+     */
+    rows: number;
+    /**
+     * Dead Rows
+     */
+    dead_rows: number;
+    /**
+     * Vacuumed At
+     */
+    vacuumed_at: string | null;
 };
 
 /**
@@ -3152,6 +5005,10 @@ export type Task = {
      */
     project_id: string | null;
     /**
+     * Section Id
+     */
+    section_id: string | null;
+    /**
      * Parent Id
      */
     parent_id: string | null;
@@ -3171,6 +5028,14 @@ export type Task = {
      * Completed At
      */
     completed_at: string | null;
+    /**
+     * Rank
+     */
+    rank: string | null;
+    /**
+     * Deleted Section Id
+     */
+    deleted_section_id: string | null;
     /**
      * Archived
      */
@@ -3518,6 +5383,34 @@ export type VersionMeta = {
 };
 
 export type WeekStart = 'monday' | 'sunday' | 'saturday';
+
+/**
+ * EditCommentBody
+ *
+ * What the comment shall say.
+ */
+export type MetacortexApiCommentsEditCommentBody = {
+    /**
+     * Text
+     */
+    text: string;
+};
+
+/**
+ * EditCommentBody
+ *
+ * Which comment of the task, and what it shall say.
+ */
+export type MetacortexApiTasksEditCommentBody = {
+    /**
+     * Comment Id
+     */
+    comment_id: string;
+    /**
+     * Text
+     */
+    text: string;
+};
 
 /**
  * StreamedEvent
@@ -4160,7 +6053,7 @@ export type RunCommandsErrors = {
      */
     401: Failure;
     /**
-     * not_yourself, role_required
+     * not_the_author, not_yourself, role_required
      */
     403: Failure;
     /**
@@ -4172,7 +6065,7 @@ export type RunCommandsErrors = {
      */
     405: Failure;
     /**
-     * already_exists, cycle_detected, depth_exceeded, invalid_transition, merge_into_itself, name_taken, not_undoable, open_subtasks, parent_archived, parent_deleted, project_archived, project_deleted, tag_deleted, task_archived, task_deleted, too_many_tags, undo_conflict
+     * already_exists, cycle_detected, depth_exceeded, invalid_transition, merge_into_itself, name_taken, not_a_sibling, not_undoable, open_subtasks, parent_archived, parent_deleted, project_archived, project_deleted, section_deleted, tag_deleted, task_archived, task_deleted, too_many_tags, undo_conflict
      */
     409: Failure;
     /**
@@ -4280,6 +6173,395 @@ export type GetCommandResponses = {
 };
 
 export type GetCommandResponse = GetCommandResponses[keyof GetCommandResponses];
+
+export type ListCommentsData = {
+    body?: never;
+    headers?: {
+        /**
+         * Wait until the read model shows this sequence.
+         */
+        'Metacortex-Min-Sequence'?: number;
+        /**
+         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale (RFC 7240).
+         */
+        Prefer?: string;
+        /**
+         * An ETag; 304 if the answer is still the same.
+         */
+        'If-None-Match'?: string;
+    };
+    path: {
+        id: string;
+    };
+    query?: {
+        /**
+         * Which page, counted from 1; the first without it. Not with a cursor.
+         */
+        page?: number;
+        /**
+         * Rows of a page.
+         */
+        per_page?: number;
+        /**
+         * The next_cursor of the page before; rows that come or go shift nothing.
+         */
+        cursor?: string;
+    };
+    url: '/tasks/{id}/comments';
+};
+
+export type ListCommentsErrors = {
+    /**
+     * bad_cursor, cursor_mismatch, invalid_header, invalid_parameter, unknown_parameter
+     */
+    400: Failure;
+    /**
+     * token_expired, token_invalid, token_missing
+     */
+    401: Failure;
+    /**
+     * role_required
+     */
+    403: Failure;
+    /**
+     * not_found
+     */
+    404: Failure;
+    /**
+     * method_not_allowed
+     */
+    405: Failure;
+    /**
+     * internal_error
+     */
+    500: Failure;
+    /**
+     * database_unavailable, keys_unavailable, query_timeout, read_model_lagging, workspace_busy
+     */
+    503: Failure;
+};
+
+export type ListCommentsError = ListCommentsErrors[keyof ListCommentsErrors];
+
+export type ListCommentsResponses = {
+    /**
+     * Done
+     */
+    200: CommentPage;
+};
+
+export type ListCommentsResponse = ListCommentsResponses[keyof ListCommentsResponses];
+
+export type AddCommentData = {
+    body: AddCommentBody;
+    headers?: {
+        /**
+         * Makes a repeat harmless: a UUID, or any 1 to 255 characters.
+         */
+        'Idempotency-Key'?: string;
+        /**
+         * The version that the client saw, in quotes; * for any.
+         */
+        'If-Match'?: string;
+    };
+    path: {
+        id: string;
+    };
+    query?: never;
+    url: '/tasks/{id}/comments';
+};
+
+export type AddCommentErrors = {
+    /**
+     * invalid_header, malformed_json, unknown_parameter
+     */
+    400: Failure;
+    /**
+     * token_expired, token_invalid, token_missing
+     */
+    401: Failure;
+    /**
+     * role_required
+     */
+    403: Failure;
+    /**
+     * not_found
+     */
+    404: Failure;
+    /**
+     * method_not_allowed
+     */
+    405: Failure;
+    /**
+     * already_exists, project_archived, task_archived, task_deleted
+     */
+    409: Failure;
+    /**
+     * version_conflict
+     */
+    412: Failure;
+    /**
+     * body_too_large
+     */
+    413: Failure;
+    /**
+     * unsupported_content_coding, unsupported_media_type
+     */
+    415: Failure;
+    /**
+     * idempotency_key_reused, invalid_field, missing_field, unknown_field
+     */
+    422: Failure;
+    /**
+     * internal_error
+     */
+    500: Failure;
+    /**
+     * database_unavailable, keys_unavailable, outcome_unknown, overloaded, query_timeout, shutting_down, workspace_busy
+     */
+    503: Failure;
+};
+
+export type AddCommentError = AddCommentErrors[keyof AddCommentErrors];
+
+export type AddCommentResponses = {
+    /**
+     * Done
+     */
+    201: CommentResult;
+};
+
+export type AddCommentResponse = AddCommentResponses[keyof AddCommentResponses];
+
+export type DeleteCommentData = {
+    body?: never;
+    headers?: {
+        /**
+         * Makes a repeat harmless: a UUID, or any 1 to 255 characters.
+         */
+        'Idempotency-Key'?: string;
+        /**
+         * The version that the client saw, in quotes; * for any.
+         */
+        'If-Match'?: string;
+    };
+    path: {
+        id: string;
+        comment_id: string;
+    };
+    query?: never;
+    url: '/tasks/{id}/comments/{comment_id}';
+};
+
+export type DeleteCommentErrors = {
+    /**
+     * invalid_header, malformed_json, unknown_parameter
+     */
+    400: Failure;
+    /**
+     * token_expired, token_invalid, token_missing
+     */
+    401: Failure;
+    /**
+     * not_the_author, role_required
+     */
+    403: Failure;
+    /**
+     * not_found
+     */
+    404: Failure;
+    /**
+     * method_not_allowed
+     */
+    405: Failure;
+    /**
+     * project_archived, task_archived, task_deleted
+     */
+    409: Failure;
+    /**
+     * version_conflict
+     */
+    412: Failure;
+    /**
+     * body_too_large
+     */
+    413: Failure;
+    /**
+     * unsupported_content_coding, unsupported_media_type
+     */
+    415: Failure;
+    /**
+     * idempotency_key_reused, invalid_field, missing_field, unknown_field
+     */
+    422: Failure;
+    /**
+     * internal_error
+     */
+    500: Failure;
+    /**
+     * database_unavailable, keys_unavailable, outcome_unknown, overloaded, query_timeout, shutting_down, workspace_busy
+     */
+    503: Failure;
+};
+
+export type DeleteCommentError = DeleteCommentErrors[keyof DeleteCommentErrors];
+
+export type DeleteCommentResponses = {
+    /**
+     * Done
+     */
+    200: NoneResult;
+};
+
+export type DeleteCommentResponse = DeleteCommentResponses[keyof DeleteCommentResponses];
+
+export type GetCommentData = {
+    body?: never;
+    headers?: {
+        /**
+         * Wait until the read model shows this sequence.
+         */
+        'Metacortex-Min-Sequence'?: number;
+        /**
+         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale (RFC 7240).
+         */
+        Prefer?: string;
+        /**
+         * An ETag; 304 if the answer is still the same.
+         */
+        'If-None-Match'?: string;
+    };
+    path: {
+        id: string;
+        comment_id: string;
+    };
+    query?: never;
+    url: '/tasks/{id}/comments/{comment_id}';
+};
+
+export type GetCommentErrors = {
+    /**
+     * invalid_header, unknown_parameter
+     */
+    400: Failure;
+    /**
+     * token_expired, token_invalid, token_missing
+     */
+    401: Failure;
+    /**
+     * role_required
+     */
+    403: Failure;
+    /**
+     * not_found
+     */
+    404: Failure;
+    /**
+     * method_not_allowed
+     */
+    405: Failure;
+    /**
+     * internal_error
+     */
+    500: Failure;
+    /**
+     * database_unavailable, keys_unavailable, query_timeout, read_model_lagging, workspace_busy
+     */
+    503: Failure;
+};
+
+export type GetCommentError = GetCommentErrors[keyof GetCommentErrors];
+
+export type GetCommentResponses = {
+    /**
+     * Done
+     */
+    200: CommentEnvelope;
+};
+
+export type GetCommentResponse = GetCommentResponses[keyof GetCommentResponses];
+
+export type EditCommentData = {
+    body: MetacortexApiCommentsEditCommentBody;
+    headers?: {
+        /**
+         * Makes a repeat harmless: a UUID, or any 1 to 255 characters.
+         */
+        'Idempotency-Key'?: string;
+        /**
+         * The version that the client saw, in quotes; * for any.
+         */
+        'If-Match'?: string;
+    };
+    path: {
+        id: string;
+        comment_id: string;
+    };
+    query?: never;
+    url: '/tasks/{id}/comments/{comment_id}';
+};
+
+export type EditCommentErrors = {
+    /**
+     * invalid_header, malformed_json, unknown_parameter
+     */
+    400: Failure;
+    /**
+     * token_expired, token_invalid, token_missing
+     */
+    401: Failure;
+    /**
+     * not_the_author, role_required
+     */
+    403: Failure;
+    /**
+     * not_found
+     */
+    404: Failure;
+    /**
+     * method_not_allowed
+     */
+    405: Failure;
+    /**
+     * project_archived, task_archived, task_deleted
+     */
+    409: Failure;
+    /**
+     * version_conflict
+     */
+    412: Failure;
+    /**
+     * body_too_large
+     */
+    413: Failure;
+    /**
+     * unsupported_content_coding, unsupported_media_type
+     */
+    415: Failure;
+    /**
+     * idempotency_key_reused, invalid_field, missing_field, unknown_field
+     */
+    422: Failure;
+    /**
+     * internal_error
+     */
+    500: Failure;
+    /**
+     * database_unavailable, keys_unavailable, outcome_unknown, overloaded, query_timeout, shutting_down, workspace_busy
+     */
+    503: Failure;
+};
+
+export type EditCommentError = EditCommentErrors[keyof EditCommentErrors];
+
+export type EditCommentResponses = {
+    /**
+     * Done
+     */
+    200: CommentResult;
+};
+
+export type EditCommentResponse = EditCommentResponses[keyof EditCommentResponses];
 
 export type GetMeData = {
     body?: never;
@@ -4558,6 +6840,1623 @@ export type AddPersonResponses = {
 
 export type AddPersonResponse = AddPersonResponses[keyof AddPersonResponses];
 
+export type CreateImportData = {
+    body: ImportBody;
+    headers?: {
+        /**
+         * Makes a repeat harmless: a UUID, or any 1 to 255 characters.
+         */
+        'Idempotency-Key'?: string;
+    };
+    path?: never;
+    query?: never;
+    url: '/imports';
+};
+
+export type CreateImportErrors = {
+    /**
+     * invalid_header, malformed_json, unknown_parameter
+     */
+    400: Failure;
+    /**
+     * token_expired, token_invalid, token_missing
+     */
+    401: Failure;
+    /**
+     * role_required
+     */
+    403: Failure;
+    /**
+     * method_not_allowed
+     */
+    405: Failure;
+    /**
+     * body_too_large
+     */
+    413: Failure;
+    /**
+     * unsupported_content_coding, unsupported_media_type
+     */
+    415: Failure;
+    /**
+     * idempotency_key_reused, invalid_field, missing_field, unknown_field
+     */
+    422: Failure;
+    /**
+     * internal_error
+     */
+    500: Failure;
+    /**
+     * database_unavailable, keys_unavailable, outcome_unknown, overloaded, query_timeout, shutting_down, workspace_busy
+     */
+    503: Failure;
+};
+
+export type CreateImportError = CreateImportErrors[keyof CreateImportErrors];
+
+export type CreateImportResponses = {
+    /**
+     * Done
+     */
+    202: ImportStatusEnvelope;
+};
+
+export type CreateImportResponse = CreateImportResponses[keyof CreateImportResponses];
+
+export type GetImportData = {
+    body?: never;
+    path: {
+        id: string;
+    };
+    query?: never;
+    url: '/imports/{id}';
+};
+
+export type GetImportErrors = {
+    /**
+     * invalid_header, unknown_parameter
+     */
+    400: Failure;
+    /**
+     * token_expired, token_invalid, token_missing
+     */
+    401: Failure;
+    /**
+     * role_required
+     */
+    403: Failure;
+    /**
+     * not_found
+     */
+    404: Failure;
+    /**
+     * method_not_allowed
+     */
+    405: Failure;
+    /**
+     * internal_error
+     */
+    500: Failure;
+    /**
+     * database_unavailable, keys_unavailable, query_timeout, workspace_busy
+     */
+    503: Failure;
+};
+
+export type GetImportError = GetImportErrors[keyof GetImportErrors];
+
+export type GetImportResponses = {
+    /**
+     * Done
+     */
+    200: ImportStatusEnvelope;
+};
+
+export type GetImportResponse = GetImportResponses[keyof GetImportResponses];
+
+export type GetOverviewData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/ops/overview';
+};
+
+export type GetOverviewErrors = {
+    /**
+     * invalid_header, unknown_parameter
+     */
+    400: Failure;
+    /**
+     * token_expired, token_invalid, token_missing
+     */
+    401: Failure;
+    /**
+     * role_required
+     */
+    403: Failure;
+    /**
+     * method_not_allowed
+     */
+    405: Failure;
+    /**
+     * internal_error
+     */
+    500: Failure;
+    /**
+     * database_unavailable, keys_unavailable, query_timeout, workspace_busy
+     */
+    503: Failure;
+};
+
+export type GetOverviewError = GetOverviewErrors[keyof GetOverviewErrors];
+
+export type GetOverviewResponses = {
+    /**
+     * Done
+     */
+    200: OverviewEnvelope;
+};
+
+export type GetOverviewResponse = GetOverviewResponses[keyof GetOverviewResponses];
+
+export type GetSeriesData = {
+    body?: never;
+    path?: never;
+    query: {
+        /**
+         * What is drawn.
+         */
+        metric: 'commands' | 'events' | 'lag_s' | 'failures' | 'queue_depth' | 'request_p99_ms';
+        /**
+         * The first instant; an hour before the last without it.
+         */
+        from?: string;
+        /**
+         * The last instant; now without it.
+         */
+        to?: string;
+        /**
+         * Seconds between two points, in tens; as few as give 360 points without it.
+         */
+        step?: number;
+    };
+    url: '/ops/series';
+};
+
+export type GetSeriesErrors = {
+    /**
+     * invalid_header, invalid_parameter, unknown_parameter
+     */
+    400: Failure;
+    /**
+     * token_expired, token_invalid, token_missing
+     */
+    401: Failure;
+    /**
+     * role_required
+     */
+    403: Failure;
+    /**
+     * method_not_allowed
+     */
+    405: Failure;
+    /**
+     * internal_error
+     */
+    500: Failure;
+    /**
+     * database_unavailable, keys_unavailable, query_timeout, workspace_busy
+     */
+    503: Failure;
+};
+
+export type GetSeriesError = GetSeriesErrors[keyof GetSeriesErrors];
+
+export type GetSeriesResponses = {
+    /**
+     * Done
+     */
+    200: SeriesEnvelope;
+};
+
+export type GetSeriesResponse = GetSeriesResponses[keyof GetSeriesResponses];
+
+export type ListRunsData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * Rows of a page.
+         */
+        per_page?: number;
+        /**
+         * The next_cursor of the page before.
+         */
+        cursor?: string;
+        /**
+         * The job, such as rebuild_workspace.
+         */
+        actor?: string;
+        /**
+         * The queue of the job.
+         */
+        queue?: string;
+        /**
+         * How it ended, or where it is; several mean any of them.
+         */
+        outcome?: Array<'queued' | 'running' | 'succeeded' | 'retrying' | 'crashed' | 'failed' | 'discarded'>;
+        /**
+         * The process that ran it.
+         */
+        worker?: string;
+        /**
+         * What the run belongs to.
+         */
+        correlation_id?: string;
+        /**
+         * The command that caused it.
+         */
+        command_id?: string;
+        /**
+         * The group of failures that it belongs to.
+         */
+        fingerprint?: string;
+        /**
+         * Whether it failed for good and waits for an operator.
+         */
+        open?: boolean;
+        /**
+         * Enqueued at this instant or later.
+         */
+        from?: string;
+        /**
+         * Enqueued at this instant or sooner.
+         */
+        to?: string;
+        /**
+         * An id of the run, its message, command, worker or workspace; else words in its
+         * actor, error or arguments, of which the last may be the beginning of one.
+         */
+        q?: string;
+    };
+    url: '/ops/runs';
+};
+
+export type ListRunsErrors = {
+    /**
+     * bad_cursor, cursor_mismatch, invalid_header, invalid_parameter, unknown_parameter
+     */
+    400: Failure;
+    /**
+     * token_expired, token_invalid, token_missing
+     */
+    401: Failure;
+    /**
+     * role_required
+     */
+    403: Failure;
+    /**
+     * method_not_allowed
+     */
+    405: Failure;
+    /**
+     * internal_error
+     */
+    500: Failure;
+    /**
+     * database_unavailable, keys_unavailable, query_timeout, workspace_busy
+     */
+    503: Failure;
+};
+
+export type ListRunsError = ListRunsErrors[keyof ListRunsErrors];
+
+export type ListRunsResponses = {
+    /**
+     * Done
+     */
+    200: RunPage;
+};
+
+export type ListRunsResponse = ListRunsResponses[keyof ListRunsResponses];
+
+export type GetRunData = {
+    body?: never;
+    path: {
+        id: string;
+    };
+    query?: never;
+    url: '/ops/runs/{id}';
+};
+
+export type GetRunErrors = {
+    /**
+     * invalid_header, unknown_parameter
+     */
+    400: Failure;
+    /**
+     * token_expired, token_invalid, token_missing
+     */
+    401: Failure;
+    /**
+     * role_required
+     */
+    403: Failure;
+    /**
+     * not_found
+     */
+    404: Failure;
+    /**
+     * method_not_allowed
+     */
+    405: Failure;
+    /**
+     * internal_error
+     */
+    500: Failure;
+    /**
+     * database_unavailable, keys_unavailable, query_timeout, workspace_busy
+     */
+    503: Failure;
+};
+
+export type GetRunError = GetRunErrors[keyof GetRunErrors];
+
+export type GetRunResponses = {
+    /**
+     * Done
+     */
+    200: RunStoryEnvelope;
+};
+
+export type GetRunResponse = GetRunResponses[keyof GetRunResponses];
+
+export type ListFailuresData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * Rows of a page.
+         */
+        per_page?: number;
+        /**
+         * The next_cursor of the page before.
+         */
+        cursor?: string;
+        /**
+         * Whether any of its runs waits for an operator.
+         */
+        open?: boolean;
+        /**
+         * The job that failed.
+         */
+        actor?: string;
+    };
+    url: '/ops/failures';
+};
+
+export type ListFailuresErrors = {
+    /**
+     * bad_cursor, cursor_mismatch, invalid_header, invalid_parameter, unknown_parameter
+     */
+    400: Failure;
+    /**
+     * token_expired, token_invalid, token_missing
+     */
+    401: Failure;
+    /**
+     * role_required
+     */
+    403: Failure;
+    /**
+     * method_not_allowed
+     */
+    405: Failure;
+    /**
+     * internal_error
+     */
+    500: Failure;
+    /**
+     * database_unavailable, keys_unavailable, query_timeout, workspace_busy
+     */
+    503: Failure;
+};
+
+export type ListFailuresError = ListFailuresErrors[keyof ListFailuresErrors];
+
+export type ListFailuresResponses = {
+    /**
+     * Done
+     */
+    200: FailureGroupPage;
+};
+
+export type ListFailuresResponse = ListFailuresResponses[keyof ListFailuresResponses];
+
+export type ListSchedulesData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/ops/schedules';
+};
+
+export type ListSchedulesErrors = {
+    /**
+     * invalid_header, unknown_parameter
+     */
+    400: Failure;
+    /**
+     * token_expired, token_invalid, token_missing
+     */
+    401: Failure;
+    /**
+     * role_required
+     */
+    403: Failure;
+    /**
+     * method_not_allowed
+     */
+    405: Failure;
+    /**
+     * internal_error
+     */
+    500: Failure;
+    /**
+     * database_unavailable, keys_unavailable, query_timeout, workspace_busy
+     */
+    503: Failure;
+};
+
+export type ListSchedulesError = ListSchedulesErrors[keyof ListSchedulesErrors];
+
+export type ListSchedulesResponses = {
+    /**
+     * Done
+     */
+    200: ScheduleEnvelope;
+};
+
+export type ListSchedulesResponse = ListSchedulesResponses[keyof ListSchedulesResponses];
+
+export type ListQueuesData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/ops/queues';
+};
+
+export type ListQueuesErrors = {
+    /**
+     * invalid_header, unknown_parameter
+     */
+    400: Failure;
+    /**
+     * token_expired, token_invalid, token_missing
+     */
+    401: Failure;
+    /**
+     * role_required
+     */
+    403: Failure;
+    /**
+     * method_not_allowed
+     */
+    405: Failure;
+    /**
+     * internal_error
+     */
+    500: Failure;
+    /**
+     * database_unavailable, keys_unavailable, query_timeout, workspace_busy
+     */
+    503: Failure;
+};
+
+export type ListQueuesError = ListQueuesErrors[keyof ListQueuesErrors];
+
+export type ListQueuesResponses = {
+    /**
+     * Done
+     */
+    200: QueueEnvelope;
+};
+
+export type ListQueuesResponse = ListQueuesResponses[keyof ListQueuesResponses];
+
+export type ListWorkersData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/ops/workers';
+};
+
+export type ListWorkersErrors = {
+    /**
+     * invalid_header, unknown_parameter
+     */
+    400: Failure;
+    /**
+     * token_expired, token_invalid, token_missing
+     */
+    401: Failure;
+    /**
+     * role_required
+     */
+    403: Failure;
+    /**
+     * method_not_allowed
+     */
+    405: Failure;
+    /**
+     * internal_error
+     */
+    500: Failure;
+    /**
+     * database_unavailable, keys_unavailable, query_timeout, workspace_busy
+     */
+    503: Failure;
+};
+
+export type ListWorkersError = ListWorkersErrors[keyof ListWorkersErrors];
+
+export type ListWorkersResponses = {
+    /**
+     * Done
+     */
+    200: ProcessEnvelope;
+};
+
+export type ListWorkersResponse = ListWorkersResponses[keyof ListWorkersResponses];
+
+export type ListProjectionsData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * Rows of a page.
+         */
+        per_page?: number;
+        /**
+         * The next_cursor of the page before.
+         */
+        cursor?: string;
+        /**
+         * This one only.
+         */
+        workspace_id?: string;
+        /**
+         * Only those that are behind or parked.
+         */
+        behind?: boolean;
+    };
+    url: '/ops/projections';
+};
+
+export type ListProjectionsErrors = {
+    /**
+     * bad_cursor, cursor_mismatch, invalid_header, invalid_parameter, unknown_parameter
+     */
+    400: Failure;
+    /**
+     * token_expired, token_invalid, token_missing
+     */
+    401: Failure;
+    /**
+     * role_required
+     */
+    403: Failure;
+    /**
+     * method_not_allowed
+     */
+    405: Failure;
+    /**
+     * internal_error
+     */
+    500: Failure;
+    /**
+     * database_unavailable, keys_unavailable, query_timeout, workspace_busy
+     */
+    503: Failure;
+};
+
+export type ListProjectionsError = ListProjectionsErrors[keyof ListProjectionsErrors];
+
+export type ListProjectionsResponses = {
+    /**
+     * Done
+     */
+    200: ProjectionLagPage;
+};
+
+export type ListProjectionsResponse = ListProjectionsResponses[keyof ListProjectionsResponses];
+
+export type ListChecksData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/ops/checks';
+};
+
+export type ListChecksErrors = {
+    /**
+     * invalid_header, unknown_parameter
+     */
+    400: Failure;
+    /**
+     * token_expired, token_invalid, token_missing
+     */
+    401: Failure;
+    /**
+     * role_required
+     */
+    403: Failure;
+    /**
+     * method_not_allowed
+     */
+    405: Failure;
+    /**
+     * internal_error
+     */
+    500: Failure;
+    /**
+     * database_unavailable, keys_unavailable, query_timeout, workspace_busy
+     */
+    503: Failure;
+};
+
+export type ListChecksError = ListChecksErrors[keyof ListChecksErrors];
+
+export type ListChecksResponses = {
+    /**
+     * Done
+     */
+    200: OpsCheckEnvelope;
+};
+
+export type ListChecksResponse = ListChecksResponses[keyof ListChecksResponses];
+
+export type GetDatabaseData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/ops/database';
+};
+
+export type GetDatabaseErrors = {
+    /**
+     * invalid_header, unknown_parameter
+     */
+    400: Failure;
+    /**
+     * token_expired, token_invalid, token_missing
+     */
+    401: Failure;
+    /**
+     * role_required
+     */
+    403: Failure;
+    /**
+     * method_not_allowed
+     */
+    405: Failure;
+    /**
+     * internal_error
+     */
+    500: Failure;
+    /**
+     * database_unavailable, keys_unavailable, query_timeout, workspace_busy
+     */
+    503: Failure;
+};
+
+export type GetDatabaseError = GetDatabaseErrors[keyof GetDatabaseErrors];
+
+export type GetDatabaseResponses = {
+    /**
+     * Done
+     */
+    200: DatabaseEnvelope;
+};
+
+export type GetDatabaseResponse = GetDatabaseResponses[keyof GetDatabaseResponses];
+
+export type ListActionsData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * Rows of a page.
+         */
+        per_page?: number;
+        /**
+         * The next_cursor of the page before.
+         */
+        cursor?: string;
+        /**
+         * Who did it.
+         */
+        actor_id?: string;
+        /**
+         * What was done, such as run.retry.
+         */
+        action?: string;
+        /**
+         * What it was done to, such as the id of a run.
+         */
+        target?: string;
+    };
+    url: '/ops/actions';
+};
+
+export type ListActionsErrors = {
+    /**
+     * bad_cursor, cursor_mismatch, invalid_header, invalid_parameter, unknown_parameter
+     */
+    400: Failure;
+    /**
+     * token_expired, token_invalid, token_missing
+     */
+    401: Failure;
+    /**
+     * role_required
+     */
+    403: Failure;
+    /**
+     * method_not_allowed
+     */
+    405: Failure;
+    /**
+     * internal_error
+     */
+    500: Failure;
+    /**
+     * database_unavailable, keys_unavailable, query_timeout, workspace_busy
+     */
+    503: Failure;
+};
+
+export type ListActionsError = ListActionsErrors[keyof ListActionsErrors];
+
+export type ListActionsResponses = {
+    /**
+     * Done
+     */
+    200: ActionPage;
+};
+
+export type ListActionsResponse = ListActionsResponses[keyof ListActionsResponses];
+
+export type StreamOperationsData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/ops/stream';
+};
+
+export type StreamOperationsErrors = {
+    /**
+     * invalid_header, unknown_parameter
+     */
+    400: Failure;
+    /**
+     * token_expired, token_invalid, token_missing
+     */
+    401: Failure;
+    /**
+     * role_required
+     */
+    403: Failure;
+    /**
+     * method_not_allowed
+     */
+    405: Failure;
+    /**
+     * internal_error
+     */
+    500: Failure;
+    /**
+     * database_unavailable, keys_unavailable, query_timeout, workspace_busy
+     */
+    503: Failure;
+};
+
+export type StreamOperationsError = StreamOperationsErrors[keyof StreamOperationsErrors];
+
+export type StreamOperationsResponses = {
+    /**
+     * Done
+     */
+    200: string;
+};
+
+export type StreamOperationsResponse = StreamOperationsResponses[keyof StreamOperationsResponses];
+
+export type RetryRunData = {
+    body?: Nothing;
+    path: {
+        id: string;
+    };
+    query?: never;
+    url: '/ops/runs/{id}/retry';
+};
+
+export type RetryRunErrors = {
+    /**
+     * invalid_header, malformed_json, unknown_parameter
+     */
+    400: Failure;
+    /**
+     * token_expired, token_invalid, token_missing
+     */
+    401: Failure;
+    /**
+     * role_required
+     */
+    403: Failure;
+    /**
+     * not_found
+     */
+    404: Failure;
+    /**
+     * method_not_allowed
+     */
+    405: Failure;
+    /**
+     * body_too_large
+     */
+    413: Failure;
+    /**
+     * unsupported_content_coding, unsupported_media_type
+     */
+    415: Failure;
+    /**
+     * invalid_field, missing_field, unknown_field
+     */
+    422: Failure;
+    /**
+     * internal_error
+     */
+    500: Failure;
+    /**
+     * database_unavailable, keys_unavailable, query_timeout, workspace_busy
+     */
+    503: Failure;
+};
+
+export type RetryRunError = RetryRunErrors[keyof RetryRunErrors];
+
+export type RetryRunResponses = {
+    /**
+     * Done
+     */
+    200: ActionEnvelope;
+};
+
+export type RetryRunResponse = RetryRunResponses[keyof RetryRunResponses];
+
+export type DiscardRunData = {
+    body?: Nothing;
+    path: {
+        id: string;
+    };
+    query?: never;
+    url: '/ops/runs/{id}/discard';
+};
+
+export type DiscardRunErrors = {
+    /**
+     * invalid_header, malformed_json, unknown_parameter
+     */
+    400: Failure;
+    /**
+     * token_expired, token_invalid, token_missing
+     */
+    401: Failure;
+    /**
+     * role_required
+     */
+    403: Failure;
+    /**
+     * not_found
+     */
+    404: Failure;
+    /**
+     * method_not_allowed
+     */
+    405: Failure;
+    /**
+     * body_too_large
+     */
+    413: Failure;
+    /**
+     * unsupported_content_coding, unsupported_media_type
+     */
+    415: Failure;
+    /**
+     * invalid_field, missing_field, unknown_field
+     */
+    422: Failure;
+    /**
+     * internal_error
+     */
+    500: Failure;
+    /**
+     * database_unavailable, keys_unavailable, query_timeout, workspace_busy
+     */
+    503: Failure;
+};
+
+export type DiscardRunError = DiscardRunErrors[keyof DiscardRunErrors];
+
+export type DiscardRunResponses = {
+    /**
+     * Done
+     */
+    200: ActionEnvelope;
+};
+
+export type DiscardRunResponse = DiscardRunResponses[keyof DiscardRunResponses];
+
+export type RetryFailuresData = {
+    body?: Nothing;
+    path: {
+        /**
+         * The group's fingerprint.
+         */
+        fingerprint: string;
+    };
+    query?: never;
+    url: '/ops/failures/{fingerprint}/retry';
+};
+
+export type RetryFailuresErrors = {
+    /**
+     * invalid_header, malformed_json, unknown_parameter
+     */
+    400: Failure;
+    /**
+     * token_expired, token_invalid, token_missing
+     */
+    401: Failure;
+    /**
+     * role_required
+     */
+    403: Failure;
+    /**
+     * not_found
+     */
+    404: Failure;
+    /**
+     * method_not_allowed
+     */
+    405: Failure;
+    /**
+     * body_too_large
+     */
+    413: Failure;
+    /**
+     * unsupported_content_coding, unsupported_media_type
+     */
+    415: Failure;
+    /**
+     * invalid_field, missing_field, unknown_field
+     */
+    422: Failure;
+    /**
+     * internal_error
+     */
+    500: Failure;
+    /**
+     * database_unavailable, keys_unavailable, query_timeout, workspace_busy
+     */
+    503: Failure;
+};
+
+export type RetryFailuresError = RetryFailuresErrors[keyof RetryFailuresErrors];
+
+export type RetryFailuresResponses = {
+    /**
+     * Done
+     */
+    200: ActionEnvelope;
+};
+
+export type RetryFailuresResponse = RetryFailuresResponses[keyof RetryFailuresResponses];
+
+export type DiscardFailuresData = {
+    body?: Nothing;
+    path: {
+        /**
+         * The group's fingerprint.
+         */
+        fingerprint: string;
+    };
+    query?: never;
+    url: '/ops/failures/{fingerprint}/discard';
+};
+
+export type DiscardFailuresErrors = {
+    /**
+     * invalid_header, malformed_json, unknown_parameter
+     */
+    400: Failure;
+    /**
+     * token_expired, token_invalid, token_missing
+     */
+    401: Failure;
+    /**
+     * role_required
+     */
+    403: Failure;
+    /**
+     * not_found
+     */
+    404: Failure;
+    /**
+     * method_not_allowed
+     */
+    405: Failure;
+    /**
+     * body_too_large
+     */
+    413: Failure;
+    /**
+     * unsupported_content_coding, unsupported_media_type
+     */
+    415: Failure;
+    /**
+     * invalid_field, missing_field, unknown_field
+     */
+    422: Failure;
+    /**
+     * internal_error
+     */
+    500: Failure;
+    /**
+     * database_unavailable, keys_unavailable, query_timeout, workspace_busy
+     */
+    503: Failure;
+};
+
+export type DiscardFailuresError = DiscardFailuresErrors[keyof DiscardFailuresErrors];
+
+export type DiscardFailuresResponses = {
+    /**
+     * Done
+     */
+    200: ActionEnvelope;
+};
+
+export type DiscardFailuresResponse = DiscardFailuresResponses[keyof DiscardFailuresResponses];
+
+export type StartScheduleData = {
+    body?: Nothing;
+    path: {
+        /**
+         * Its name, as listed.
+         */
+        name: string;
+    };
+    query?: never;
+    url: '/ops/schedules/{name}/run';
+};
+
+export type StartScheduleErrors = {
+    /**
+     * invalid_header, malformed_json, unknown_parameter
+     */
+    400: Failure;
+    /**
+     * token_expired, token_invalid, token_missing
+     */
+    401: Failure;
+    /**
+     * role_required
+     */
+    403: Failure;
+    /**
+     * not_found
+     */
+    404: Failure;
+    /**
+     * method_not_allowed
+     */
+    405: Failure;
+    /**
+     * body_too_large
+     */
+    413: Failure;
+    /**
+     * unsupported_content_coding, unsupported_media_type
+     */
+    415: Failure;
+    /**
+     * invalid_field, missing_field, unknown_field
+     */
+    422: Failure;
+    /**
+     * internal_error
+     */
+    500: Failure;
+    /**
+     * database_unavailable, keys_unavailable, query_timeout, workspace_busy
+     */
+    503: Failure;
+};
+
+export type StartScheduleError = StartScheduleErrors[keyof StartScheduleErrors];
+
+export type StartScheduleResponses = {
+    /**
+     * Done
+     */
+    200: ActionEnvelope;
+};
+
+export type StartScheduleResponse = StartScheduleResponses[keyof StartScheduleResponses];
+
+export type PauseScheduleData = {
+    body?: Nothing;
+    path: {
+        /**
+         * Its name, as listed.
+         */
+        name: string;
+    };
+    query?: never;
+    url: '/ops/schedules/{name}/pause';
+};
+
+export type PauseScheduleErrors = {
+    /**
+     * invalid_header, malformed_json, unknown_parameter
+     */
+    400: Failure;
+    /**
+     * token_expired, token_invalid, token_missing
+     */
+    401: Failure;
+    /**
+     * role_required
+     */
+    403: Failure;
+    /**
+     * not_found
+     */
+    404: Failure;
+    /**
+     * method_not_allowed
+     */
+    405: Failure;
+    /**
+     * body_too_large
+     */
+    413: Failure;
+    /**
+     * unsupported_content_coding, unsupported_media_type
+     */
+    415: Failure;
+    /**
+     * invalid_field, missing_field, unknown_field
+     */
+    422: Failure;
+    /**
+     * internal_error
+     */
+    500: Failure;
+    /**
+     * database_unavailable, keys_unavailable, query_timeout, workspace_busy
+     */
+    503: Failure;
+};
+
+export type PauseScheduleError = PauseScheduleErrors[keyof PauseScheduleErrors];
+
+export type PauseScheduleResponses = {
+    /**
+     * Done
+     */
+    200: ActionEnvelope;
+};
+
+export type PauseScheduleResponse = PauseScheduleResponses[keyof PauseScheduleResponses];
+
+export type ResumeScheduleData = {
+    body?: Nothing;
+    path: {
+        /**
+         * Its name, as listed.
+         */
+        name: string;
+    };
+    query?: never;
+    url: '/ops/schedules/{name}/resume';
+};
+
+export type ResumeScheduleErrors = {
+    /**
+     * invalid_header, malformed_json, unknown_parameter
+     */
+    400: Failure;
+    /**
+     * token_expired, token_invalid, token_missing
+     */
+    401: Failure;
+    /**
+     * role_required
+     */
+    403: Failure;
+    /**
+     * not_found
+     */
+    404: Failure;
+    /**
+     * method_not_allowed
+     */
+    405: Failure;
+    /**
+     * body_too_large
+     */
+    413: Failure;
+    /**
+     * unsupported_content_coding, unsupported_media_type
+     */
+    415: Failure;
+    /**
+     * invalid_field, missing_field, unknown_field
+     */
+    422: Failure;
+    /**
+     * internal_error
+     */
+    500: Failure;
+    /**
+     * database_unavailable, keys_unavailable, query_timeout, workspace_busy
+     */
+    503: Failure;
+};
+
+export type ResumeScheduleError = ResumeScheduleErrors[keyof ResumeScheduleErrors];
+
+export type ResumeScheduleResponses = {
+    /**
+     * Done
+     */
+    200: ActionEnvelope;
+};
+
+export type ResumeScheduleResponse = ResumeScheduleResponses[keyof ResumeScheduleResponses];
+
+export type PauseQueueData = {
+    body?: Nothing;
+    path: {
+        /**
+         * Its name, as listed.
+         */
+        name: string;
+    };
+    query?: never;
+    url: '/ops/queues/{name}/pause';
+};
+
+export type PauseQueueErrors = {
+    /**
+     * invalid_header, malformed_json, unknown_parameter
+     */
+    400: Failure;
+    /**
+     * token_expired, token_invalid, token_missing
+     */
+    401: Failure;
+    /**
+     * role_required
+     */
+    403: Failure;
+    /**
+     * not_found
+     */
+    404: Failure;
+    /**
+     * method_not_allowed
+     */
+    405: Failure;
+    /**
+     * body_too_large
+     */
+    413: Failure;
+    /**
+     * unsupported_content_coding, unsupported_media_type
+     */
+    415: Failure;
+    /**
+     * invalid_field, missing_field, unknown_field
+     */
+    422: Failure;
+    /**
+     * internal_error
+     */
+    500: Failure;
+    /**
+     * database_unavailable, keys_unavailable, query_timeout, workspace_busy
+     */
+    503: Failure;
+};
+
+export type PauseQueueError = PauseQueueErrors[keyof PauseQueueErrors];
+
+export type PauseQueueResponses = {
+    /**
+     * Done
+     */
+    200: ActionEnvelope;
+};
+
+export type PauseQueueResponse = PauseQueueResponses[keyof PauseQueueResponses];
+
+export type ResumeQueueData = {
+    body?: Nothing;
+    path: {
+        /**
+         * Its name, as listed.
+         */
+        name: string;
+    };
+    query?: never;
+    url: '/ops/queues/{name}/resume';
+};
+
+export type ResumeQueueErrors = {
+    /**
+     * invalid_header, malformed_json, unknown_parameter
+     */
+    400: Failure;
+    /**
+     * token_expired, token_invalid, token_missing
+     */
+    401: Failure;
+    /**
+     * role_required
+     */
+    403: Failure;
+    /**
+     * not_found
+     */
+    404: Failure;
+    /**
+     * method_not_allowed
+     */
+    405: Failure;
+    /**
+     * body_too_large
+     */
+    413: Failure;
+    /**
+     * unsupported_content_coding, unsupported_media_type
+     */
+    415: Failure;
+    /**
+     * invalid_field, missing_field, unknown_field
+     */
+    422: Failure;
+    /**
+     * internal_error
+     */
+    500: Failure;
+    /**
+     * database_unavailable, keys_unavailable, query_timeout, workspace_busy
+     */
+    503: Failure;
+};
+
+export type ResumeQueueError = ResumeQueueErrors[keyof ResumeQueueErrors];
+
+export type ResumeQueueResponses = {
+    /**
+     * Done
+     */
+    200: ActionEnvelope;
+};
+
+export type ResumeQueueResponse = ResumeQueueResponses[keyof ResumeQueueResponses];
+
+export type RetryProjectionData = {
+    body?: Nothing;
+    path: {
+        /**
+         * Whose read tables.
+         */
+        workspace_id: string;
+    };
+    query?: never;
+    url: '/ops/projections/{workspace_id}/retry';
+};
+
+export type RetryProjectionErrors = {
+    /**
+     * invalid_header, malformed_json, unknown_parameter
+     */
+    400: Failure;
+    /**
+     * token_expired, token_invalid, token_missing
+     */
+    401: Failure;
+    /**
+     * role_required
+     */
+    403: Failure;
+    /**
+     * not_found
+     */
+    404: Failure;
+    /**
+     * method_not_allowed
+     */
+    405: Failure;
+    /**
+     * body_too_large
+     */
+    413: Failure;
+    /**
+     * unsupported_content_coding, unsupported_media_type
+     */
+    415: Failure;
+    /**
+     * invalid_field, missing_field, unknown_field
+     */
+    422: Failure;
+    /**
+     * internal_error
+     */
+    500: Failure;
+    /**
+     * database_unavailable, keys_unavailable, query_timeout, workspace_busy
+     */
+    503: Failure;
+};
+
+export type RetryProjectionError = RetryProjectionErrors[keyof RetryProjectionErrors];
+
+export type RetryProjectionResponses = {
+    /**
+     * Done
+     */
+    200: ActionEnvelope;
+};
+
+export type RetryProjectionResponse = RetryProjectionResponses[keyof RetryProjectionResponses];
+
+export type RebuildProjectionData = {
+    body?: Nothing;
+    path: {
+        /**
+         * Whose read tables.
+         */
+        workspace_id: string;
+    };
+    query?: never;
+    url: '/ops/projections/{workspace_id}/rebuild';
+};
+
+export type RebuildProjectionErrors = {
+    /**
+     * invalid_header, malformed_json, unknown_parameter
+     */
+    400: Failure;
+    /**
+     * token_expired, token_invalid, token_missing
+     */
+    401: Failure;
+    /**
+     * role_required
+     */
+    403: Failure;
+    /**
+     * not_found
+     */
+    404: Failure;
+    /**
+     * method_not_allowed
+     */
+    405: Failure;
+    /**
+     * body_too_large
+     */
+    413: Failure;
+    /**
+     * unsupported_content_coding, unsupported_media_type
+     */
+    415: Failure;
+    /**
+     * invalid_field, missing_field, unknown_field
+     */
+    422: Failure;
+    /**
+     * internal_error
+     */
+    500: Failure;
+    /**
+     * database_unavailable, keys_unavailable, query_timeout, workspace_busy
+     */
+    503: Failure;
+};
+
+export type RebuildProjectionError = RebuildProjectionErrors[keyof RebuildProjectionErrors];
+
+export type RebuildProjectionResponses = {
+    /**
+     * Done
+     */
+    200: ActionEnvelope;
+};
+
+export type RebuildProjectionResponse = RebuildProjectionResponses[keyof RebuildProjectionResponses];
+
+export type VerifyProjectionData = {
+    body?: Nothing;
+    path: {
+        /**
+         * Whose read tables.
+         */
+        workspace_id: string;
+    };
+    query?: never;
+    url: '/ops/projections/{workspace_id}/verify';
+};
+
+export type VerifyProjectionErrors = {
+    /**
+     * invalid_header, malformed_json, unknown_parameter
+     */
+    400: Failure;
+    /**
+     * token_expired, token_invalid, token_missing
+     */
+    401: Failure;
+    /**
+     * role_required
+     */
+    403: Failure;
+    /**
+     * not_found
+     */
+    404: Failure;
+    /**
+     * method_not_allowed
+     */
+    405: Failure;
+    /**
+     * body_too_large
+     */
+    413: Failure;
+    /**
+     * unsupported_content_coding, unsupported_media_type
+     */
+    415: Failure;
+    /**
+     * invalid_field, missing_field, unknown_field
+     */
+    422: Failure;
+    /**
+     * internal_error
+     */
+    500: Failure;
+    /**
+     * database_unavailable, keys_unavailable, query_timeout, workspace_busy
+     */
+    503: Failure;
+};
+
+export type VerifyProjectionError = VerifyProjectionErrors[keyof VerifyProjectionErrors];
+
+export type VerifyProjectionResponses = {
+    /**
+     * Done
+     */
+    200: ActionEnvelope;
+};
+
+export type VerifyProjectionResponse = VerifyProjectionResponses[keyof VerifyProjectionResponses];
+
 export type ListTasksData = {
     body?: never;
     headers?: {
@@ -4589,7 +8488,7 @@ export type ListTasksData = {
          */
         cursor?: string;
         /**
-         * Keys with commas between, the most significant first; -key is descending. Keys: due, priority, title, created_at, updated_at, relevance.
+         * Keys with commas between, the most significant first; -key is descending. Keys: due, priority, title, created_at, updated_at, rank, relevance.
          */
         sort?: string;
         /**
@@ -4605,7 +8504,12 @@ export type ListTasksData = {
          */
         project_id?: Array<string | 'none'>;
         /**
-         * Right below this task; none: not below any.
+         * In this section of a project; none: in no section.
+         */
+        section_id?: Array<string | 'none'>;
+        /**
+         * Right below this task; none: not below any. One of them is needed to sort by
+         * rank.
          */
         parent_id?: Array<string | 'none'>;
         /**
@@ -5217,7 +9121,7 @@ export type MoveTaskErrors = {
      */
     405: Failure;
     /**
-     * cycle_detected, depth_exceeded, parent_archived, parent_deleted, project_archived, project_deleted, task_archived, task_deleted
+     * cycle_detected, depth_exceeded, not_a_sibling, parent_archived, parent_deleted, project_archived, project_deleted, task_archived, task_deleted
      */
     409: Failure;
     /**
@@ -5298,7 +9202,7 @@ export type CommentTaskErrors = {
      */
     405: Failure;
     /**
-     * project_archived, task_archived, task_deleted
+     * already_exists, project_archived, task_archived, task_deleted
      */
     409: Failure;
     /**
@@ -6703,6 +10607,641 @@ export type GetProjectHistoryResponses = {
 
 export type GetProjectHistoryResponse = GetProjectHistoryResponses[keyof GetProjectHistoryResponses];
 
+export type ListSectionsData = {
+    body?: never;
+    headers?: {
+        /**
+         * Wait until the read model shows this sequence.
+         */
+        'Metacortex-Min-Sequence'?: number;
+        /**
+         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale (RFC 7240).
+         */
+        Prefer?: string;
+        /**
+         * An ETag; 304 if the answer is still the same.
+         */
+        'If-None-Match'?: string;
+    };
+    path?: never;
+    query?: {
+        /**
+         * Which page, counted from 1; the first without it. Not with a cursor.
+         */
+        page?: number;
+        /**
+         * Rows of a page.
+         */
+        per_page?: number;
+        /**
+         * The next_cursor of the page before; rows that come or go shift nothing.
+         */
+        cursor?: string;
+        /**
+         * Keys with commas between, the most significant first; -key is descending. Keys: rank, name, created_at, updated_at.
+         */
+        sort?: string;
+        /**
+         * In this project.
+         */
+        project_id?: Array<string>;
+        /**
+         * true: only deleted ones; false: only others.
+         */
+        deleted?: boolean;
+    };
+    url: '/sections';
+};
+
+export type ListSectionsErrors = {
+    /**
+     * bad_cursor, cursor_mismatch, invalid_header, invalid_parameter, unknown_parameter
+     */
+    400: Failure;
+    /**
+     * token_expired, token_invalid, token_missing
+     */
+    401: Failure;
+    /**
+     * role_required
+     */
+    403: Failure;
+    /**
+     * method_not_allowed
+     */
+    405: Failure;
+    /**
+     * internal_error
+     */
+    500: Failure;
+    /**
+     * database_unavailable, keys_unavailable, query_timeout, read_model_lagging, workspace_busy
+     */
+    503: Failure;
+};
+
+export type ListSectionsError = ListSectionsErrors[keyof ListSectionsErrors];
+
+export type ListSectionsResponses = {
+    /**
+     * Done
+     */
+    200: SectionPage;
+};
+
+export type ListSectionsResponse = ListSectionsResponses[keyof ListSectionsResponses];
+
+export type CreateSectionData = {
+    body: CreateSectionBody;
+    headers?: {
+        /**
+         * Makes a repeat harmless: a UUID, or any 1 to 255 characters.
+         */
+        'Idempotency-Key'?: string;
+        /**
+         * The version that the client saw, in quotes; * for any.
+         */
+        'If-Match'?: string;
+    };
+    path?: never;
+    query?: never;
+    url: '/sections';
+};
+
+export type CreateSectionErrors = {
+    /**
+     * invalid_header, malformed_json, unknown_parameter
+     */
+    400: Failure;
+    /**
+     * token_expired, token_invalid, token_missing
+     */
+    401: Failure;
+    /**
+     * role_required
+     */
+    403: Failure;
+    /**
+     * method_not_allowed
+     */
+    405: Failure;
+    /**
+     * already_exists, project_archived, project_deleted
+     */
+    409: Failure;
+    /**
+     * version_conflict
+     */
+    412: Failure;
+    /**
+     * body_too_large
+     */
+    413: Failure;
+    /**
+     * unsupported_content_coding, unsupported_media_type
+     */
+    415: Failure;
+    /**
+     * idempotency_key_reused, invalid_field, missing_field, unknown_field, unknown_reference
+     */
+    422: Failure;
+    /**
+     * internal_error
+     */
+    500: Failure;
+    /**
+     * database_unavailable, keys_unavailable, outcome_unknown, overloaded, query_timeout, shutting_down, workspace_busy
+     */
+    503: Failure;
+};
+
+export type CreateSectionError = CreateSectionErrors[keyof CreateSectionErrors];
+
+export type CreateSectionResponses = {
+    /**
+     * Done
+     */
+    201: SectionResult;
+};
+
+export type CreateSectionResponse = CreateSectionResponses[keyof CreateSectionResponses];
+
+export type DeleteSectionData = {
+    body?: never;
+    headers?: {
+        /**
+         * Makes a repeat harmless: a UUID, or any 1 to 255 characters.
+         */
+        'Idempotency-Key'?: string;
+        /**
+         * The version that the client saw, in quotes; * for any.
+         */
+        'If-Match'?: string;
+    };
+    path: {
+        id: string;
+    };
+    query?: never;
+    url: '/sections/{id}';
+};
+
+export type DeleteSectionErrors = {
+    /**
+     * invalid_header, malformed_json, unknown_parameter
+     */
+    400: Failure;
+    /**
+     * token_expired, token_invalid, token_missing
+     */
+    401: Failure;
+    /**
+     * role_required
+     */
+    403: Failure;
+    /**
+     * not_found
+     */
+    404: Failure;
+    /**
+     * method_not_allowed
+     */
+    405: Failure;
+    /**
+     * project_archived, project_deleted, section_deleted
+     */
+    409: Failure;
+    /**
+     * version_conflict
+     */
+    412: Failure;
+    /**
+     * body_too_large
+     */
+    413: Failure;
+    /**
+     * unsupported_content_coding, unsupported_media_type
+     */
+    415: Failure;
+    /**
+     * idempotency_key_reused, invalid_field, missing_field, unknown_field
+     */
+    422: Failure;
+    /**
+     * internal_error
+     */
+    500: Failure;
+    /**
+     * database_unavailable, keys_unavailable, outcome_unknown, overloaded, query_timeout, shutting_down, workspace_busy
+     */
+    503: Failure;
+};
+
+export type DeleteSectionError = DeleteSectionErrors[keyof DeleteSectionErrors];
+
+export type DeleteSectionResponses = {
+    /**
+     * Done
+     */
+    200: SectionResult;
+};
+
+export type DeleteSectionResponse = DeleteSectionResponses[keyof DeleteSectionResponses];
+
+export type GetSectionData = {
+    body?: never;
+    headers?: {
+        /**
+         * Wait until the read model shows this sequence.
+         */
+        'Metacortex-Min-Sequence'?: number;
+        /**
+         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale (RFC 7240).
+         */
+        Prefer?: string;
+        /**
+         * An ETag; 304 if the answer is still the same.
+         */
+        'If-None-Match'?: string;
+    };
+    path: {
+        id: string;
+    };
+    query?: {
+        /**
+         * As it was at this instant. Not with a version.
+         */
+        as_of?: string;
+        /**
+         * As it was at this version.
+         */
+        version?: number;
+    };
+    url: '/sections/{id}';
+};
+
+export type GetSectionErrors = {
+    /**
+     * invalid_header, invalid_parameter, unknown_parameter
+     */
+    400: Failure;
+    /**
+     * token_expired, token_invalid, token_missing
+     */
+    401: Failure;
+    /**
+     * role_required
+     */
+    403: Failure;
+    /**
+     * not_found
+     */
+    404: Failure;
+    /**
+     * method_not_allowed
+     */
+    405: Failure;
+    /**
+     * internal_error
+     */
+    500: Failure;
+    /**
+     * database_unavailable, keys_unavailable, query_timeout, read_model_lagging, workspace_busy
+     */
+    503: Failure;
+};
+
+export type GetSectionError = GetSectionErrors[keyof GetSectionErrors];
+
+export type GetSectionResponses = {
+    /**
+     * Done
+     */
+    200: SectionEnvelope;
+};
+
+export type GetSectionResponse = GetSectionResponses[keyof GetSectionResponses];
+
+export type EditSectionData = {
+    body?: EditSectionBody;
+    headers?: {
+        /**
+         * Makes a repeat harmless: a UUID, or any 1 to 255 characters.
+         */
+        'Idempotency-Key'?: string;
+        /**
+         * The version that the client saw, in quotes; * for any.
+         */
+        'If-Match'?: string;
+    };
+    path: {
+        id: string;
+    };
+    query?: never;
+    url: '/sections/{id}';
+};
+
+export type EditSectionErrors = {
+    /**
+     * invalid_header, malformed_json, unknown_parameter
+     */
+    400: Failure;
+    /**
+     * token_expired, token_invalid, token_missing
+     */
+    401: Failure;
+    /**
+     * role_required
+     */
+    403: Failure;
+    /**
+     * not_found
+     */
+    404: Failure;
+    /**
+     * method_not_allowed
+     */
+    405: Failure;
+    /**
+     * project_archived, project_deleted, section_deleted
+     */
+    409: Failure;
+    /**
+     * version_conflict
+     */
+    412: Failure;
+    /**
+     * body_too_large
+     */
+    413: Failure;
+    /**
+     * unsupported_content_coding, unsupported_media_type
+     */
+    415: Failure;
+    /**
+     * idempotency_key_reused, invalid_field, missing_field, unknown_field
+     */
+    422: Failure;
+    /**
+     * internal_error
+     */
+    500: Failure;
+    /**
+     * database_unavailable, keys_unavailable, outcome_unknown, overloaded, query_timeout, shutting_down, workspace_busy
+     */
+    503: Failure;
+};
+
+export type EditSectionError = EditSectionErrors[keyof EditSectionErrors];
+
+export type EditSectionResponses = {
+    /**
+     * Done
+     */
+    200: SectionResult;
+};
+
+export type EditSectionResponse = EditSectionResponses[keyof EditSectionResponses];
+
+export type MoveSectionData = {
+    body?: MoveSectionBody;
+    headers?: {
+        /**
+         * Makes a repeat harmless: a UUID, or any 1 to 255 characters.
+         */
+        'Idempotency-Key'?: string;
+        /**
+         * The version that the client saw, in quotes; * for any.
+         */
+        'If-Match'?: string;
+    };
+    path: {
+        id: string;
+    };
+    query?: never;
+    url: '/sections/{id}/move';
+};
+
+export type MoveSectionErrors = {
+    /**
+     * invalid_header, malformed_json, unknown_parameter
+     */
+    400: Failure;
+    /**
+     * token_expired, token_invalid, token_missing
+     */
+    401: Failure;
+    /**
+     * role_required
+     */
+    403: Failure;
+    /**
+     * not_found
+     */
+    404: Failure;
+    /**
+     * method_not_allowed
+     */
+    405: Failure;
+    /**
+     * not_a_sibling, project_archived, project_deleted, section_deleted
+     */
+    409: Failure;
+    /**
+     * version_conflict
+     */
+    412: Failure;
+    /**
+     * body_too_large
+     */
+    413: Failure;
+    /**
+     * unsupported_content_coding, unsupported_media_type
+     */
+    415: Failure;
+    /**
+     * idempotency_key_reused, invalid_field, missing_field, unknown_field
+     */
+    422: Failure;
+    /**
+     * internal_error
+     */
+    500: Failure;
+    /**
+     * database_unavailable, keys_unavailable, outcome_unknown, overloaded, query_timeout, shutting_down, workspace_busy
+     */
+    503: Failure;
+};
+
+export type MoveSectionError = MoveSectionErrors[keyof MoveSectionErrors];
+
+export type MoveSectionResponses = {
+    /**
+     * Done
+     */
+    200: SectionResult;
+};
+
+export type MoveSectionResponse = MoveSectionResponses[keyof MoveSectionResponses];
+
+export type RestoreSectionData = {
+    body?: Nothing;
+    headers?: {
+        /**
+         * Makes a repeat harmless: a UUID, or any 1 to 255 characters.
+         */
+        'Idempotency-Key'?: string;
+        /**
+         * The version that the client saw, in quotes; * for any.
+         */
+        'If-Match'?: string;
+    };
+    path: {
+        id: string;
+    };
+    query?: never;
+    url: '/sections/{id}/restore';
+};
+
+export type RestoreSectionErrors = {
+    /**
+     * invalid_header, malformed_json, unknown_parameter
+     */
+    400: Failure;
+    /**
+     * token_expired, token_invalid, token_missing
+     */
+    401: Failure;
+    /**
+     * role_required
+     */
+    403: Failure;
+    /**
+     * not_found
+     */
+    404: Failure;
+    /**
+     * method_not_allowed
+     */
+    405: Failure;
+    /**
+     * project_archived, project_deleted
+     */
+    409: Failure;
+    /**
+     * version_conflict
+     */
+    412: Failure;
+    /**
+     * body_too_large
+     */
+    413: Failure;
+    /**
+     * unsupported_content_coding, unsupported_media_type
+     */
+    415: Failure;
+    /**
+     * idempotency_key_reused, invalid_field, missing_field, unknown_field
+     */
+    422: Failure;
+    /**
+     * internal_error
+     */
+    500: Failure;
+    /**
+     * database_unavailable, keys_unavailable, outcome_unknown, overloaded, query_timeout, shutting_down, workspace_busy
+     */
+    503: Failure;
+};
+
+export type RestoreSectionError = RestoreSectionErrors[keyof RestoreSectionErrors];
+
+export type RestoreSectionResponses = {
+    /**
+     * Done
+     */
+    200: SectionResult;
+};
+
+export type RestoreSectionResponse = RestoreSectionResponses[keyof RestoreSectionResponses];
+
+export type GetSectionHistoryData = {
+    body?: never;
+    headers?: {
+        /**
+         * Wait until the read model shows this sequence.
+         */
+        'Metacortex-Min-Sequence'?: number;
+        /**
+         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale (RFC 7240).
+         */
+        Prefer?: string;
+        /**
+         * An ETag; 304 if the answer is still the same.
+         */
+        'If-None-Match'?: string;
+    };
+    path: {
+        id: string;
+    };
+    query?: {
+        /**
+         * Which page, counted from 1; the first without it. Not with a cursor.
+         */
+        page?: number;
+        /**
+         * Rows of a page.
+         */
+        per_page?: number;
+        /**
+         * The next_cursor of the page before; rows that come or go shift nothing.
+         */
+        cursor?: string;
+    };
+    url: '/sections/{id}/history';
+};
+
+export type GetSectionHistoryErrors = {
+    /**
+     * bad_cursor, cursor_mismatch, invalid_header, invalid_parameter, unknown_parameter
+     */
+    400: Failure;
+    /**
+     * token_expired, token_invalid, token_missing
+     */
+    401: Failure;
+    /**
+     * role_required
+     */
+    403: Failure;
+    /**
+     * not_found
+     */
+    404: Failure;
+    /**
+     * method_not_allowed
+     */
+    405: Failure;
+    /**
+     * internal_error
+     */
+    500: Failure;
+    /**
+     * database_unavailable, keys_unavailable, query_timeout, read_model_lagging, workspace_busy
+     */
+    503: Failure;
+};
+
+export type GetSectionHistoryError = GetSectionHistoryErrors[keyof GetSectionHistoryErrors];
+
+export type GetSectionHistoryResponses = {
+    /**
+     * Done
+     */
+    200: ActivityPage;
+};
+
+export type GetSectionHistoryResponse = GetSectionHistoryResponses[keyof GetSectionHistoryResponses];
+
 export type ListTagsData = {
     body?: never;
     headers?: {
@@ -7282,7 +11821,7 @@ export type UndoCommandErrors = {
      */
     401: Failure;
     /**
-     * not_yourself, role_required
+     * not_the_author, not_yourself, role_required
      */
     403: Failure;
     /**
@@ -7294,7 +11833,7 @@ export type UndoCommandErrors = {
      */
     405: Failure;
     /**
-     * already_exists, cycle_detected, depth_exceeded, invalid_transition, merge_into_itself, name_taken, not_undoable, open_subtasks, parent_archived, parent_deleted, project_archived, project_deleted, tag_deleted, task_archived, task_deleted, too_many_tags, undo_conflict
+     * already_exists, cycle_detected, depth_exceeded, invalid_transition, merge_into_itself, name_taken, not_a_sibling, not_undoable, open_subtasks, parent_archived, parent_deleted, project_archived, project_deleted, section_deleted, tag_deleted, task_archived, task_deleted, too_many_tags, undo_conflict
      */
     409: Failure;
     /**

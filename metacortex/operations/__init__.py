@@ -1,0 +1,1 @@
+"""What operators see and do: runs of jobs, schedules, processes, samples, imports."""
