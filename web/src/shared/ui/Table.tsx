@@ -38,7 +38,11 @@ export function Table<Row>({ caption, columns, rows, keyOf, empty }: Props<Row>)
           {rows.map((row) => (
             <tr key={keyOf(row)}>
               {columns.map((it) => (
-                <td key={it.id} className={it.number ? "number" : undefined}>
+                <td
+                  key={it.id}
+                  className={it.number ? "number" : undefined}
+                  data-title={it.title}
+                >
                   {it.render(row)}
                 </td>
               ))}
