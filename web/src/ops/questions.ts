@@ -1,6 +1,6 @@
 /** How the pages ask. */
 import type { Client, PartsOf } from "@metacortex/client";
-import { keepPreviousData, useQuery, type UseQueryResult } from "@tanstack/react-query";
+import { useQuery, type UseQueryResult } from "@tanstack/react-query";
 
 import { useClient } from "../shared/api/ApiContext.tsx";
 import type { operation } from "../shared/api/operations.ts";
@@ -52,7 +52,7 @@ export function useAsk<D, M = unknown>(
     queryKey: keyOf(name, { ...path, ...query }),
     queryFn: ({ signal }) => ask(client, asked, options, signal),
     refetchInterval: streamed && live ? false : every_ms,
-    placeholderData: keepPreviousData,
+    placeholderData: (before) => before,
     retry: false,
   });
 }

@@ -1,4 +1,5 @@
-import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { ApiError, NetworkError } from "@metacortex/client";
+import { useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { useNavigate } from "react-router";
 
@@ -8,7 +9,6 @@ import { ops } from "../../shared/i18n/en.ops.ts";
 import { Dialog } from "../../shared/ui/Dialog.tsx";
 import { useToasts } from "../../shared/ui/Toasts.tsx";
 import { type Act, ACTS } from "../api.ts";
-import type { Action } from "../types.ts";
 
 interface Props {
   act: Act;
@@ -70,19 +70,23 @@ function useAct(act: Act, id: string, of: string) {
   const navigate = useNavigate();
   const toasts = useToasts();
   const title = `${ops.acts[act].label} ${of}`;
-  const doing = useMutation({
-    mutationFn: async () => (await client.command(ACTS[act], { path: { id } })).data,
-    onSuccess: ({ result, run_id }) =>
+  const [busy, setBusy] = useState(false);
+  const run = async () => {
+    setBusy(true);
+    try {
+      const { data } = await client.command(ACTS[act], { path: { id } });
+      const to = data.run_id ? `/ops/runs/${data.run_id}` : "/ops/actions";
       toasts.show({
-        message: ops.acts.done(title, result),
-        action: {
-          label: ops.acts.show,
-          run: () => void navigate(run_id ? `/ops/runs/${run_id}` : "/ops/actions"),
-        },
-      }),
-    onError: (error) =>
-      toasts.show({ message: ops.acts.failed(title, error.message), alert: true }),
-    onSettled: () => queries.invalidateQueries({ queryKey: ["ops"] }),
-  });
-  return { run: () => doing.mutate(), busy: doing.isPending };
+        message: ops.acts.done(title, data.result),
+        action: { label: ops.acts.show, run: () => void navigate(to) },
+      });
+    } catch (error) {
+      if (!(error instanceof ApiError || error instanceof NetworkError)) throw error;
+      toasts.show({ message: ops.acts.failed(title, error.message), alert: true });
+    } finally {
+      setBusy(false);
+      void queries.invalidateQueries({ queryKey: ["ops"] });
+    }
+  };
+  return { run: () => void run(), busy };
 }
