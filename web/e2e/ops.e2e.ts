@@ -169,7 +169,7 @@ describe("the operators' room", () => {
     await expect.poll(() => rowOf(page, "verify_workspace").count()).toBe(1);
     await main(page).getByRole("link", { name: "verify_workspace" }).first().click();
     await page.waitForURL(new RegExp(id));
-    await main(page).getByText("Broken: xylophone out of tune").waitFor();
+    await main(page).getByText("Broken: xylophone out of tune").first().waitFor();
     const head = main(page).locator(".page-head");
     await head.getByRole("button", { name: "Retry" }).click();
     await confirm(page, "Retry");
@@ -232,7 +232,12 @@ describe("the operators' room", () => {
     await page.keyboard.press("Tab");
     await page.keyboard.press("Enter");
     await rowOf(page, "retention").getByText("paused", { exact: true }).waitFor();
-    await rowOf(page, "retention").getByRole("button", { name: "Resume" }).click();
+    const resume = rowOf(page, "retention").getByRole("button", { name: "Resume" });
+    await eventually(
+      () => resume.evaluate((it) => it === document.activeElement),
+      true,
+    );
+    await page.keyboard.press("Enter");
     await confirm(page, "Resume");
     await rowOf(page, "retention").getByText("on", { exact: true }).waitFor();
     await page.close();

@@ -53,7 +53,9 @@ export function ChartCard({
         <Link to={to}>{name}</Link>
       </h3>
       <p className="ops-figure">
-        <strong className="number">{value}</strong> <span>{unit}</span>
+        <bdi>
+          <strong className="number">{value}</strong> <span>{unit}</span>
+        </bdi>
       </p>
       <Line
         data={data}

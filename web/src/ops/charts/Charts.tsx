@@ -59,7 +59,7 @@ export function Charts({ overview, range }: { overview: Overview; range: Range }
         unit={charts.open}
         tone={failures && failures.open > 0 ? "bad" : "accent"}
         to="/ops/failures"
-        words={rate}
+        words={perSecond}
       />
     </section>
   );

@@ -16,7 +16,7 @@ interface Props {
 }
 
 const HEIGHT = 72;
-const LEAST = 1; // a quiet hour is a flat line, not noise drawn large
+const LEAST = 0.1; // one in 10 s, the least that a sample of them can tell
 
 const colour = (name: string): string =>
   getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();

@@ -63,7 +63,6 @@ const QUEUES: Column<Queue>[] = [
     title: columns.does,
     render: (it) => (
       <ActionButton
-        key={String(it.paused)}
         act={it.paused ? "queue.resume" : "queue.pause"}
         id={it.name}
         of={it.name}

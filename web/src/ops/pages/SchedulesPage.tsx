@@ -67,7 +67,6 @@ const SCHEDULES: Column<Schedule>[] = [
       <span className="ops-does">
         <ActionButton act="schedule.run" id={it.name} of={it.name} />
         <ActionButton
-          key={String(it.paused)}
           act={it.paused ? "schedule.resume" : "schedule.pause"}
           id={it.name}
           of={it.name}

@@ -29,9 +29,9 @@ export function ActionButton({ act, id, of, primary }: Props) {
       <button
         className={primary ? "button primary" : "button"}
         title={words.title(of)}
-        disabled={busy}
+        aria-disabled={busy}
         aria-haspopup="dialog"
-        onClick={() => setAsking(true)}
+        onClick={() => setAsking(!busy)}
       >
         {words.label}
       </button>

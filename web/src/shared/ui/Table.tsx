@@ -43,7 +43,7 @@ export function Table<Row>({ caption, columns, rows, keyOf, empty }: Props<Row>)
                   className={it.number ? "number" : undefined}
                   data-title={it.title}
                 >
-                  {it.render(row)}
+                  {it.number ? <bdi>{it.render(row)}</bdi> : it.render(row)}
                 </td>
               ))}
             </tr>
