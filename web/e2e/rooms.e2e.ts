@@ -18,7 +18,7 @@ describe("rooms", () => {
   it.each([
     ["owner", "Inbox", ["App", "Audit"]],
     ["auditor", "Audit", ["Audit"]],
-    ["operator", "Ops", ["Ops"]],
+    ["operator", "Overview", ["Ops"]],
   ])("%s comes into %s and sees %s", async (role, heading, rooms) => {
     const page = await browser.page();
     await signedIn(page, somebody(), "/", role);

@@ -1,12 +1,15 @@
 import { Calls } from './calls.js';
 import type { Commands } from './commands.js';
 import { commandsOf } from './commands.js';
+import type { ConnectionOptions } from './connection.js';
+import { connection } from './connection.js';
 import type { ChangesOptions, EventsOptions, StreamEvent } from './events.js';
 import { changes, events } from './events.js';
 import * as operations from './generated/sdk.gen.js';
 import type { Body, Filters, Operation, Path, ResultOf } from './operations.js';
 import type { ClientOptions, CommandOptions, QueryOptions } from './options.js';
 import { settingsOf } from './options.js';
+import type { Message } from './sse.js';
 import { Transport } from './transport.js';
 import type { Change } from './types.js';
 
@@ -39,6 +42,10 @@ export function createClient(options: ClientOptions) {
     /** What changed after a sequence, each resource as it is now; `for await`. */
     changes: (asked: ChangesOptions = {}): AsyncGenerator<Change, void, void> =>
       changes(transport, asked),
+
+    /** One connection of another stream of server-sent events; the caller comes back. */
+    stream: (path: string, asked: ConnectionOptions): AsyncGenerator<Message, void, void> =>
+      connection(transport, { path }, asked),
 
     /** Runs any command of `operations`, for those without a method here. */
     command: <F extends Operation>(

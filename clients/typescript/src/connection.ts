@@ -3,6 +3,12 @@ import type { Message } from './sse.js';
 import { messages } from './sse.js';
 import type { Transport } from './transport.js';
 
+/** Which stream, and the last event of it that was seen. */
+export interface Place {
+  path: string;
+  after?: number;
+}
+
 export interface ConnectionOptions {
   signal?: AbortSignal | undefined;
   silenceMs: number;
@@ -10,12 +16,12 @@ export interface ConnectionOptions {
 }
 
 /**
- * One connection of the event stream, after a sequence. By `fetch`, since an EventSource
+ * One connection of a stream of events. By `fetch`, since an EventSource
  * cannot send a token. Ends when the server ends it; throws ApiError or NetworkError.
  */
 export async function* connection(
   transport: Transport,
-  after: number,
+  place: Place,
   { signal, silenceMs, onOpen }: ConnectionOptions,
 ): AsyncGenerator<Message, void, void> {
   const ended = new AbortController();
@@ -25,7 +31,7 @@ export async function* connection(
   if (signal?.aborted) return;
   signal?.addEventListener('abort', end, { once: true });
   try {
-    const open = (token: string | null) => request(transport, after, token, ended.signal);
+    const open = (token: string | null) => request(transport, place, token, ended.signal);
     const { body, workspace } = await transport.tokens.use(open, ended.signal);
     onOpen();
     for await (const message of messages(chunks(body, silenceMs))) {
@@ -40,7 +46,7 @@ export async function* connection(
 
 async function request(
   transport: Transport,
-  after: number,
+  { path, after }: Place,
   token: string | null,
   signal: AbortSignal,
 ): Promise<{ body: ReadableStream<Uint8Array>; workspace: string | undefined }> {
@@ -48,9 +54,9 @@ async function request(
   const headers = {
     ...transport.headers(token),
     Accept: 'text/event-stream',
-    'Last-Event-ID': String(after),
+    ...(after !== undefined && { 'Last-Event-ID': String(after) }),
   };
-  const url = `${transport.settings.baseURL}/events/stream`;
+  const url = transport.settings.baseURL + path;
   const answer = await unlessLost(fetch(url, { headers, signal, cache: 'no-store' }));
   if (answer.ok && answer.body) return { body: answer.body, workspace };
   if (answer.status === 410) transport.sequences.forget(workspace);

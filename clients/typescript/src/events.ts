@@ -54,7 +54,8 @@ export async function* events(
     let asked: number | undefined;
     try {
       last ??= await head(transport, signal);
-      for await (const message of connection(transport, last, { signal, silenceMs, onOpen })) {
+      const place = { path: '/events/stream', after: last };
+      for await (const message of connection(transport, place, { signal, silenceMs, onOpen })) {
         failures = 0;
         const event = eventOf(message);
         if (!event || event.sequence <= last) continue;

@@ -1,6 +1,7 @@
 export { createClient } from './client.js';
 export type { Client, PartsOf } from './client.js';
 export type { BatchOptions, Commands } from './commands.js';
+export type { ConnectionOptions } from './connection.js';
 export { ApiError, NetworkError, ResyncRequired } from './errors.js';
 export type { ErrorCode, ErrorDetail, ErrorSource, UnexpectedAnswer } from './errors.js';
 export type { ChangesOptions, EventsOptions, StreamEvent, StreamOptions } from './events.js';
@@ -9,6 +10,7 @@ export type { Body, Data, Filters, Meta, Result, ResultOf, Row } from './operati
 export type { CallOptions, ClientOptions, CommandOptions, QueryOptions } from './options.js';
 export type { RetryOptions } from './retry.js';
 export type { Channel, TextStorage } from './sequences.js';
+export type { Message } from './sse.js';
 export type { GetToken } from './token.js';
 export type * from './types.js';
 

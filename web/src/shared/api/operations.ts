@@ -19,7 +19,7 @@ interface Answer<D, M = unknown> {
   data: { data: D; meta: M; errors: [] };
 }
 
-const operation =
+export const operation =
   <D, M = unknown>(verb: Verb, url: string) =>
   (options: Parts): Promise<Answer<D, M>> => {
     const { client, ...parts } = options;

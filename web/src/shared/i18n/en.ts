@@ -270,11 +270,4 @@ export const en = {
     meanwhile:
       "Search, timeline, proofs and export of the audit trail are available through the API: GET /api/v1/audit/events.",
   },
-  ops: {
-    navigation: "Operations",
-    overview: "Overview",
-    missing: "This room is not furnished yet",
-    meanwhile:
-      "Until then: metacortex status, metacortex doctor, and the metrics at /metrics.",
-  },
 };

@@ -38,8 +38,12 @@ export function Table<Row>({ caption, columns, rows, keyOf, empty }: Props<Row>)
           {rows.map((row) => (
             <tr key={keyOf(row)}>
               {columns.map((it) => (
-                <td key={it.id} className={it.number ? "number" : undefined}>
-                  {it.render(row)}
+                <td
+                  key={it.id}
+                  className={it.number ? "number" : undefined}
+                  data-title={it.title}
+                >
+                  {it.number ? <bdi>{it.render(row)}</bdi> : it.render(row)}
                 </td>
               ))}
             </tr>

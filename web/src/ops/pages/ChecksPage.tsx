@@ -1,0 +1,57 @@
+import { ops } from "../../shared/i18n/en.ops.ts";
+import { type Column, Table } from "../../shared/ui/Table.tsx";
+import { listChecks } from "../api.ts";
+import { Page } from "../parts/Page.tsx";
+import { Chip } from "../parts/small.tsx";
+import { useAsk } from "../questions.ts";
+import type { Check } from "../types.ts";
+
+const { columns } = ops;
+const EVERY_MS = 30_000; // they are thorough: a second or two of the server's time
+const TONES = {
+  ok: "good",
+  warning: "warn",
+  failing: "late",
+  skipped: "plain",
+} as const;
+const WORST = ["failing", "warning", "ok", "skipped"];
+
+const COLUMNS: Column<Check>[] = [
+  { id: "check", title: columns.check, render: (it) => it.check },
+  {
+    id: "state",
+    title: columns.state,
+    render: (it) => <Chip tone={TONES[it.status]}>{ops.checks.status[it.status]}</Chip>,
+  },
+  {
+    id: "detail",
+    title: columns.detail,
+    render: (it) => <span className="ops-wrap">{it.detail}</span>,
+  },
+  {
+    id: "remedy",
+    title: columns.remedy,
+    render: (it) => <span className="ops-wrap">{it.remedy ?? ops.nothing}</span>,
+  },
+];
+
+const worstFirst = (rows: readonly Check[]): Check[] =>
+  [...rows].sort((a, b) => WORST.indexOf(a.status) - WORST.indexOf(b.status));
+
+/** What `metacortex doctor` finds, the worst first. */
+export function ChecksPage() {
+  const asked = useAsk("checks", listChecks, { every_ms: EVERY_MS });
+  return (
+    <Page title={ops.pagesNamed.checks} asked={asked}>
+      {({ data }) => (
+        <Table
+          caption={ops.pagesNamed.checks}
+          columns={COLUMNS}
+          rows={worstFirst(data)}
+          keyOf={(it) => it.check}
+          empty={ops.checks.empty}
+        />
+      )}
+    </Page>
+  );
+}
