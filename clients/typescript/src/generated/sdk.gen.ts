@@ -2,7 +2,7 @@
 
 import { client } from './client.gen.js';
 import type { Client, Options as Options2, TDataShape } from './client/index.js';
-import type { AddPersonData, AddPersonErrors, AddPersonResponses, ArchiveProjectData, ArchiveProjectErrors, ArchiveProjectResponses, ArchiveTaskData, ArchiveTaskErrors, ArchiveTaskResponses, BlockTaskData, BlockTaskErrors, BlockTaskResponses, CancelTaskData, CancelTaskErrors, CancelTaskResponses, CommentTaskData, CommentTaskErrors, CommentTaskResponses, CompleteTaskData, CompleteTaskErrors, CompleteTaskResponses, CreateProjectData, CreateProjectErrors, CreateProjectResponses, CreateTagData, CreateTagErrors, CreateTagResponses, CreateTaskData, CreateTaskErrors, CreateTaskResponses, DeleteProjectData, DeleteProjectErrors, DeleteProjectResponses, DeleteTagData, DeleteTagErrors, DeleteTagResponses, DeleteTaskData, DeleteTaskErrors, DeleteTaskResponses, EditPersonData, EditPersonErrors, EditPersonResponses, EditProjectData, EditProjectErrors, EditProjectResponses, EditTagData, EditTagErrors, EditTagResponses, EditTaskData, EditTaskErrors, EditTaskResponses, GetAuditEventData, GetAuditEventErrors, GetAuditEventResponses, GetClientMetaData, GetClientMetaErrors, GetClientMetaResponses, GetCommandData, GetCommandErrors, GetCommandResponses, GetMeData, GetMeErrors, GetMeResponses, GetProjectData, GetProjectErrors, GetProjectHistoryData, GetProjectHistoryErrors, GetProjectHistoryResponses, GetProjectResponses, GetTagData, GetTagErrors, GetTagHistoryData, GetTagHistoryErrors, GetTagHistoryResponses, GetTagResponses, GetTaskData, GetTaskErrors, GetTaskHistoryData, GetTaskHistoryErrors, GetTaskHistoryResponses, GetTaskResponses, ListActivityData, ListActivityErrors, ListActivityResponses, ListAuditCommandsData, ListAuditCommandsErrors, ListAuditCommandsResponses, ListAuditEventsData, ListAuditEventsErrors, ListAuditEventsResponses, ListChangesData, ListChangesErrors, ListChangesResponses, ListCommandsData, ListCommandsErrors, ListCommandsResponses, ListErrorsData, ListErrorsErrors, ListErrorsResponses, ListMembersData, ListMembersErrors, ListMembersResponses, ListProjectsData, ListProjectsErrors, ListProjectsResponses, ListStateMachinesData, ListStateMachinesErrors, ListStateMachinesResponses, ListTagsData, ListTagsErrors, ListTagsResponses, ListTasksData, ListTasksErrors, ListTasksResponses, MergeTagData, MergeTagErrors, MergeTagResponses, MoveTaskData, MoveTaskErrors, MoveTaskResponses, ReopenTaskData, ReopenTaskErrors, ReopenTaskResponses, RestoreProjectData, RestoreProjectErrors, RestoreProjectResponses, RestoreTaskData, RestoreTaskErrors, RestoreTaskResponses, RunCommandsData, RunCommandsErrors, RunCommandsResponses, StartTaskData, StartTaskErrors, StartTaskResponses, StreamEventsData, StreamEventsErrors, StreamEventsResponse, StreamEventsResponses, TaskStatsData, TaskStatsErrors, TaskStatsResponses, UnarchiveProjectData, UnarchiveProjectErrors, UnarchiveProjectResponses, UnarchiveTaskData, UnarchiveTaskErrors, UnarchiveTaskResponses, UnblockTaskData, UnblockTaskErrors, UnblockTaskResponses, UndoCommandData, UndoCommandErrors, UndoCommandResponses } from './types.gen.js';
+import type { AddCommentData, AddCommentErrors, AddCommentResponses, AddPersonData, AddPersonErrors, AddPersonResponses, ArchiveProjectData, ArchiveProjectErrors, ArchiveProjectResponses, ArchiveTaskData, ArchiveTaskErrors, ArchiveTaskResponses, BlockTaskData, BlockTaskErrors, BlockTaskResponses, CancelTaskData, CancelTaskErrors, CancelTaskResponses, CommentTaskData, CommentTaskErrors, CommentTaskResponses, CompleteTaskData, CompleteTaskErrors, CompleteTaskResponses, CreateProjectData, CreateProjectErrors, CreateProjectResponses, CreateSectionData, CreateSectionErrors, CreateSectionResponses, CreateTagData, CreateTagErrors, CreateTagResponses, CreateTaskData, CreateTaskErrors, CreateTaskResponses, DeleteCommentData, DeleteCommentErrors, DeleteCommentResponses, DeleteProjectData, DeleteProjectErrors, DeleteProjectResponses, DeleteSectionData, DeleteSectionErrors, DeleteSectionResponses, DeleteTagData, DeleteTagErrors, DeleteTagResponses, DeleteTaskData, DeleteTaskErrors, DeleteTaskResponses, EditCommentData, EditCommentErrors, EditCommentResponses, EditPersonData, EditPersonErrors, EditPersonResponses, EditProjectData, EditProjectErrors, EditProjectResponses, EditSectionData, EditSectionErrors, EditSectionResponses, EditTagData, EditTagErrors, EditTagResponses, EditTaskData, EditTaskErrors, EditTaskResponses, GetAuditEventData, GetAuditEventErrors, GetAuditEventResponses, GetClientMetaData, GetClientMetaErrors, GetClientMetaResponses, GetCommandData, GetCommandErrors, GetCommandResponses, GetCommentData, GetCommentErrors, GetCommentResponses, GetMeData, GetMeErrors, GetMeResponses, GetProjectData, GetProjectErrors, GetProjectHistoryData, GetProjectHistoryErrors, GetProjectHistoryResponses, GetProjectResponses, GetSectionData, GetSectionErrors, GetSectionHistoryData, GetSectionHistoryErrors, GetSectionHistoryResponses, GetSectionResponses, GetTagData, GetTagErrors, GetTagHistoryData, GetTagHistoryErrors, GetTagHistoryResponses, GetTagResponses, GetTaskData, GetTaskErrors, GetTaskHistoryData, GetTaskHistoryErrors, GetTaskHistoryResponses, GetTaskResponses, ListActivityData, ListActivityErrors, ListActivityResponses, ListAuditCommandsData, ListAuditCommandsErrors, ListAuditCommandsResponses, ListAuditEventsData, ListAuditEventsErrors, ListAuditEventsResponses, ListChangesData, ListChangesErrors, ListChangesResponses, ListCommandsData, ListCommandsErrors, ListCommandsResponses, ListCommentsData, ListCommentsErrors, ListCommentsResponses, ListErrorsData, ListErrorsErrors, ListErrorsResponses, ListMembersData, ListMembersErrors, ListMembersResponses, ListProjectsData, ListProjectsErrors, ListProjectsResponses, ListSectionsData, ListSectionsErrors, ListSectionsResponses, ListStateMachinesData, ListStateMachinesErrors, ListStateMachinesResponses, ListTagsData, ListTagsErrors, ListTagsResponses, ListTasksData, ListTasksErrors, ListTasksResponses, MergeTagData, MergeTagErrors, MergeTagResponses, MoveSectionData, MoveSectionErrors, MoveSectionResponses, MoveTaskData, MoveTaskErrors, MoveTaskResponses, ReopenTaskData, ReopenTaskErrors, ReopenTaskResponses, RestoreProjectData, RestoreProjectErrors, RestoreProjectResponses, RestoreSectionData, RestoreSectionErrors, RestoreSectionResponses, RestoreTaskData, RestoreTaskErrors, RestoreTaskResponses, RunCommandsData, RunCommandsErrors, RunCommandsResponses, StartTaskData, StartTaskErrors, StartTaskResponses, StreamEventsData, StreamEventsErrors, StreamEventsResponse, StreamEventsResponses, TaskStatsData, TaskStatsErrors, TaskStatsResponses, UnarchiveProjectData, UnarchiveProjectErrors, UnarchiveProjectResponses, UnarchiveTaskData, UnarchiveTaskErrors, UnarchiveTaskResponses, UnblockTaskData, UnblockTaskErrors, UnblockTaskResponses, UndoCommandData, UndoCommandErrors, UndoCommandResponses } from './types.gen.js';
 
 export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends boolean = boolean, TResponse = unknown> = Options2<TData, ThrowOnError, TResponse> & {
     /**
@@ -154,6 +154,74 @@ export const getCommand = <ThrowOnError extends boolean = false>(options: Option
 });
 
 /**
+ * List the comments of a task
+ *
+ * A page of comments, the oldest first.
+ */
+export const listComments = <ThrowOnError extends boolean = false>(options: Options<ListCommentsData, ThrowOnError>) => (options.client ?? client).get<ListCommentsResponses, ListCommentsErrors, ThrowOnError>({
+    responseType: 'json',
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/tasks/{id}/comments',
+    ...options
+});
+
+/**
+ * Comment on a task
+ *
+ * Add a comment, and answer with it.
+ */
+export const addComment = <ThrowOnError extends boolean = false>(options: Options<AddCommentData, ThrowOnError>) => (options.client ?? client).post<AddCommentResponses, AddCommentErrors, ThrowOnError>({
+    responseType: 'json',
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/tasks/{id}/comments',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Delete a comment
+ *
+ * Take a comment away.
+ */
+export const deleteComment = <ThrowOnError extends boolean = false>(options: Options<DeleteCommentData, ThrowOnError>) => (options.client ?? client).delete<DeleteCommentResponses, DeleteCommentErrors, ThrowOnError>({
+    responseType: 'json',
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/tasks/{id}/comments/{comment_id}',
+    ...options
+});
+
+/**
+ * A comment
+ *
+ * A comment by its id, a deleted one too.
+ */
+export const getComment = <ThrowOnError extends boolean = false>(options: Options<GetCommentData, ThrowOnError>) => (options.client ?? client).get<GetCommentResponses, GetCommentErrors, ThrowOnError>({
+    responseType: 'json',
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/tasks/{id}/comments/{comment_id}',
+    ...options
+});
+
+/**
+ * Edit a comment
+ *
+ * Change what a comment says, and answer with it.
+ */
+export const editComment = <ThrowOnError extends boolean = false>(options: Options<EditCommentData, ThrowOnError>) => (options.client ?? client).patch<EditCommentResponses, EditCommentErrors, ThrowOnError>({
+    responseType: 'json',
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/tasks/{id}/comments/{comment_id}',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
  * Oneself
  *
  * The caller; whoever asks for themself is a member from then on.
@@ -226,7 +294,9 @@ export const listTasks = <ThrowOnError extends boolean = false>(options?: Option
 /**
  * Create a task
  *
- * Make a task. A subtask takes project and tags of its parent unless given.
+ * Make a task. A subtask takes project, section and tags of its parent.
+ *
+ * Unless they are given: the section also with the project.
  */
 export const createTask = <ThrowOnError extends boolean = false>(options: Options<CreateTaskData, ThrowOnError>) => (options.client ?? client).post<CreateTaskResponses, CreateTaskErrors, ThrowOnError>({
     responseType: 'json',
@@ -320,6 +390,13 @@ export const completeTask = <ThrowOnError extends boolean = false>(options: Opti
  * Move a task
  *
  * Put a task elsewhere; subtasks of the same project come along, archived too.
+ *
+ * Without `section_id`, a new parent's section is taken with its project; otherwise a
+ * task that changes its project leaves its section.
+ *
+ * `before` or `after` names the sibling that it shall stand next to. Without one, a
+ * task that comes from elsewhere goes to the end, and any other keeps its place. To
+ * name the one that it stands next to already changes nothing.
  */
 export const moveTask = <ThrowOnError extends boolean = false>(options: Options<MoveTaskData, ThrowOnError>) => (options.client ?? client).post<MoveTaskResponses, MoveTaskErrors, ThrowOnError>({
     responseType: 'json',
@@ -335,7 +412,7 @@ export const moveTask = <ThrowOnError extends boolean = false>(options: Options<
 /**
  * Comment on a task
  *
- * Say something about a task. A repeat with another command id says it twice.
+ * Say something about a task. A repeat with another id says it twice.
  */
 export const commentTask = <ThrowOnError extends boolean = false>(options: Options<CommentTaskData, ThrowOnError>) => (options.client ?? client).post<CommentTaskResponses, CommentTaskErrors, ThrowOnError>({
     responseType: 'json',
@@ -602,6 +679,120 @@ export const getProjectHistory = <ThrowOnError extends boolean = false>(options:
     responseType: 'json',
     security: [{ scheme: 'bearer', type: 'http' }],
     url: '/projects/{id}/history',
+    ...options
+});
+
+/**
+ * List sections
+ *
+ * A page of those that pass all filters, with the exact total.
+ */
+export const listSections = <ThrowOnError extends boolean = false>(options?: Options<ListSectionsData, ThrowOnError>) => (options?.client ?? client).get<ListSectionsResponses, ListSectionsErrors, ThrowOnError>({
+    responseType: 'json',
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/sections',
+    ...options
+});
+
+/**
+ * Create a section
+ *
+ * Make a section. A repeat with the same id is refused as `already_exists`.
+ */
+export const createSection = <ThrowOnError extends boolean = false>(options: Options<CreateSectionData, ThrowOnError>) => (options.client ?? client).post<CreateSectionResponses, CreateSectionErrors, ThrowOnError>({
+    responseType: 'json',
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/sections',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Delete a section; its tasks stay in the project
+ *
+ * Delete a section, softly; its tasks stay there. A repeat changes nothing.
+ */
+export const deleteSection = <ThrowOnError extends boolean = false>(options: Options<DeleteSectionData, ThrowOnError>) => (options.client ?? client).delete<DeleteSectionResponses, DeleteSectionErrors, ThrowOnError>({
+    responseType: 'json',
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/sections/{id}',
+    ...options
+});
+
+/**
+ * Get a section
+ *
+ * As it is, as it was at an instant, or at a version.
+ */
+export const getSection = <ThrowOnError extends boolean = false>(options: Options<GetSectionData, ThrowOnError>) => (options.client ?? client).get<GetSectionResponses, GetSectionErrors, ThrowOnError>({
+    responseType: 'json',
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/sections/{id}',
+    ...options
+});
+
+/**
+ * Rename a section
+ *
+ * Rename a section. What equals the present value changes nothing.
+ */
+export const editSection = <ThrowOnError extends boolean = false>(options: Options<EditSectionData, ThrowOnError>) => (options.client ?? client).patch<EditSectionResponses, EditSectionErrors, ThrowOnError>({
+    responseType: 'json',
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/sections/{id}',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Move a section
+ *
+ * Put a section beside another of its project. A repeat changes nothing.
+ */
+export const moveSection = <ThrowOnError extends boolean = false>(options: Options<MoveSectionData, ThrowOnError>) => (options.client ?? client).post<MoveSectionResponses, MoveSectionErrors, ThrowOnError>({
+    responseType: 'json',
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/sections/{id}/move',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Restore a section with the tasks that were in it
+ *
+ * Bring back a section with the tasks that were in it. A repeat changes nothing.
+ *
+ * Those that have been put into another section or project since stay there.
+ */
+export const restoreSection = <ThrowOnError extends boolean = false>(options: Options<RestoreSectionData, ThrowOnError>) => (options.client ?? client).post<RestoreSectionResponses, RestoreSectionErrors, ThrowOnError>({
+    responseType: 'json',
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/sections/{id}/restore',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Who changed this section, when, from what to what
+ *
+ * Its task log, newest entry first.
+ */
+export const getSectionHistory = <ThrowOnError extends boolean = false>(options: Options<GetSectionHistoryData, ThrowOnError>) => (options.client ?? client).get<GetSectionHistoryResponses, GetSectionHistoryErrors, ThrowOnError>({
+    responseType: 'json',
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/sections/{id}/history',
     ...options
 });
 

@@ -96,6 +96,24 @@ export type Actor = {
 };
 
 /**
+ * AddCommentBody
+ *
+ * A new comment; an id is made unless one is given.
+ */
+export type AddCommentBody = {
+    /**
+     * Id
+     *
+     * An id chosen by the client; the server makes one without it.
+     */
+    id?: string | null;
+    /**
+     * Text
+     */
+    text: string;
+};
+
+/**
  * AddPersonBody
  *
  * Somebody who may not have called yet.
@@ -139,7 +157,7 @@ export type AddPersonCommand = {
 };
 
 export type ApiError = ({
-    code: 'already_exists' | 'bad_cursor' | 'bad_request' | 'cursor_mismatch' | 'database_unavailable' | 'http_error' | 'idempotency_key_reused' | 'internal_error' | 'invalid_field' | 'invalid_header' | 'invalid_parameter' | 'keys_unavailable' | 'malformed_json' | 'member_unknown' | 'merge_into_itself' | 'method_not_allowed' | 'missing_field' | 'not_found' | 'not_undoable' | 'not_yourself' | 'outcome_unknown' | 'query_timeout' | 'route_not_found' | 'same_origin_required' | 'shutting_down' | 'task_archived' | 'task_deleted' | 'token_expired' | 'token_invalid' | 'token_missing' | 'unknown_command' | 'unknown_field' | 'unknown_parameter' | 'unsupported_content_coding' | 'unsupported_media_type' | 'workspace_busy';
+    code: 'already_exists' | 'bad_cursor' | 'bad_request' | 'cursor_mismatch' | 'database_unavailable' | 'http_error' | 'idempotency_key_reused' | 'internal_error' | 'invalid_field' | 'invalid_header' | 'invalid_parameter' | 'keys_unavailable' | 'malformed_json' | 'member_unknown' | 'merge_into_itself' | 'method_not_allowed' | 'missing_field' | 'not_a_sibling' | 'not_found' | 'not_the_author' | 'not_undoable' | 'not_yourself' | 'outcome_unknown' | 'query_timeout' | 'route_not_found' | 'same_origin_required' | 'section_deleted' | 'shutting_down' | 'task_archived' | 'task_deleted' | 'token_expired' | 'token_invalid' | 'token_missing' | 'unknown_command' | 'unknown_field' | 'unknown_parameter' | 'unsupported_content_coding' | 'unsupported_media_type' | 'workspace_busy';
 } & PlainError) | ({
     code: 'body_too_large' | 'depth_exceeded' | 'too_many_tags';
 } & LimitError) | ({
@@ -413,6 +431,22 @@ export type AuditEventPage = {
     errors: Array<ApiError>;
 };
 
+/**
+ * Author
+ *
+ * Who said something.
+ */
+export type Author = {
+    /**
+     * Id
+     */
+    id: string;
+    /**
+     * Name
+     */
+    name?: string | null;
+};
+
 export type BatchCommand = ({
     type: 'task.create';
 } & CreateTaskCommand) | ({
@@ -426,6 +460,10 @@ export type BatchCommand = ({
 } & MoveTaskCommand) | ({
     type: 'task.comment';
 } & CommentTaskCommand) | ({
+    type: 'task.comment_edit';
+} & CommentEditTaskCommand) | ({
+    type: 'task.comment_delete';
+} & CommentDeleteTaskCommand) | ({
     type: 'task.delete';
 } & DeleteTaskCommand) | ({
     type: 'task.start';
@@ -454,6 +492,16 @@ export type BatchCommand = ({
 } & DeleteProjectCommand) | ({
     type: 'project.restore';
 } & RestoreProjectCommand) | ({
+    type: 'section.create';
+} & CreateSectionCommand) | ({
+    type: 'section.edit';
+} & EditSectionCommand) | ({
+    type: 'section.move';
+} & MoveSectionCommand) | ({
+    type: 'section.delete';
+} & DeleteSectionCommand) | ({
+    type: 'section.restore';
+} & RestoreSectionCommand) | ({
     type: 'tag.create';
 } & CreateTagCommand) | ({
     type: 'tag.edit';
@@ -677,6 +725,8 @@ export type Changed = ({
 } & TaskChanged) | ({
     type: 'project';
 } & ProjectChanged) | ({
+    type: 'section';
+} & SectionChanged) | ({
     type: 'tag';
 } & TagChanged) | ({
     type: 'person';
@@ -892,6 +942,142 @@ export type CommandRef = {
 };
 
 /**
+ * Comment
+ *
+ * What somebody said about a task.
+ */
+export type Comment = {
+    /**
+     * Id
+     */
+    id: string;
+    /**
+     * Task Id
+     */
+    task_id: string;
+    author: Author;
+    /**
+     * Text
+     */
+    text: string;
+    /**
+     * Created At
+     */
+    created_at: string;
+    /**
+     * Edited At
+     */
+    edited_at: string | null;
+    /**
+     * Updated At
+     */
+    updated_at: string;
+    /**
+     * Deleted
+     */
+    deleted: boolean;
+};
+
+/**
+ * CommentDeleteTaskCommand
+ *
+ * Delete a comment, in a batch.
+ */
+export type CommentDeleteTaskCommand = {
+    /**
+     * Id
+     *
+     * Its idempotency key: a UUID, or any 1 to 255 characters.
+     */
+    id: string;
+    /**
+     * Type
+     */
+    type: 'task.comment_delete';
+    /**
+     * Target
+     */
+    target: string;
+    /**
+     * Expected Version
+     */
+    expected_version?: number | null;
+    args: DeleteCommentBody;
+};
+
+/**
+ * CommentEditTaskCommand
+ *
+ * Edit a comment, in a batch.
+ */
+export type CommentEditTaskCommand = {
+    /**
+     * Id
+     *
+     * Its idempotency key: a UUID, or any 1 to 255 characters.
+     */
+    id: string;
+    /**
+     * Type
+     */
+    type: 'task.comment_edit';
+    /**
+     * Target
+     */
+    target: string;
+    /**
+     * Expected Version
+     */
+    expected_version?: number | null;
+    args: MetacortexApiTasksEditCommentBody;
+};
+
+/**
+ * CommentEnvelope
+ *
+ * The envelope of an answer.
+ */
+export type CommentEnvelope = {
+    data: Comment;
+    meta: QueryMeta;
+    /**
+     * Errors
+     */
+    errors: Array<ApiError>;
+};
+
+/**
+ * CommentPage
+ *
+ * The envelope of an answer.
+ */
+export type CommentPage = {
+    /**
+     * Data
+     */
+    data: Array<Comment>;
+    meta: PageMeta;
+    /**
+     * Errors
+     */
+    errors: Array<ApiError>;
+};
+
+/**
+ * CommentResult
+ *
+ * The envelope of an answer.
+ */
+export type CommentResult = {
+    data: Comment;
+    meta: CommandMeta;
+    /**
+     * Errors
+     */
+    errors: Array<ApiError>;
+};
+
+/**
  * CommentTaskBody
  *
  * What to say.
@@ -1025,6 +1211,53 @@ export type CreateProjectCommand = {
 };
 
 /**
+ * CreateSectionBody
+ *
+ * A new section; an id is made unless one is given.
+ */
+export type CreateSectionBody = {
+    /**
+     * Id
+     *
+     * An id chosen by the client; the server makes one without it.
+     */
+    id?: string | null;
+    /**
+     * Name
+     */
+    name: string;
+    /**
+     * Project Id
+     *
+     * The project that it is a part of, for good.
+     */
+    project_id: string;
+};
+
+/**
+ * CreateSectionCommand
+ *
+ * Create a section, in a batch.
+ */
+export type CreateSectionCommand = {
+    /**
+     * Id
+     *
+     * Its idempotency key: a UUID, or any 1 to 255 characters.
+     */
+    id: string;
+    /**
+     * Type
+     */
+    type: 'section.create';
+    /**
+     * Expected Version
+     */
+    expected_version?: number | null;
+    args: CreateSectionBody;
+};
+
+/**
  * CreateTagBody
  *
  * A new tag; an id is made unless one is given.
@@ -1106,6 +1339,12 @@ export type CreateTaskBody = {
      * The parent's unless given.
      */
     project_id?: string | null;
+    /**
+     * Section Id
+     *
+     * A section of the project; the parent's unless this or a project is given.
+     */
+    section_id?: string | null;
     /**
      * Parent Id
      *
@@ -1193,6 +1432,18 @@ export type CycleMeta = {
 };
 
 /**
+ * DeleteCommentBody
+ *
+ * Which comment of the task.
+ */
+export type DeleteCommentBody = {
+    /**
+     * Comment Id
+     */
+    comment_id: string;
+};
+
+/**
  * DeleteProjectCommand
  *
  * Delete a project and its tasks, in a batch.
@@ -1208,6 +1459,33 @@ export type DeleteProjectCommand = {
      * Type
      */
     type: 'project.delete';
+    /**
+     * Target
+     */
+    target: string;
+    /**
+     * Expected Version
+     */
+    expected_version?: number | null;
+    args?: Nothing;
+};
+
+/**
+ * DeleteSectionCommand
+ *
+ * Delete a section; its tasks stay in the project, in a batch.
+ */
+export type DeleteSectionCommand = {
+    /**
+     * Id
+     *
+     * Its idempotency key: a UUID, or any 1 to 255 characters.
+     */
+    id: string;
+    /**
+     * Type
+     */
+    type: 'section.delete';
     /**
      * Target
      */
@@ -1442,6 +1720,45 @@ export type EditProjectCommand = {
 };
 
 /**
+ * EditSectionBody
+ *
+ * What to change; what is not sent stays.
+ */
+export type EditSectionBody = {
+    /**
+     * Name
+     */
+    name?: string;
+};
+
+/**
+ * EditSectionCommand
+ *
+ * Rename a section, in a batch.
+ */
+export type EditSectionCommand = {
+    /**
+     * Id
+     *
+     * Its idempotency key: a UUID, or any 1 to 255 characters.
+     */
+    id: string;
+    /**
+     * Type
+     */
+    type: 'section.edit';
+    /**
+     * Target
+     */
+    target: string;
+    /**
+     * Expected Version
+     */
+    expected_version?: number | null;
+    args?: EditSectionBody;
+};
+
+/**
  * EditTagBody
  *
  * What to change; what is not sent stays.
@@ -1615,7 +1932,7 @@ export type EventRef = {
 /**
  * EventType
  */
-export type EventType = 'person.created' | 'person.edited' | 'person.reverted' | 'project.archived' | 'project.created' | 'project.deleted' | 'project.edited' | 'project.restored' | 'project.reverted' | 'project.unarchived' | 'tag.created' | 'tag.deleted' | 'tag.merged' | 'tag.recoloured' | 'tag.renamed' | 'tag.reverted' | 'task.archived' | 'task.blocked' | 'task.cancelled' | 'task.commented' | 'task.completed' | 'task.created' | 'task.deleted' | 'task.edited' | 'task.moved' | 'task.reopened' | 'task.restored' | 'task.retagged' | 'task.reverted' | 'task.started' | 'task.unarchived' | 'task.unblocked';
+export type EventType = 'person.created' | 'person.edited' | 'person.reverted' | 'project.archived' | 'project.created' | 'project.deleted' | 'project.edited' | 'project.restored' | 'project.reverted' | 'project.unarchived' | 'section.created' | 'section.deleted' | 'section.edited' | 'section.moved' | 'section.restored' | 'section.reverted' | 'tag.created' | 'tag.deleted' | 'tag.merged' | 'tag.recoloured' | 'tag.renamed' | 'tag.reverted' | 'task.archived' | 'task.blocked' | 'task.cancelled' | 'task.comment_deleted' | 'task.comment_edited' | 'task.commented' | 'task.completed' | 'task.created' | 'task.deleted' | 'task.edited' | 'task.moved' | 'task.reopened' | 'task.restored' | 'task.retagged' | 'task.reverted' | 'task.started' | 'task.unarchived' | 'task.unblocked';
 
 /**
  * EventsError
@@ -1838,6 +2155,10 @@ export type ListedTask = {
      */
     project_id: string | null;
     /**
+     * Section Id
+     */
+    section_id: string | null;
+    /**
      * Parent Id
      */
     parent_id: string | null;
@@ -1857,6 +2178,14 @@ export type ListedTask = {
      * Completed At
      */
     completed_at: string | null;
+    /**
+     * Rank
+     */
+    rank: string | null;
+    /**
+     * Deleted Section Id
+     */
+    deleted_section_id: string | null;
     /**
      * Archived
      */
@@ -2071,6 +2400,53 @@ export type Meta = {
 };
 
 /**
+ * MoveSectionBody
+ *
+ * The section of the same project that it shall stand beside.
+ */
+export type MoveSectionBody = {
+    /**
+     * Before
+     *
+     * The one that it shall stand right before.
+     */
+    before?: string | null;
+    /**
+     * After
+     *
+     * The one that it shall stand right after; not with `before`.
+     */
+    after?: string | null;
+};
+
+/**
+ * MoveSectionCommand
+ *
+ * Move a section, in a batch.
+ */
+export type MoveSectionCommand = {
+    /**
+     * Id
+     *
+     * Its idempotency key: a UUID, or any 1 to 255 characters.
+     */
+    id: string;
+    /**
+     * Type
+     */
+    type: 'section.move';
+    /**
+     * Target
+     */
+    target: string;
+    /**
+     * Expected Version
+     */
+    expected_version?: number | null;
+    args?: MoveSectionBody;
+};
+
+/**
  * MoveTaskBody
  *
  * Where the task shall stand; null takes it out.
@@ -2083,11 +2459,29 @@ export type MoveTaskBody = {
      */
     project_id?: string | null;
     /**
+     * Section Id
+     *
+     * A section of the project; subtasks come along.
+     */
+    section_id?: string | null;
+    /**
      * Parent Id
      *
      * The task that this one shall be a part of.
      */
     parent_id?: string | null;
+    /**
+     * Before
+     *
+     * The sibling there that it shall stand right before.
+     */
+    before?: string | null;
+    /**
+     * After
+     *
+     * The sibling there that it shall stand right after; not with `before`.
+     */
+    after?: string | null;
 };
 
 /**
@@ -2124,6 +2518,23 @@ export type MoveTaskCommand = {
  */
 export type NoMeta = {
     [key: string]: never;
+};
+
+/**
+ * NoneResult
+ *
+ * The envelope of an answer.
+ */
+export type NoneResult = {
+    /**
+     * Data
+     */
+    data: null;
+    meta: CommandMeta;
+    /**
+     * Errors
+     */
+    errors: Array<ApiError>;
 };
 
 /**
@@ -2350,7 +2761,7 @@ export type PlainError = {
     /**
      * Code
      */
-    code: 'already_exists' | 'bad_cursor' | 'bad_request' | 'cursor_mismatch' | 'database_unavailable' | 'http_error' | 'idempotency_key_reused' | 'internal_error' | 'invalid_field' | 'invalid_header' | 'invalid_parameter' | 'keys_unavailable' | 'malformed_json' | 'member_unknown' | 'merge_into_itself' | 'method_not_allowed' | 'missing_field' | 'not_found' | 'not_undoable' | 'not_yourself' | 'outcome_unknown' | 'query_timeout' | 'route_not_found' | 'same_origin_required' | 'shutting_down' | 'task_archived' | 'task_deleted' | 'token_expired' | 'token_invalid' | 'token_missing' | 'unknown_command' | 'unknown_field' | 'unknown_parameter' | 'unsupported_content_coding' | 'unsupported_media_type' | 'workspace_busy';
+    code: 'already_exists' | 'bad_cursor' | 'bad_request' | 'cursor_mismatch' | 'database_unavailable' | 'http_error' | 'idempotency_key_reused' | 'internal_error' | 'invalid_field' | 'invalid_header' | 'invalid_parameter' | 'keys_unavailable' | 'malformed_json' | 'member_unknown' | 'merge_into_itself' | 'method_not_allowed' | 'missing_field' | 'not_a_sibling' | 'not_found' | 'not_the_author' | 'not_undoable' | 'not_yourself' | 'outcome_unknown' | 'query_timeout' | 'route_not_found' | 'same_origin_required' | 'section_deleted' | 'shutting_down' | 'task_archived' | 'task_deleted' | 'token_expired' | 'token_invalid' | 'token_missing' | 'unknown_command' | 'unknown_field' | 'unknown_parameter' | 'unsupported_content_coding' | 'unsupported_media_type' | 'workspace_busy';
     meta: NoMeta;
 };
 
@@ -2636,7 +3047,7 @@ export type ReopenTaskCommand = {
     args?: Nothing;
 };
 
-export type Resource = Task | Project | Tag | Person;
+export type Resource = Task | Project | Section | Tag | Person;
 
 /**
  * ResourceResult
@@ -2668,6 +3079,33 @@ export type RestoreProjectCommand = {
      * Type
      */
     type: 'project.restore';
+    /**
+     * Target
+     */
+    target: string;
+    /**
+     * Expected Version
+     */
+    expected_version?: number | null;
+    args?: Nothing;
+};
+
+/**
+ * RestoreSectionCommand
+ *
+ * Restore a section with the tasks that were in it, in a batch.
+ */
+export type RestoreSectionCommand = {
+    /**
+     * Id
+     *
+     * Its idempotency key: a UUID, or any 1 to 255 characters.
+     */
+    id: string;
+    /**
+     * Type
+     */
+    type: 'section.restore';
     /**
      * Target
      */
@@ -2847,6 +3285,112 @@ export type RoleMeta = {
 };
 
 /**
+ * Section
+ *
+ * A section of a project as the API shows it.
+ */
+export type Section = {
+    /**
+     * Id
+     */
+    id: string;
+    /**
+     * Version
+     */
+    version: number;
+    /**
+     * Name
+     */
+    name: string;
+    /**
+     * Project Id
+     */
+    project_id: string;
+    /**
+     * Rank
+     */
+    rank: string | null;
+    /**
+     * Deleted
+     */
+    deleted: boolean;
+    /**
+     * Created At
+     */
+    created_at: string;
+    /**
+     * Updated At
+     */
+    updated_at: string;
+};
+
+/**
+ * SectionChanged
+ *
+ * A section that changed, as it is now.
+ */
+export type SectionChanged = {
+    /**
+     * Type
+     */
+    type: 'section';
+    /**
+     * Id
+     */
+    id: string;
+    /**
+     * Sequence
+     */
+    sequence: number;
+    data: Section;
+};
+
+/**
+ * SectionEnvelope
+ *
+ * The envelope of an answer.
+ */
+export type SectionEnvelope = {
+    data: Section;
+    meta: QueryMeta;
+    /**
+     * Errors
+     */
+    errors: Array<ApiError>;
+};
+
+/**
+ * SectionPage
+ *
+ * The envelope of an answer.
+ */
+export type SectionPage = {
+    /**
+     * Data
+     */
+    data: Array<Section>;
+    meta: PageMeta;
+    /**
+     * Errors
+     */
+    errors: Array<ApiError>;
+};
+
+/**
+ * SectionResult
+ *
+ * The envelope of an answer.
+ */
+export type SectionResult = {
+    data: Section;
+    meta: CommandMeta;
+    /**
+     * Errors
+     */
+    errors: Array<ApiError>;
+};
+
+/**
  * SequenceError
  *
  * An error whose `meta` is: The sequence that was asked for, and the one that is visible.
@@ -2982,7 +3526,7 @@ export type StreamRef = {
 /**
  * StreamType
  */
-export type StreamType = 'tag' | 'project' | 'task' | 'person';
+export type StreamType = 'tag' | 'project' | 'section' | 'task' | 'person';
 
 /**
  * Subtasks
@@ -3152,6 +3696,10 @@ export type Task = {
      */
     project_id: string | null;
     /**
+     * Section Id
+     */
+    section_id: string | null;
+    /**
      * Parent Id
      */
     parent_id: string | null;
@@ -3171,6 +3719,14 @@ export type Task = {
      * Completed At
      */
     completed_at: string | null;
+    /**
+     * Rank
+     */
+    rank: string | null;
+    /**
+     * Deleted Section Id
+     */
+    deleted_section_id: string | null;
     /**
      * Archived
      */
@@ -3518,6 +4074,34 @@ export type VersionMeta = {
 };
 
 export type WeekStart = 'monday' | 'sunday' | 'saturday';
+
+/**
+ * EditCommentBody
+ *
+ * What the comment shall say.
+ */
+export type MetacortexApiCommentsEditCommentBody = {
+    /**
+     * Text
+     */
+    text: string;
+};
+
+/**
+ * EditCommentBody
+ *
+ * Which comment of the task, and what it shall say.
+ */
+export type MetacortexApiTasksEditCommentBody = {
+    /**
+     * Comment Id
+     */
+    comment_id: string;
+    /**
+     * Text
+     */
+    text: string;
+};
 
 /**
  * StreamedEvent
@@ -4160,7 +4744,7 @@ export type RunCommandsErrors = {
      */
     401: Failure;
     /**
-     * not_yourself, role_required
+     * not_the_author, not_yourself, role_required
      */
     403: Failure;
     /**
@@ -4172,7 +4756,7 @@ export type RunCommandsErrors = {
      */
     405: Failure;
     /**
-     * already_exists, cycle_detected, depth_exceeded, invalid_transition, merge_into_itself, name_taken, not_undoable, open_subtasks, parent_archived, parent_deleted, project_archived, project_deleted, tag_deleted, task_archived, task_deleted, too_many_tags, undo_conflict
+     * already_exists, cycle_detected, depth_exceeded, invalid_transition, merge_into_itself, name_taken, not_a_sibling, not_undoable, open_subtasks, parent_archived, parent_deleted, project_archived, project_deleted, section_deleted, tag_deleted, task_archived, task_deleted, too_many_tags, undo_conflict
      */
     409: Failure;
     /**
@@ -4280,6 +4864,395 @@ export type GetCommandResponses = {
 };
 
 export type GetCommandResponse = GetCommandResponses[keyof GetCommandResponses];
+
+export type ListCommentsData = {
+    body?: never;
+    headers?: {
+        /**
+         * Wait until the read model shows this sequence.
+         */
+        'Metacortex-Min-Sequence'?: number;
+        /**
+         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale (RFC 7240).
+         */
+        Prefer?: string;
+        /**
+         * An ETag; 304 if the answer is still the same.
+         */
+        'If-None-Match'?: string;
+    };
+    path: {
+        id: string;
+    };
+    query?: {
+        /**
+         * Which page, counted from 1; the first without it. Not with a cursor.
+         */
+        page?: number;
+        /**
+         * Rows of a page.
+         */
+        per_page?: number;
+        /**
+         * The next_cursor of the page before; rows that come or go shift nothing.
+         */
+        cursor?: string;
+    };
+    url: '/tasks/{id}/comments';
+};
+
+export type ListCommentsErrors = {
+    /**
+     * bad_cursor, cursor_mismatch, invalid_header, invalid_parameter, unknown_parameter
+     */
+    400: Failure;
+    /**
+     * token_expired, token_invalid, token_missing
+     */
+    401: Failure;
+    /**
+     * role_required
+     */
+    403: Failure;
+    /**
+     * not_found
+     */
+    404: Failure;
+    /**
+     * method_not_allowed
+     */
+    405: Failure;
+    /**
+     * internal_error
+     */
+    500: Failure;
+    /**
+     * database_unavailable, keys_unavailable, query_timeout, read_model_lagging, workspace_busy
+     */
+    503: Failure;
+};
+
+export type ListCommentsError = ListCommentsErrors[keyof ListCommentsErrors];
+
+export type ListCommentsResponses = {
+    /**
+     * Done
+     */
+    200: CommentPage;
+};
+
+export type ListCommentsResponse = ListCommentsResponses[keyof ListCommentsResponses];
+
+export type AddCommentData = {
+    body: AddCommentBody;
+    headers?: {
+        /**
+         * Makes a repeat harmless: a UUID, or any 1 to 255 characters.
+         */
+        'Idempotency-Key'?: string;
+        /**
+         * The version that the client saw, in quotes; * for any.
+         */
+        'If-Match'?: string;
+    };
+    path: {
+        id: string;
+    };
+    query?: never;
+    url: '/tasks/{id}/comments';
+};
+
+export type AddCommentErrors = {
+    /**
+     * invalid_header, malformed_json, unknown_parameter
+     */
+    400: Failure;
+    /**
+     * token_expired, token_invalid, token_missing
+     */
+    401: Failure;
+    /**
+     * role_required
+     */
+    403: Failure;
+    /**
+     * not_found
+     */
+    404: Failure;
+    /**
+     * method_not_allowed
+     */
+    405: Failure;
+    /**
+     * already_exists, project_archived, task_archived, task_deleted
+     */
+    409: Failure;
+    /**
+     * version_conflict
+     */
+    412: Failure;
+    /**
+     * body_too_large
+     */
+    413: Failure;
+    /**
+     * unsupported_content_coding, unsupported_media_type
+     */
+    415: Failure;
+    /**
+     * idempotency_key_reused, invalid_field, missing_field, unknown_field
+     */
+    422: Failure;
+    /**
+     * internal_error
+     */
+    500: Failure;
+    /**
+     * database_unavailable, keys_unavailable, outcome_unknown, overloaded, query_timeout, shutting_down, workspace_busy
+     */
+    503: Failure;
+};
+
+export type AddCommentError = AddCommentErrors[keyof AddCommentErrors];
+
+export type AddCommentResponses = {
+    /**
+     * Done
+     */
+    201: CommentResult;
+};
+
+export type AddCommentResponse = AddCommentResponses[keyof AddCommentResponses];
+
+export type DeleteCommentData = {
+    body?: never;
+    headers?: {
+        /**
+         * Makes a repeat harmless: a UUID, or any 1 to 255 characters.
+         */
+        'Idempotency-Key'?: string;
+        /**
+         * The version that the client saw, in quotes; * for any.
+         */
+        'If-Match'?: string;
+    };
+    path: {
+        id: string;
+        comment_id: string;
+    };
+    query?: never;
+    url: '/tasks/{id}/comments/{comment_id}';
+};
+
+export type DeleteCommentErrors = {
+    /**
+     * invalid_header, malformed_json, unknown_parameter
+     */
+    400: Failure;
+    /**
+     * token_expired, token_invalid, token_missing
+     */
+    401: Failure;
+    /**
+     * not_the_author, role_required
+     */
+    403: Failure;
+    /**
+     * not_found
+     */
+    404: Failure;
+    /**
+     * method_not_allowed
+     */
+    405: Failure;
+    /**
+     * project_archived, task_archived, task_deleted
+     */
+    409: Failure;
+    /**
+     * version_conflict
+     */
+    412: Failure;
+    /**
+     * body_too_large
+     */
+    413: Failure;
+    /**
+     * unsupported_content_coding, unsupported_media_type
+     */
+    415: Failure;
+    /**
+     * idempotency_key_reused, invalid_field, missing_field, unknown_field
+     */
+    422: Failure;
+    /**
+     * internal_error
+     */
+    500: Failure;
+    /**
+     * database_unavailable, keys_unavailable, outcome_unknown, overloaded, query_timeout, shutting_down, workspace_busy
+     */
+    503: Failure;
+};
+
+export type DeleteCommentError = DeleteCommentErrors[keyof DeleteCommentErrors];
+
+export type DeleteCommentResponses = {
+    /**
+     * Done
+     */
+    200: NoneResult;
+};
+
+export type DeleteCommentResponse = DeleteCommentResponses[keyof DeleteCommentResponses];
+
+export type GetCommentData = {
+    body?: never;
+    headers?: {
+        /**
+         * Wait until the read model shows this sequence.
+         */
+        'Metacortex-Min-Sequence'?: number;
+        /**
+         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale (RFC 7240).
+         */
+        Prefer?: string;
+        /**
+         * An ETag; 304 if the answer is still the same.
+         */
+        'If-None-Match'?: string;
+    };
+    path: {
+        id: string;
+        comment_id: string;
+    };
+    query?: never;
+    url: '/tasks/{id}/comments/{comment_id}';
+};
+
+export type GetCommentErrors = {
+    /**
+     * invalid_header, unknown_parameter
+     */
+    400: Failure;
+    /**
+     * token_expired, token_invalid, token_missing
+     */
+    401: Failure;
+    /**
+     * role_required
+     */
+    403: Failure;
+    /**
+     * not_found
+     */
+    404: Failure;
+    /**
+     * method_not_allowed
+     */
+    405: Failure;
+    /**
+     * internal_error
+     */
+    500: Failure;
+    /**
+     * database_unavailable, keys_unavailable, query_timeout, read_model_lagging, workspace_busy
+     */
+    503: Failure;
+};
+
+export type GetCommentError = GetCommentErrors[keyof GetCommentErrors];
+
+export type GetCommentResponses = {
+    /**
+     * Done
+     */
+    200: CommentEnvelope;
+};
+
+export type GetCommentResponse = GetCommentResponses[keyof GetCommentResponses];
+
+export type EditCommentData = {
+    body: MetacortexApiCommentsEditCommentBody;
+    headers?: {
+        /**
+         * Makes a repeat harmless: a UUID, or any 1 to 255 characters.
+         */
+        'Idempotency-Key'?: string;
+        /**
+         * The version that the client saw, in quotes; * for any.
+         */
+        'If-Match'?: string;
+    };
+    path: {
+        id: string;
+        comment_id: string;
+    };
+    query?: never;
+    url: '/tasks/{id}/comments/{comment_id}';
+};
+
+export type EditCommentErrors = {
+    /**
+     * invalid_header, malformed_json, unknown_parameter
+     */
+    400: Failure;
+    /**
+     * token_expired, token_invalid, token_missing
+     */
+    401: Failure;
+    /**
+     * not_the_author, role_required
+     */
+    403: Failure;
+    /**
+     * not_found
+     */
+    404: Failure;
+    /**
+     * method_not_allowed
+     */
+    405: Failure;
+    /**
+     * project_archived, task_archived, task_deleted
+     */
+    409: Failure;
+    /**
+     * version_conflict
+     */
+    412: Failure;
+    /**
+     * body_too_large
+     */
+    413: Failure;
+    /**
+     * unsupported_content_coding, unsupported_media_type
+     */
+    415: Failure;
+    /**
+     * idempotency_key_reused, invalid_field, missing_field, unknown_field
+     */
+    422: Failure;
+    /**
+     * internal_error
+     */
+    500: Failure;
+    /**
+     * database_unavailable, keys_unavailable, outcome_unknown, overloaded, query_timeout, shutting_down, workspace_busy
+     */
+    503: Failure;
+};
+
+export type EditCommentError = EditCommentErrors[keyof EditCommentErrors];
+
+export type EditCommentResponses = {
+    /**
+     * Done
+     */
+    200: CommentResult;
+};
+
+export type EditCommentResponse = EditCommentResponses[keyof EditCommentResponses];
 
 export type GetMeData = {
     body?: never;
@@ -4589,7 +5562,7 @@ export type ListTasksData = {
          */
         cursor?: string;
         /**
-         * Keys with commas between, the most significant first; -key is descending. Keys: due, priority, title, created_at, updated_at, relevance.
+         * Keys with commas between, the most significant first; -key is descending. Keys: due, priority, title, created_at, updated_at, rank, relevance.
          */
         sort?: string;
         /**
@@ -4605,7 +5578,12 @@ export type ListTasksData = {
          */
         project_id?: Array<string | 'none'>;
         /**
-         * Right below this task; none: not below any.
+         * In this section of a project; none: in no section.
+         */
+        section_id?: Array<string | 'none'>;
+        /**
+         * Right below this task; none: not below any. One of them is needed to sort by
+         * rank.
          */
         parent_id?: Array<string | 'none'>;
         /**
@@ -5217,7 +6195,7 @@ export type MoveTaskErrors = {
      */
     405: Failure;
     /**
-     * cycle_detected, depth_exceeded, parent_archived, parent_deleted, project_archived, project_deleted, task_archived, task_deleted
+     * cycle_detected, depth_exceeded, not_a_sibling, parent_archived, parent_deleted, project_archived, project_deleted, task_archived, task_deleted
      */
     409: Failure;
     /**
@@ -5298,7 +6276,7 @@ export type CommentTaskErrors = {
      */
     405: Failure;
     /**
-     * project_archived, task_archived, task_deleted
+     * already_exists, project_archived, task_archived, task_deleted
      */
     409: Failure;
     /**
@@ -6703,6 +7681,641 @@ export type GetProjectHistoryResponses = {
 
 export type GetProjectHistoryResponse = GetProjectHistoryResponses[keyof GetProjectHistoryResponses];
 
+export type ListSectionsData = {
+    body?: never;
+    headers?: {
+        /**
+         * Wait until the read model shows this sequence.
+         */
+        'Metacortex-Min-Sequence'?: number;
+        /**
+         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale (RFC 7240).
+         */
+        Prefer?: string;
+        /**
+         * An ETag; 304 if the answer is still the same.
+         */
+        'If-None-Match'?: string;
+    };
+    path?: never;
+    query?: {
+        /**
+         * Which page, counted from 1; the first without it. Not with a cursor.
+         */
+        page?: number;
+        /**
+         * Rows of a page.
+         */
+        per_page?: number;
+        /**
+         * The next_cursor of the page before; rows that come or go shift nothing.
+         */
+        cursor?: string;
+        /**
+         * Keys with commas between, the most significant first; -key is descending. Keys: rank, name, created_at, updated_at.
+         */
+        sort?: string;
+        /**
+         * In this project.
+         */
+        project_id?: Array<string>;
+        /**
+         * true: only deleted ones; false: only others.
+         */
+        deleted?: boolean;
+    };
+    url: '/sections';
+};
+
+export type ListSectionsErrors = {
+    /**
+     * bad_cursor, cursor_mismatch, invalid_header, invalid_parameter, unknown_parameter
+     */
+    400: Failure;
+    /**
+     * token_expired, token_invalid, token_missing
+     */
+    401: Failure;
+    /**
+     * role_required
+     */
+    403: Failure;
+    /**
+     * method_not_allowed
+     */
+    405: Failure;
+    /**
+     * internal_error
+     */
+    500: Failure;
+    /**
+     * database_unavailable, keys_unavailable, query_timeout, read_model_lagging, workspace_busy
+     */
+    503: Failure;
+};
+
+export type ListSectionsError = ListSectionsErrors[keyof ListSectionsErrors];
+
+export type ListSectionsResponses = {
+    /**
+     * Done
+     */
+    200: SectionPage;
+};
+
+export type ListSectionsResponse = ListSectionsResponses[keyof ListSectionsResponses];
+
+export type CreateSectionData = {
+    body: CreateSectionBody;
+    headers?: {
+        /**
+         * Makes a repeat harmless: a UUID, or any 1 to 255 characters.
+         */
+        'Idempotency-Key'?: string;
+        /**
+         * The version that the client saw, in quotes; * for any.
+         */
+        'If-Match'?: string;
+    };
+    path?: never;
+    query?: never;
+    url: '/sections';
+};
+
+export type CreateSectionErrors = {
+    /**
+     * invalid_header, malformed_json, unknown_parameter
+     */
+    400: Failure;
+    /**
+     * token_expired, token_invalid, token_missing
+     */
+    401: Failure;
+    /**
+     * role_required
+     */
+    403: Failure;
+    /**
+     * method_not_allowed
+     */
+    405: Failure;
+    /**
+     * already_exists, project_archived, project_deleted
+     */
+    409: Failure;
+    /**
+     * version_conflict
+     */
+    412: Failure;
+    /**
+     * body_too_large
+     */
+    413: Failure;
+    /**
+     * unsupported_content_coding, unsupported_media_type
+     */
+    415: Failure;
+    /**
+     * idempotency_key_reused, invalid_field, missing_field, unknown_field, unknown_reference
+     */
+    422: Failure;
+    /**
+     * internal_error
+     */
+    500: Failure;
+    /**
+     * database_unavailable, keys_unavailable, outcome_unknown, overloaded, query_timeout, shutting_down, workspace_busy
+     */
+    503: Failure;
+};
+
+export type CreateSectionError = CreateSectionErrors[keyof CreateSectionErrors];
+
+export type CreateSectionResponses = {
+    /**
+     * Done
+     */
+    201: SectionResult;
+};
+
+export type CreateSectionResponse = CreateSectionResponses[keyof CreateSectionResponses];
+
+export type DeleteSectionData = {
+    body?: never;
+    headers?: {
+        /**
+         * Makes a repeat harmless: a UUID, or any 1 to 255 characters.
+         */
+        'Idempotency-Key'?: string;
+        /**
+         * The version that the client saw, in quotes; * for any.
+         */
+        'If-Match'?: string;
+    };
+    path: {
+        id: string;
+    };
+    query?: never;
+    url: '/sections/{id}';
+};
+
+export type DeleteSectionErrors = {
+    /**
+     * invalid_header, malformed_json, unknown_parameter
+     */
+    400: Failure;
+    /**
+     * token_expired, token_invalid, token_missing
+     */
+    401: Failure;
+    /**
+     * role_required
+     */
+    403: Failure;
+    /**
+     * not_found
+     */
+    404: Failure;
+    /**
+     * method_not_allowed
+     */
+    405: Failure;
+    /**
+     * project_archived, project_deleted, section_deleted
+     */
+    409: Failure;
+    /**
+     * version_conflict
+     */
+    412: Failure;
+    /**
+     * body_too_large
+     */
+    413: Failure;
+    /**
+     * unsupported_content_coding, unsupported_media_type
+     */
+    415: Failure;
+    /**
+     * idempotency_key_reused, invalid_field, missing_field, unknown_field
+     */
+    422: Failure;
+    /**
+     * internal_error
+     */
+    500: Failure;
+    /**
+     * database_unavailable, keys_unavailable, outcome_unknown, overloaded, query_timeout, shutting_down, workspace_busy
+     */
+    503: Failure;
+};
+
+export type DeleteSectionError = DeleteSectionErrors[keyof DeleteSectionErrors];
+
+export type DeleteSectionResponses = {
+    /**
+     * Done
+     */
+    200: SectionResult;
+};
+
+export type DeleteSectionResponse = DeleteSectionResponses[keyof DeleteSectionResponses];
+
+export type GetSectionData = {
+    body?: never;
+    headers?: {
+        /**
+         * Wait until the read model shows this sequence.
+         */
+        'Metacortex-Min-Sequence'?: number;
+        /**
+         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale (RFC 7240).
+         */
+        Prefer?: string;
+        /**
+         * An ETag; 304 if the answer is still the same.
+         */
+        'If-None-Match'?: string;
+    };
+    path: {
+        id: string;
+    };
+    query?: {
+        /**
+         * As it was at this instant. Not with a version.
+         */
+        as_of?: string;
+        /**
+         * As it was at this version.
+         */
+        version?: number;
+    };
+    url: '/sections/{id}';
+};
+
+export type GetSectionErrors = {
+    /**
+     * invalid_header, invalid_parameter, unknown_parameter
+     */
+    400: Failure;
+    /**
+     * token_expired, token_invalid, token_missing
+     */
+    401: Failure;
+    /**
+     * role_required
+     */
+    403: Failure;
+    /**
+     * not_found
+     */
+    404: Failure;
+    /**
+     * method_not_allowed
+     */
+    405: Failure;
+    /**
+     * internal_error
+     */
+    500: Failure;
+    /**
+     * database_unavailable, keys_unavailable, query_timeout, read_model_lagging, workspace_busy
+     */
+    503: Failure;
+};
+
+export type GetSectionError = GetSectionErrors[keyof GetSectionErrors];
+
+export type GetSectionResponses = {
+    /**
+     * Done
+     */
+    200: SectionEnvelope;
+};
+
+export type GetSectionResponse = GetSectionResponses[keyof GetSectionResponses];
+
+export type EditSectionData = {
+    body?: EditSectionBody;
+    headers?: {
+        /**
+         * Makes a repeat harmless: a UUID, or any 1 to 255 characters.
+         */
+        'Idempotency-Key'?: string;
+        /**
+         * The version that the client saw, in quotes; * for any.
+         */
+        'If-Match'?: string;
+    };
+    path: {
+        id: string;
+    };
+    query?: never;
+    url: '/sections/{id}';
+};
+
+export type EditSectionErrors = {
+    /**
+     * invalid_header, malformed_json, unknown_parameter
+     */
+    400: Failure;
+    /**
+     * token_expired, token_invalid, token_missing
+     */
+    401: Failure;
+    /**
+     * role_required
+     */
+    403: Failure;
+    /**
+     * not_found
+     */
+    404: Failure;
+    /**
+     * method_not_allowed
+     */
+    405: Failure;
+    /**
+     * project_archived, project_deleted, section_deleted
+     */
+    409: Failure;
+    /**
+     * version_conflict
+     */
+    412: Failure;
+    /**
+     * body_too_large
+     */
+    413: Failure;
+    /**
+     * unsupported_content_coding, unsupported_media_type
+     */
+    415: Failure;
+    /**
+     * idempotency_key_reused, invalid_field, missing_field, unknown_field
+     */
+    422: Failure;
+    /**
+     * internal_error
+     */
+    500: Failure;
+    /**
+     * database_unavailable, keys_unavailable, outcome_unknown, overloaded, query_timeout, shutting_down, workspace_busy
+     */
+    503: Failure;
+};
+
+export type EditSectionError = EditSectionErrors[keyof EditSectionErrors];
+
+export type EditSectionResponses = {
+    /**
+     * Done
+     */
+    200: SectionResult;
+};
+
+export type EditSectionResponse = EditSectionResponses[keyof EditSectionResponses];
+
+export type MoveSectionData = {
+    body?: MoveSectionBody;
+    headers?: {
+        /**
+         * Makes a repeat harmless: a UUID, or any 1 to 255 characters.
+         */
+        'Idempotency-Key'?: string;
+        /**
+         * The version that the client saw, in quotes; * for any.
+         */
+        'If-Match'?: string;
+    };
+    path: {
+        id: string;
+    };
+    query?: never;
+    url: '/sections/{id}/move';
+};
+
+export type MoveSectionErrors = {
+    /**
+     * invalid_header, malformed_json, unknown_parameter
+     */
+    400: Failure;
+    /**
+     * token_expired, token_invalid, token_missing
+     */
+    401: Failure;
+    /**
+     * role_required
+     */
+    403: Failure;
+    /**
+     * not_found
+     */
+    404: Failure;
+    /**
+     * method_not_allowed
+     */
+    405: Failure;
+    /**
+     * not_a_sibling, project_archived, project_deleted, section_deleted
+     */
+    409: Failure;
+    /**
+     * version_conflict
+     */
+    412: Failure;
+    /**
+     * body_too_large
+     */
+    413: Failure;
+    /**
+     * unsupported_content_coding, unsupported_media_type
+     */
+    415: Failure;
+    /**
+     * idempotency_key_reused, invalid_field, missing_field, unknown_field
+     */
+    422: Failure;
+    /**
+     * internal_error
+     */
+    500: Failure;
+    /**
+     * database_unavailable, keys_unavailable, outcome_unknown, overloaded, query_timeout, shutting_down, workspace_busy
+     */
+    503: Failure;
+};
+
+export type MoveSectionError = MoveSectionErrors[keyof MoveSectionErrors];
+
+export type MoveSectionResponses = {
+    /**
+     * Done
+     */
+    200: SectionResult;
+};
+
+export type MoveSectionResponse = MoveSectionResponses[keyof MoveSectionResponses];
+
+export type RestoreSectionData = {
+    body?: Nothing;
+    headers?: {
+        /**
+         * Makes a repeat harmless: a UUID, or any 1 to 255 characters.
+         */
+        'Idempotency-Key'?: string;
+        /**
+         * The version that the client saw, in quotes; * for any.
+         */
+        'If-Match'?: string;
+    };
+    path: {
+        id: string;
+    };
+    query?: never;
+    url: '/sections/{id}/restore';
+};
+
+export type RestoreSectionErrors = {
+    /**
+     * invalid_header, malformed_json, unknown_parameter
+     */
+    400: Failure;
+    /**
+     * token_expired, token_invalid, token_missing
+     */
+    401: Failure;
+    /**
+     * role_required
+     */
+    403: Failure;
+    /**
+     * not_found
+     */
+    404: Failure;
+    /**
+     * method_not_allowed
+     */
+    405: Failure;
+    /**
+     * project_archived, project_deleted
+     */
+    409: Failure;
+    /**
+     * version_conflict
+     */
+    412: Failure;
+    /**
+     * body_too_large
+     */
+    413: Failure;
+    /**
+     * unsupported_content_coding, unsupported_media_type
+     */
+    415: Failure;
+    /**
+     * idempotency_key_reused, invalid_field, missing_field, unknown_field
+     */
+    422: Failure;
+    /**
+     * internal_error
+     */
+    500: Failure;
+    /**
+     * database_unavailable, keys_unavailable, outcome_unknown, overloaded, query_timeout, shutting_down, workspace_busy
+     */
+    503: Failure;
+};
+
+export type RestoreSectionError = RestoreSectionErrors[keyof RestoreSectionErrors];
+
+export type RestoreSectionResponses = {
+    /**
+     * Done
+     */
+    200: SectionResult;
+};
+
+export type RestoreSectionResponse = RestoreSectionResponses[keyof RestoreSectionResponses];
+
+export type GetSectionHistoryData = {
+    body?: never;
+    headers?: {
+        /**
+         * Wait until the read model shows this sequence.
+         */
+        'Metacortex-Min-Sequence'?: number;
+        /**
+         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale (RFC 7240).
+         */
+        Prefer?: string;
+        /**
+         * An ETag; 304 if the answer is still the same.
+         */
+        'If-None-Match'?: string;
+    };
+    path: {
+        id: string;
+    };
+    query?: {
+        /**
+         * Which page, counted from 1; the first without it. Not with a cursor.
+         */
+        page?: number;
+        /**
+         * Rows of a page.
+         */
+        per_page?: number;
+        /**
+         * The next_cursor of the page before; rows that come or go shift nothing.
+         */
+        cursor?: string;
+    };
+    url: '/sections/{id}/history';
+};
+
+export type GetSectionHistoryErrors = {
+    /**
+     * bad_cursor, cursor_mismatch, invalid_header, invalid_parameter, unknown_parameter
+     */
+    400: Failure;
+    /**
+     * token_expired, token_invalid, token_missing
+     */
+    401: Failure;
+    /**
+     * role_required
+     */
+    403: Failure;
+    /**
+     * not_found
+     */
+    404: Failure;
+    /**
+     * method_not_allowed
+     */
+    405: Failure;
+    /**
+     * internal_error
+     */
+    500: Failure;
+    /**
+     * database_unavailable, keys_unavailable, query_timeout, read_model_lagging, workspace_busy
+     */
+    503: Failure;
+};
+
+export type GetSectionHistoryError = GetSectionHistoryErrors[keyof GetSectionHistoryErrors];
+
+export type GetSectionHistoryResponses = {
+    /**
+     * Done
+     */
+    200: ActivityPage;
+};
+
+export type GetSectionHistoryResponse = GetSectionHistoryResponses[keyof GetSectionHistoryResponses];
+
 export type ListTagsData = {
     body?: never;
     headers?: {
@@ -7282,7 +8895,7 @@ export type UndoCommandErrors = {
      */
     401: Failure;
     /**
-     * not_yourself, role_required
+     * not_the_author, not_yourself, role_required
      */
     403: Failure;
     /**
@@ -7294,7 +8907,7 @@ export type UndoCommandErrors = {
      */
     405: Failure;
     /**
-     * already_exists, cycle_detected, depth_exceeded, invalid_transition, merge_into_itself, name_taken, not_undoable, open_subtasks, parent_archived, parent_deleted, project_archived, project_deleted, tag_deleted, task_archived, task_deleted, too_many_tags, undo_conflict
+     * already_exists, cycle_detected, depth_exceeded, invalid_transition, merge_into_itself, name_taken, not_a_sibling, not_undoable, open_subtasks, parent_archived, parent_deleted, project_archived, project_deleted, section_deleted, tag_deleted, task_archived, task_deleted, too_many_tags, undo_conflict
      */
     409: Failure;
     /**
