@@ -20,6 +20,7 @@ from metacortex.api.routing import Router
 from metacortex.api.schemas import CommandMeta, Envelope, PageMeta, QueryMeta, resource
 from metacortex.api.services import USERS, services_of
 from metacortex.commands import receipts
+from metacortex.commands.members import person_id
 from metacortex.commands.message import Answer, CommandRequest
 from metacortex.commands.registry import NAMES
 from metacortex.commands.tasks import (
@@ -196,10 +197,10 @@ async def _run(
             expected_version=expected,
         )
     )
-    return _answered(request, done, command.task_id, command.comment_id, status)
+    return await _answered(request, done, command.task_id, command.comment_id, status)
 
 
-def _answered(
+async def _answered(
     request: Request, done: Answer, task_id: UUID, comment_id: UUID, status: int
 ) -> Response:
     assert done.stored is not None, "a command about a task has one"
@@ -214,7 +215,22 @@ def _answered(
     said = [it for it in done.stored.state.comments if it.id == comment_id]
     found = b"null"
     if said:
-        row = comments.row(said[0], task_id, done.stored.updated_at, deleted=False)
+        row = comments.row(
+            said[0],
+            task_id,
+            done.stored.updated_at,
+            deleted=False,
+            author_name=await _name(request, done, said[0].author_id),
+        )
         found = comments.document(row)
     meta = command_meta(done)
     return envelope.answer(request, found, meta, status=status, headers=headers)
+
+
+async def _name(request: Request, done: Answer, user_id: str) -> str | None:
+    """Return a user's name as lists show it, None if nobody told one."""
+    workspace_id = done.receipt.workspace_id
+    _, person = await services_of(request).queries.person(
+        workspace_id, person_id(workspace_id, user_id)
+    )
+    return None if person is None else person["name"]

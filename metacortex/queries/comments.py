@@ -64,13 +64,18 @@ def project(event: Recorded[Any]) -> Sequence[CommentRow]:
 
 
 def row(
-    comment: Comment, task_id: UUID, updated_at: datetime, *, deleted: bool
+    comment: Comment,
+    task_id: UUID,
+    updated_at: datetime,
+    *,
+    deleted: bool,
+    author_name: str | None = None,
 ) -> CommentRow:
-    """Return the row of a comment."""
+    """Return the row of a comment; no table stores the name."""
     return CommentRow(
         id=comment.id,
         task_id=task_id,
-        author=Author(id=comment.author_id),
+        author=Author(id=comment.author_id, name=author_name),
         text=comment.text,
         created_at=comment.created_at,
         edited_at=comment.edited_at,
@@ -92,6 +97,13 @@ def columns(row: CommentRow) -> Mapping[str, Any]:
     return by_name(CommentTable, row)
 
 
+_NAMED = """(p.document::jsonb || jsonb_build_object('author', jsonb_build_object(
+'id', p.document -> 'author' -> 'id', 'name', (SELECT q.name FROM queries.people q
+WHERE q.workspace_id = p.workspace_id AND NOT q.deleted
+AND q.user_id = p.document -> 'author' ->> 'id'))))::text"""
+"""The document of a comment with its author's present name."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListComments(ListQuery):
     """The comments of a task, the oldest first."""
@@ -100,6 +112,7 @@ class ListComments(ListQuery):
     deleted: bool = False
 
     table = "queries.comments"
+    document = _NAMED
     sorts = {"created_at": Sort("created_at", "timestamptz")}
     default_sort = ("created_at",)
 
@@ -110,8 +123,8 @@ class ListComments(ListQuery):
 
 _ONE = text(
     "SELECT coalesce((SELECT sequence FROM queries.checkpoints"
-    " WHERE workspace_id = :workspace), 0), (SELECT document::text FROM"
-    " queries.comments WHERE workspace_id = :workspace AND id = :id"
+    f" WHERE workspace_id = :workspace), 0), (SELECT {_NAMED} FROM"
+    " queries.comments p WHERE workspace_id = :workspace AND id = :id"
     " AND task_id = :task_id)"
 )
 

@@ -50,6 +50,21 @@ async def test_what_is_said_is_listed_changed_and_taken_back(client: Client) -> 
     assert types == [f"task.{it}" for it in names]
 
 
+async def test_a_comment_shows_the_present_name_of_its_author(client: Client) -> None:
+    path = f"/tasks/{(await client.task())['id']}/comments"
+    await client.do("POST", path, {"text": "Monday"})
+    named = await client.do("PATCH", "/me", {"name": "Anna"})
+    (before,) = await listed(client, path, named)
+    author = {"id": f"user_{client.user}", "name": "Anna"}
+    assert before["author"] == author
+    done = await client.do("PATCH", f"{path}/{before['id']}", {"text": "Tuesday"})
+    assert done["data"]["author"] == author
+    (after,) = await listed(client, path, done)
+    assert after == done["data"]
+    found = await client.get(f"{path}/{before['id']}", done["meta"]["sequence"])
+    assert found["data"] == after
+
+
 async def test_pages_go_on_where_they_ended(client: Client) -> None:
     path = f"/tasks/{(await client.task())['id']}/comments"
     for text in "abc":
