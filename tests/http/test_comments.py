@@ -109,6 +109,17 @@ async def test_only_authors_and_owners_may(
     await boss.do(method, f"{path}/{made['id']}", body)
 
 
+async def test_only_the_author_undoes_what_concerns_a_comment(client: Client) -> None:
+    team = f"team{uuid4().hex[:12]}"
+    author = client.like(workspace=team, role=Role.MEMBER)
+    other = client.like(workspace=team, role=Role.MEMBER)
+    path = f"/tasks/{(await author.task())['id']}/comments"
+    made = await author.do("POST", path, {"text": "mine"})
+    undo = f"/commands/{made['meta']['command_id']}/undo"
+    refused(await other.send("POST", undo), 403, "not_the_author")
+    assert (await author.send("POST", undo)).status_code == 200
+
+
 async def test_what_is_not_there_is_not_found(client: Client) -> None:
     task = (await client.task())["id"]
     for path in (f"/tasks/{uuid4()}/comments", f"/tasks/{task}/comments/{uuid4()}"):

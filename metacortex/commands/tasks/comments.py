@@ -47,6 +47,13 @@ def delete_comment(command: DeleteComment, task: Task, facts: Facts) -> list[Tas
     return [TaskCommentDeleted(comments=Exchange((old,), ()))]
 
 
+def check_authors(exchange: Exchange[Comment] | None, facts: Facts) -> None:
+    """Refuse to undo what was done to somebody else's comment. Raises Forbidden."""
+    touched = () if exchange is None else (*exchange.removed, *exchange.added)
+    if any(comment.author_id != facts.actor_id for comment in touched):
+        raise Forbidden("not_the_author")
+
+
 def _own(command: EditComment | DeleteComment, task: Task, facts: Facts) -> Comment:
     """Return a comment of whoever asks, or of anybody if an owner does."""
     for found in task.comments:

@@ -26,6 +26,7 @@ from metacortex.commands.tasks.commands import (
     UnblockTask,
 )
 from metacortex.commands.tasks.comments import (
+    check_authors,
     comment,
     delete_comment,
     edit_comment,
@@ -313,6 +314,7 @@ def _revert(command: Revert, task: Task, facts: Facts) -> list[TaskEvent]:
     if command.creation:
         changes = {"deleted": ON, "deleted_with": Change(None, id)}
     _check_revertible(command, {*changes, *command.exchanges}, task, facts)
+    check_authors(command.exchanges.get("comments"), facts)
     fields: dict[str, Any] = {**changes, **command.exchanges}
     reverted = TaskReverted(**fields)
     after = changed(task, reverted)
