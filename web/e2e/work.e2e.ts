@@ -34,6 +34,32 @@ describe("signing in", () => {
   });
 });
 
+describe("what the server keeps", () => {
+  it("is the order of tasks, and their comments", async () => {
+    const page = await browser.page();
+    await signedIn(page, somebody());
+    await add(page, "One", "Two", "Three");
+    await eventually(() => outline(page), ["One", "Two", "Three"]);
+    await page.getByRole("link", { name: "Three" }).focus();
+    await page.keyboard.press("Alt+ArrowUp");
+    await eventually(() => outline(page), ["One", "Three", "Two"]);
+    await page.reload();
+    await eventually(() => outline(page), ["One", "Three", "Two"]);
+
+    await page.getByRole("link", { name: "Three" }).click();
+    await page.getByRole("textbox", { name: "Add a comment" }).fill("On Monday");
+    await page.getByRole("button", { name: "Comment", exact: true }).click();
+    const comments = page.locator(".comments");
+    await comments.getByRole("button", { name: "Edit the comment" }).click();
+    await comments.getByRole("textbox").fill("On Tuesday");
+    await comments.getByRole("button", { name: "Save" }).click();
+    await comments.getByText("On Tuesday").waitFor();
+    await comments.getByRole("button", { name: "Delete the comment" }).click();
+    await expect.poll(() => comments.getByRole("listitem").count()).toBe(0);
+    await page.close();
+  });
+});
+
 describe("a list", () => {
   it("adds, completes, undoes, edits and nests", async () => {
     const user = somebody();

@@ -56,7 +56,6 @@ function useComments(task: Task): Shown[] {
 
 export function Comments({ task }: { task: Task }) {
   const comments = useComments(task);
-  const hasList = useFeature("comments");
   const { pending } = useSnapshot();
   const actions = useActions();
   const waiting = pending.filter(
@@ -71,7 +70,7 @@ export function Comments({ task }: { task: Task }) {
     const body = (new FormData(form).get("body") as string).trim();
     if (!body) return;
     form.reset();
-    actions.run([commentOn(task, body, hasList)]);
+    actions.run([commentOn(task, body)]);
   };
   const keys = (event: KeyboardEvent<HTMLTextAreaElement>) => {
     if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
@@ -88,9 +87,7 @@ export function Comments({ task }: { task: Task }) {
         ))}
         {waiting.map((it) => (
           <li key={it.id} className="muted">
-            <Markdown
-              source={String(it.command.args["body"] ?? it.command.args["text"])}
-            />
+            <Markdown source={String(it.command.args["body"])} />
           </li>
         ))}
       </ol>
