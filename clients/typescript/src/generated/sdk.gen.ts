@@ -2,7 +2,7 @@
 
 import { client } from './client.gen.js';
 import type { Client, Options as Options2, TDataShape } from './client/index.js';
-import type { ArchiveProjectData, ArchiveProjectErrors, ArchiveProjectResponses, ArchiveTaskData, ArchiveTaskErrors, ArchiveTaskResponses, BlockTaskData, BlockTaskErrors, BlockTaskResponses, CancelTaskData, CancelTaskErrors, CancelTaskResponses, CommentTaskData, CommentTaskErrors, CommentTaskResponses, CompleteTaskData, CompleteTaskErrors, CompleteTaskResponses, CreateProjectData, CreateProjectErrors, CreateProjectResponses, CreateTagData, CreateTagErrors, CreateTagResponses, CreateTaskData, CreateTaskErrors, CreateTaskResponses, DeleteProjectData, DeleteProjectErrors, DeleteProjectResponses, DeleteTagData, DeleteTagErrors, DeleteTagResponses, DeleteTaskData, DeleteTaskErrors, DeleteTaskResponses, EditProjectData, EditProjectErrors, EditProjectResponses, EditTagData, EditTagErrors, EditTagResponses, EditTaskData, EditTaskErrors, EditTaskResponses, GetAuditEventData, GetAuditEventErrors, GetAuditEventResponses, GetCommandData, GetCommandErrors, GetCommandResponses, GetProjectData, GetProjectErrors, GetProjectHistoryData, GetProjectHistoryErrors, GetProjectHistoryResponses, GetProjectResponses, GetTagData, GetTagErrors, GetTagHistoryData, GetTagHistoryErrors, GetTagHistoryResponses, GetTagResponses, GetTaskData, GetTaskErrors, GetTaskHistoryData, GetTaskHistoryErrors, GetTaskHistoryResponses, GetTaskResponses, ListAuditEventsData, ListAuditEventsErrors, ListAuditEventsResponses, ListChangesData, ListChangesErrors, ListChangesResponses, ListErrorsData, ListErrorsErrors, ListErrorsResponses, ListProjectsData, ListProjectsErrors, ListProjectsResponses, ListStateMachinesData, ListStateMachinesErrors, ListStateMachinesResponses, ListTagsData, ListTagsErrors, ListTagsResponses, ListTasksData, ListTasksErrors, ListTasksResponses, MergeTagData, MergeTagErrors, MergeTagResponses, MoveTaskData, MoveTaskErrors, MoveTaskResponses, ReopenTaskData, ReopenTaskErrors, ReopenTaskResponses, RestoreProjectData, RestoreProjectErrors, RestoreProjectResponses, RestoreTaskData, RestoreTaskErrors, RestoreTaskResponses, RunCommandsData, RunCommandsErrors, RunCommandsResponses, StartTaskData, StartTaskErrors, StartTaskResponses, StreamEventsData, StreamEventsErrors, StreamEventsResponse, StreamEventsResponses, TaskStatsData, TaskStatsErrors, TaskStatsResponses, UnarchiveProjectData, UnarchiveProjectErrors, UnarchiveProjectResponses, UnarchiveTaskData, UnarchiveTaskErrors, UnarchiveTaskResponses, UnblockTaskData, UnblockTaskErrors, UnblockTaskResponses, UndoCommandData, UndoCommandErrors, UndoCommandResponses } from './types.gen.js';
+import type { ArchiveProjectData, ArchiveProjectErrors, ArchiveProjectResponses, ArchiveTaskData, ArchiveTaskErrors, ArchiveTaskResponses, BlockTaskData, BlockTaskErrors, BlockTaskResponses, CancelTaskData, CancelTaskErrors, CancelTaskResponses, CommentTaskData, CommentTaskErrors, CommentTaskResponses, CompleteTaskData, CompleteTaskErrors, CompleteTaskResponses, CreateImportData, CreateImportErrors, CreateImportResponses, CreateProjectData, CreateProjectErrors, CreateProjectResponses, CreateTagData, CreateTagErrors, CreateTagResponses, CreateTaskData, CreateTaskErrors, CreateTaskResponses, DeleteProjectData, DeleteProjectErrors, DeleteProjectResponses, DeleteTagData, DeleteTagErrors, DeleteTagResponses, DeleteTaskData, DeleteTaskErrors, DeleteTaskResponses, DiscardFailuresData, DiscardFailuresErrors, DiscardFailuresResponses, DiscardRunData, DiscardRunErrors, DiscardRunResponses, EditProjectData, EditProjectErrors, EditProjectResponses, EditTagData, EditTagErrors, EditTagResponses, EditTaskData, EditTaskErrors, EditTaskResponses, GetAuditEventData, GetAuditEventErrors, GetAuditEventResponses, GetCommandData, GetCommandErrors, GetCommandResponses, GetDatabaseData, GetDatabaseErrors, GetDatabaseResponses, GetImportData, GetImportErrors, GetImportResponses, GetOverviewData, GetOverviewErrors, GetOverviewResponses, GetProjectData, GetProjectErrors, GetProjectHistoryData, GetProjectHistoryErrors, GetProjectHistoryResponses, GetProjectResponses, GetRunData, GetRunErrors, GetRunResponses, GetSeriesData, GetSeriesErrors, GetSeriesResponses, GetTagData, GetTagErrors, GetTagHistoryData, GetTagHistoryErrors, GetTagHistoryResponses, GetTagResponses, GetTaskData, GetTaskErrors, GetTaskHistoryData, GetTaskHistoryErrors, GetTaskHistoryResponses, GetTaskResponses, ListActionsData, ListActionsErrors, ListActionsResponses, ListAuditEventsData, ListAuditEventsErrors, ListAuditEventsResponses, ListChangesData, ListChangesErrors, ListChangesResponses, ListChecksData, ListChecksErrors, ListChecksResponses, ListErrorsData, ListErrorsErrors, ListErrorsResponses, ListFailuresData, ListFailuresErrors, ListFailuresResponses, ListProjectionsData, ListProjectionsErrors, ListProjectionsResponses, ListProjectsData, ListProjectsErrors, ListProjectsResponses, ListQueuesData, ListQueuesErrors, ListQueuesResponses, ListRunsData, ListRunsErrors, ListRunsResponses, ListSchedulesData, ListSchedulesErrors, ListSchedulesResponses, ListStateMachinesData, ListStateMachinesErrors, ListStateMachinesResponses, ListTagsData, ListTagsErrors, ListTagsResponses, ListTasksData, ListTasksErrors, ListTasksResponses, ListWorkersData, ListWorkersErrors, ListWorkersResponses, MergeTagData, MergeTagErrors, MergeTagResponses, MoveTaskData, MoveTaskErrors, MoveTaskResponses, PauseQueueData, PauseQueueErrors, PauseQueueResponses, PauseScheduleData, PauseScheduleErrors, PauseScheduleResponses, RebuildProjectionData, RebuildProjectionErrors, RebuildProjectionResponses, ReopenTaskData, ReopenTaskErrors, ReopenTaskResponses, RestoreProjectData, RestoreProjectErrors, RestoreProjectResponses, RestoreTaskData, RestoreTaskErrors, RestoreTaskResponses, ResumeQueueData, ResumeQueueErrors, ResumeQueueResponses, ResumeScheduleData, ResumeScheduleErrors, ResumeScheduleResponses, RetryFailuresData, RetryFailuresErrors, RetryFailuresResponses, RetryProjectionData, RetryProjectionErrors, RetryProjectionResponses, RetryRunData, RetryRunErrors, RetryRunResponses, RunCommandsData, RunCommandsErrors, RunCommandsResponses, StartScheduleData, StartScheduleErrors, StartScheduleResponses, StartTaskData, StartTaskErrors, StartTaskResponses, StreamEventsData, StreamEventsErrors, StreamEventsResponse, StreamEventsResponses, StreamOperationsData, StreamOperationsErrors, StreamOperationsResponse, StreamOperationsResponses, TaskStatsData, TaskStatsErrors, TaskStatsResponses, UnarchiveProjectData, UnarchiveProjectErrors, UnarchiveProjectResponses, UnarchiveTaskData, UnarchiveTaskErrors, UnarchiveTaskResponses, UnblockTaskData, UnblockTaskErrors, UnblockTaskResponses, UndoCommandData, UndoCommandErrors, UndoCommandResponses, VerifyProjectionData, VerifyProjectionErrors, VerifyProjectionResponses } from './types.gen.js';
 
 export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends boolean = boolean, TResponse = unknown> = Options2<TData, ThrowOnError, TResponse> & {
     /**
@@ -86,6 +86,391 @@ export const getCommand = <ThrowOnError extends boolean = false>(options: Option
     security: [{ scheme: 'bearer', type: 'http' }],
     url: '/commands/{id}',
     ...options
+});
+
+/**
+ * Import a check list
+ *
+ * Take a list; a worker imports it, and `GET /imports/{id}` says how far it is.
+ *
+ * Ids follow from the list, so that what was imported before is not imported again.
+ */
+export const createImport = <ThrowOnError extends boolean = false>(options: Options<CreateImportData, ThrowOnError>) => (options.client ?? client).post<CreateImportResponses, CreateImportErrors, ThrowOnError>({
+    responseType: 'json',
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/imports',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * How far an import is
+ *
+ * Return an import of the caller's workspace.
+ */
+export const getImport = <ThrowOnError extends boolean = false>(options: Options<GetImportData, ThrowOnError>) => (options.client ?? client).get<GetImportResponses, GetImportErrors, ThrowOnError>({
+    responseType: 'json',
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/imports/{id}',
+    ...options
+});
+
+/**
+ * Whether the system is healthy, and why not
+ *
+ * Return the verdict with its reasons, and the numbers that it rests on.
+ */
+export const getOverview = <ThrowOnError extends boolean = false>(options?: Options<GetOverviewData, ThrowOnError>) => (options?.client ?? client).get<GetOverviewResponses, GetOverviewErrors, ThrowOnError>({
+    responseType: 'json',
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/ops/overview',
+    ...options
+});
+
+/**
+ * The points of a chart
+ *
+ * Return the samples of a metric; a step with no sample has no point.
+ */
+export const getSeries = <ThrowOnError extends boolean = false>(options: Options<GetSeriesData, ThrowOnError>) => (options.client ?? client).get<GetSeriesResponses, GetSeriesErrors, ThrowOnError>({
+    responseType: 'json',
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/ops/series',
+    ...options
+});
+
+/**
+ * Runs, the latest first
+ *
+ * Return the runs that match all conditions, a page at a time.
+ */
+export const listRuns = <ThrowOnError extends boolean = false>(options?: Options<ListRunsData, ThrowOnError>) => (options?.client ?? client).get<ListRunsResponses, ListRunsErrors, ThrowOnError>({
+    responseType: 'json',
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/ops/runs',
+    ...options
+});
+
+/**
+ * One run, its attempts, and what belongs to it
+ *
+ * Return a run with its error, its attempts, and the runs and events around it.
+ */
+export const getRun = <ThrowOnError extends boolean = false>(options: Options<GetRunData, ThrowOnError>) => (options.client ?? client).get<GetRunResponses, GetRunErrors, ThrowOnError>({
+    responseType: 'json',
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/ops/runs/{id}',
+    ...options
+});
+
+/**
+ * Failures by cause, the latest first
+ *
+ * Return failed runs grouped by what went wrong, a page at a time.
+ */
+export const listFailures = <ThrowOnError extends boolean = false>(options?: Options<ListFailuresData, ThrowOnError>) => (options?.client ?? client).get<ListFailuresResponses, ListFailuresErrors, ThrowOnError>({
+    responseType: 'json',
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/ops/failures',
+    ...options
+});
+
+/**
+ * What runs when
+ *
+ * Return every schedule with its last and its next run.
+ */
+export const listSchedules = <ThrowOnError extends boolean = false>(options?: Options<ListSchedulesData, ThrowOnError>) => (options?.client ?? client).get<ListSchedulesResponses, ListSchedulesErrors, ThrowOnError>({
+    responseType: 'json',
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/ops/schedules',
+    ...options
+});
+
+/**
+ * What waits
+ *
+ * Return every queue, with what is ready, delayed and dead in it.
+ */
+export const listQueues = <ThrowOnError extends boolean = false>(options?: Options<ListQueuesData, ThrowOnError>) => (options?.client ?? client).get<ListQueuesResponses, ListQueuesErrors, ThrowOnError>({
+    responseType: 'json',
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/ops/queues',
+    ...options
+});
+
+/**
+ * Processes: workers, schedulers and APIs
+ *
+ * Return the processes of the last day with their last heartbeats.
+ */
+export const listWorkers = <ThrowOnError extends boolean = false>(options?: Options<ListWorkersData, ThrowOnError>) => (options?.client ?? client).get<ListWorkersResponses, ListWorkersErrors, ThrowOnError>({
+    responseType: 'json',
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/ops/workers',
+    ...options
+});
+
+/**
+ * How far read tables are behind, the worst first
+ *
+ * Return workspaces with the distance of their read tables from the log.
+ */
+export const listProjections = <ThrowOnError extends boolean = false>(options?: Options<ListProjectionsData, ThrowOnError>) => (options?.client ?? client).get<ListProjectionsResponses, ListProjectionsErrors, ThrowOnError>({
+    responseType: 'json',
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/ops/projections',
+    ...options
+});
+
+/**
+ * What `metacortex doctor` finds
+ *
+ * Return the checks' findings, which are at most ten seconds old.
+ */
+export const listChecks = <ThrowOnError extends boolean = false>(options?: Options<ListChecksData, ThrowOnError>) => (options?.client ?? client).get<ListChecksResponses, ListChecksErrors, ThrowOnError>({
+    responseType: 'json',
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/ops/checks',
+    ...options
+});
+
+/**
+ * Sizes, connections and slow statements of Postgres
+ *
+ * Return sizes of tables, connections by state, and the slowest statements.
+ */
+export const getDatabase = <ThrowOnError extends boolean = false>(options?: Options<GetDatabaseData, ThrowOnError>) => (options?.client ?? client).get<GetDatabaseResponses, GetDatabaseErrors, ThrowOnError>({
+    responseType: 'json',
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/ops/database',
+    ...options
+});
+
+/**
+ * Who did what, the latest first
+ *
+ * Return what operators did, from where, and what it came to.
+ */
+export const listActions = <ThrowOnError extends boolean = false>(options?: Options<ListActionsData, ThrowOnError>) => (options?.client ?? client).get<ListActionsResponses, ListActionsErrors, ThrowOnError>({
+    responseType: 'json',
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/ops/actions',
+    ...options
+});
+
+/**
+ * The overview every second, and what happens
+ *
+ * Server-sent events, until the client closes the connection.
+ *
+ * `overview` comes every second, `data` as of `GET /ops/overview`. As they happen come
+ * `run` (a run that was enqueued, begun or ended), `failure` (one that failed: its
+ * fingerprint) and `action` (as of `GET /ops/actions`). A comment comes after
+ * 15 silent seconds. After 600 s, and before the server stops,
+ * `event: reconnect` ends the stream: connect again. Nothing is sent twice, and nothing
+ * again: lists tell what was missed.
+ */
+export const streamOperations = <ThrowOnError extends boolean = false>(options?: Options<StreamOperationsData, ThrowOnError, StreamOperationsResponse>) => (options?.client ?? client).sse.get<StreamOperationsResponses, StreamOperationsErrors, ThrowOnError>({
+    responseType: 'text',
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/ops/stream',
+    ...options
+});
+
+/**
+ * Repeat a failed run
+ *
+ * Enqueue the job of a failed run again, as a new run that names this one.
+ */
+export const retryRun = <ThrowOnError extends boolean = false>(options: Options<RetryRunData, ThrowOnError>) => (options.client ?? client).post<RetryRunResponses, RetryRunErrors, ThrowOnError>({
+    responseType: 'json',
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/ops/runs/{id}/retry',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Leave a failed run as it is
+ *
+ * Close a failed run without another attempt.
+ */
+export const discardRun = <ThrowOnError extends boolean = false>(options: Options<DiscardRunData, ThrowOnError>) => (options.client ?? client).post<DiscardRunResponses, DiscardRunErrors, ThrowOnError>({
+    responseType: 'json',
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/ops/runs/{id}/discard',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Repeat all open runs of a group
+ *
+ * Enqueue the jobs of all open runs of a group again; `result` has their number.
+ */
+export const retryFailures = <ThrowOnError extends boolean = false>(options: Options<RetryFailuresData, ThrowOnError>) => (options.client ?? client).post<RetryFailuresResponses, RetryFailuresErrors, ThrowOnError>({
+    responseType: 'json',
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/ops/failures/{fingerprint}/retry',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Leave all open runs of a group as they are
+ *
+ * Close all open runs of a group; `result` has their number.
+ */
+export const discardFailures = <ThrowOnError extends boolean = false>(options: Options<DiscardFailuresData, ThrowOnError>) => (options.client ?? client).post<DiscardFailuresResponses, DiscardFailuresErrors, ThrowOnError>({
+    responseType: 'json',
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/ops/failures/{fingerprint}/discard',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Run a schedule now
+ *
+ * Run the schedule's job at once, unless a run that was started so is still on.
+ */
+export const startSchedule = <ThrowOnError extends boolean = false>(options: Options<StartScheduleData, ThrowOnError>) => (options.client ?? client).post<StartScheduleResponses, StartScheduleErrors, ThrowOnError>({
+    responseType: 'json',
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/ops/schedules/{name}/run',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Let a schedule rest
+ *
+ * Run nothing for this schedule until it is resumed.
+ */
+export const pauseSchedule = <ThrowOnError extends boolean = false>(options: Options<PauseScheduleData, ThrowOnError>) => (options.client ?? client).post<PauseScheduleResponses, PauseScheduleErrors, ThrowOnError>({
+    responseType: 'json',
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/ops/schedules/{name}/pause',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Go on with a schedule
+ *
+ * Go on at the next time; what fell due meanwhile does not run.
+ */
+export const resumeSchedule = <ThrowOnError extends boolean = false>(options: Options<ResumeScheduleData, ThrowOnError>) => (options.client ?? client).post<ResumeScheduleResponses, ResumeScheduleErrors, ThrowOnError>({
+    responseType: 'json',
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/ops/schedules/{name}/resume',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Let a queue rest; its messages stay
+ *
+ * Let workers take nothing from this queue until it is resumed.
+ */
+export const pauseQueue = <ThrowOnError extends boolean = false>(options: Options<PauseQueueData, ThrowOnError>) => (options.client ?? client).post<PauseQueueResponses, PauseQueueErrors, ThrowOnError>({
+    responseType: 'json',
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/ops/queues/{name}/pause',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Go on with a queue
+ *
+ * Let workers take from this queue again.
+ */
+export const resumeQueue = <ThrowOnError extends boolean = false>(options: Options<ResumeQueueData, ThrowOnError>) => (options.client ?? client).post<ResumeQueueResponses, ResumeQueueErrors, ThrowOnError>({
+    responseType: 'json',
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/ops/queues/{name}/resume',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Let a parked workspace go on
+ *
+ * Apply the event at which the workspace is parked again, and go on from it.
+ */
+export const retryProjection = <ThrowOnError extends boolean = false>(options: Options<RetryProjectionData, ThrowOnError>) => (options.client ?? client).post<RetryProjectionResponses, RetryProjectionErrors, ThrowOnError>({
+    responseType: 'json',
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/ops/projections/{workspace_id}/retry',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Fold the read tables of a workspace again
+ *
+ * Enqueue a rebuild from the first event; readers see the old rows until it ends.
+ */
+export const rebuildProjection = <ThrowOnError extends boolean = false>(options: Options<RebuildProjectionData, ThrowOnError>) => (options.client ?? client).post<RebuildProjectionResponses, RebuildProjectionErrors, ThrowOnError>({
+    responseType: 'json',
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/ops/projections/{workspace_id}/rebuild',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Compare the read tables of a workspace with its log
+ *
+ * Enqueue a comparison; differences make the run fail, and change no row.
+ */
+export const verifyProjection = <ThrowOnError extends boolean = false>(options: Options<VerifyProjectionData, ThrowOnError>) => (options.client ?? client).post<VerifyProjectionResponses, VerifyProjectionErrors, ThrowOnError>({
+    responseType: 'json',
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/ops/projections/{workspace_id}/verify',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
 });
 
 /**

@@ -5,6 +5,77 @@ export type ClientOptions = {
 };
 
 /**
+ * Action
+ *
+ * What an operator did; `target` names what it was done to.
+ */
+export type Action = {
+    /**
+     * Id
+     */
+    id: string;
+    /**
+     * At
+     */
+    at: string;
+    /**
+     * Actor Id
+     */
+    actor_id: string;
+    /**
+     * Action
+     */
+    action: string;
+    /**
+     * Target
+     */
+    target: string;
+    /**
+     * Ip
+     */
+    ip: string | null;
+    /**
+     * Result
+     */
+    result: string;
+    /**
+     * Run Id
+     */
+    run_id: string | null;
+};
+
+/**
+ * ActionEnvelope
+ *
+ * The envelope of an answer.
+ */
+export type ActionEnvelope = {
+    data: Action;
+    meta: Meta;
+    /**
+     * Errors
+     */
+    errors: Array<ApiError>;
+};
+
+/**
+ * ActionPage
+ *
+ * The envelope of an answer.
+ */
+export type ActionPage = {
+    /**
+     * Data
+     */
+    data: Array<Action>;
+    meta: CursorMeta;
+    /**
+     * Errors
+     */
+    errors: Array<ApiError>;
+};
+
+/**
  * Activity
  *
  * An entry of the task log; changes of a creation have no `from`.
@@ -665,6 +736,46 @@ export type CommandRef = {
 };
 
 /**
+ * CommandTrace
+ *
+ * A command of the correlation: what it was and what became of it.
+ */
+export type CommandTrace = {
+    /**
+     * Workspace Id
+     */
+    workspace_id: string;
+    /**
+     * Command Id
+     */
+    command_id: string;
+    /**
+     * Type
+     */
+    type: string;
+    /**
+     * Outcome
+     */
+    outcome: 'applied' | 'unchanged' | 'refused';
+    /**
+     * Error Code
+     */
+    error_code: string | null;
+    /**
+     * Recorded At
+     */
+    recorded_at: string;
+    /**
+     * First Sequence
+     */
+    first_sequence: number | null;
+    /**
+     * Last Sequence
+     */
+    last_sequence: number | null;
+};
+
+/**
  * CommentTaskBody
  *
  * What to say.
@@ -742,6 +853,26 @@ export type CompleteTaskCommand = {
      */
     expected_version?: number | null;
     args?: CompleteTaskBody;
+};
+
+/**
+ * Connections
+ *
+ * Connections of a login in a state; `unknown` where this login may not know.
+ */
+export type Connections = {
+    /**
+     * Login
+     */
+    login: string;
+    /**
+     * State
+     */
+    state: string;
+    /**
+     * Count
+     */
+    count: number;
 };
 
 /**
@@ -923,6 +1054,22 @@ export type CreateTaskCommand = {
 };
 
 /**
+ * CursorMeta
+ *
+ * Where to go on; `next_cursor` is null at the end.
+ */
+export type CursorMeta = {
+    /**
+     * Request Id
+     */
+    request_id: string;
+    /**
+     * Next Cursor
+     */
+    next_cursor: string | null;
+};
+
+/**
  * CycleError
  *
  * An error whose `meta` is: The ids from the task down to itself.
@@ -963,6 +1110,52 @@ export type CycleMeta = {
      * Path
      */
     path: Array<string>;
+};
+
+/**
+ * Database
+ *
+ * Sizes and load; `slow_statements` is null without `pg_stat_statements`.
+ */
+export type Database = {
+    /**
+     * Version
+     */
+    version: string;
+    /**
+     * Bytes
+     */
+    bytes: number;
+    /**
+     * Max Connections
+     */
+    max_connections: number;
+    /**
+     * Connections
+     */
+    connections: Array<Connections>;
+    /**
+     * Tables
+     */
+    tables: Array<TableSize>;
+    /**
+     * Slow Statements
+     */
+    slow_statements: Array<SlowStatement> | null;
+};
+
+/**
+ * DatabaseEnvelope
+ *
+ * The envelope of an answer.
+ */
+export type DatabaseEnvelope = {
+    data: Database;
+    meta: Meta;
+    /**
+     * Errors
+     */
+    errors: Array<ApiError>;
 };
 
 /**
@@ -1337,9 +1530,172 @@ export type EventRef = {
 };
 
 /**
+ * EventTrace
+ *
+ * An event of the correlation: its type and place in the log, not its content.
+ */
+export type EventTrace = {
+    /**
+     * Workspace Id
+     */
+    workspace_id: string;
+    /**
+     * Sequence
+     */
+    sequence: number;
+    /**
+     * Type
+     */
+    type: string;
+    /**
+     * Event Id
+     */
+    event_id: string;
+    /**
+     * Command Id
+     */
+    command_id: string;
+    /**
+     * Recorded At
+     */
+    recorded_at: string;
+};
+
+/**
  * EventType
  */
 export type EventType = 'project.archived' | 'project.created' | 'project.deleted' | 'project.edited' | 'project.restored' | 'project.reverted' | 'project.unarchived' | 'tag.created' | 'tag.deleted' | 'tag.merged' | 'tag.recoloured' | 'tag.renamed' | 'tag.reverted' | 'task.archived' | 'task.blocked' | 'task.cancelled' | 'task.commented' | 'task.completed' | 'task.created' | 'task.deleted' | 'task.edited' | 'task.moved' | 'task.reopened' | 'task.restored' | 'task.retagged' | 'task.reverted' | 'task.started' | 'task.unarchived' | 'task.unblocked';
+
+/**
+ * FailureGroup
+ *
+ * Runs that failed alike: same actor, exception, and frame of ours.
+ */
+export type FailureGroup = {
+    /**
+     * Fingerprint
+     */
+    fingerprint: string;
+    /**
+     * Actor
+     */
+    actor: string;
+    /**
+     * Error Type
+     */
+    error_type: string;
+    /**
+     * Message
+     */
+    message: string;
+    /**
+     * First At
+     */
+    first_at: string;
+    /**
+     * Last At
+     */
+    last_at: string;
+    /**
+     * Count
+     */
+    count: number;
+    /**
+     * Open
+     */
+    open: number;
+    /**
+     * Sample Run Id
+     */
+    sample_run_id: string;
+};
+
+/**
+ * FailureGroupPage
+ *
+ * The envelope of an answer.
+ */
+export type FailureGroupPage = {
+    /**
+     * Data
+     */
+    data: Array<FailureGroup>;
+    meta: CursorMeta;
+    /**
+     * Errors
+     */
+    errors: Array<ApiError>;
+};
+
+/**
+ * ImportBody
+ *
+ * A Markdown check list: headings become projects, check boxes tasks.
+ */
+export type ImportBody = {
+    /**
+     * Content
+     *
+     * The list.
+     */
+    content: string;
+    /**
+     * Project
+     *
+     * The project of check boxes that stand under no heading.
+     */
+    project?: string;
+};
+
+/**
+ * ImportStatus
+ *
+ * How far an import is: commands done, and commands in all.
+ */
+export type ImportStatus = {
+    /**
+     * Id
+     */
+    id: string;
+    /**
+     * Status
+     */
+    status: 'queued' | 'running' | 'done' | 'failed';
+    /**
+     * Done
+     */
+    done: number;
+    /**
+     * Total
+     */
+    total: number;
+    /**
+     * Errors
+     */
+    errors: Array<RefusedLine>;
+    /**
+     * Created At
+     */
+    created_at: string;
+    /**
+     * Finished At
+     */
+    finished_at: string | null;
+};
+
+/**
+ * ImportStatusEnvelope
+ *
+ * The envelope of an answer.
+ */
+export type ImportStatusEnvelope = {
+    data: ImportStatus;
+    meta: Meta;
+    /**
+     * Errors
+     */
+    errors: Array<ApiError>;
+};
 
 /**
  * LaterChange
@@ -1649,6 +2005,187 @@ export type OpenSubtasksMeta = {
 };
 
 /**
+ * OpsCheck
+ *
+ * One check of `metacortex doctor`; `remedy` is null where there is none.
+ */
+export type OpsCheck = {
+    /**
+     * Check
+     */
+    check: string;
+    /**
+     * Status
+     */
+    status: 'ok' | 'warning' | 'failing' | 'skipped';
+    /**
+     * Detail
+     */
+    detail: string;
+    /**
+     * Remedy
+     */
+    remedy: string | null;
+};
+
+/**
+ * OpsCheckEnvelope
+ *
+ * The envelope of an answer.
+ */
+export type OpsCheckEnvelope = {
+    /**
+     * Data
+     */
+    data: Array<OpsCheck>;
+    meta: Meta;
+    /**
+     * Errors
+     */
+    errors: Array<ApiError>;
+};
+
+/**
+ * OpsDepths
+ *
+ * Messages of all queues; null while the broker does not answer.
+ */
+export type OpsDepths = {
+    /**
+     * Ready
+     */
+    ready: number | null;
+    /**
+     * Delayed
+     */
+    delayed: number | null;
+    /**
+     * Dead
+     */
+    dead: number | null;
+};
+
+/**
+ * OpsFailures
+ *
+ * Runs that failed and that nobody has dealt with.
+ */
+export type OpsFailures = {
+    /**
+     * Open
+     */
+    open: number;
+    /**
+     * New Last Hour
+     */
+    new_last_hour: number;
+};
+
+/**
+ * OpsLag
+ *
+ * Workspaces behind, seconds of the one that is furthest, and parked ones.
+ */
+export type OpsLag = {
+    /**
+     * Behind
+     */
+    behind: number;
+    /**
+     * Oldest S
+     */
+    oldest_s: number;
+    /**
+     * Parked
+     */
+    parked: number;
+};
+
+/**
+ * OpsNow
+ *
+ * Rates over the last 10 s; null where nothing was measured.
+ */
+export type OpsNow = {
+    /**
+     * Commands Per S
+     */
+    commands_per_s: number | null;
+    /**
+     * Events Per S
+     */
+    events_per_s: number | null;
+    /**
+     * Requests Per S
+     */
+    requests_per_s: number | null;
+    /**
+     * P99 Ms
+     */
+    p99_ms: number | null;
+};
+
+/**
+ * OpsReason
+ *
+ * A condition that holds; `link` leads to its paragraph of the runbook.
+ */
+export type OpsReason = {
+    /**
+     * Code
+     */
+    code: string;
+    /**
+     * Title
+     */
+    title: string;
+    /**
+     * Detail
+     */
+    detail: string;
+    /**
+     * Since
+     */
+    since: string;
+    /**
+     * Link
+     */
+    link: string;
+};
+
+/**
+ * OpsStorage
+ *
+ * How much the database holds.
+ */
+export type OpsStorage = {
+    /**
+     * Database Bytes
+     */
+    database_bytes: number;
+    /**
+     * Log Events
+     */
+    log_events: number;
+};
+
+/**
+ * OpsWorkers
+ *
+ * Processes by state: workers, schedulers and APIs.
+ */
+export type OpsWorkers = {
+    /**
+     * Alive
+     */
+    alive: number;
+    /**
+     * Stalled
+     */
+    stalled: number;
+};
+
+/**
  * Outcome
  *
  * What a command did; `replayed`: this is the answer that it got before.
@@ -1674,6 +2211,44 @@ export type Outcome = {
      * Replayed
      */
     replayed: boolean;
+};
+
+/**
+ * Overview
+ *
+ * The verdict, why, and the numbers behind it.
+ *
+ * What only the database knows is null while it does not answer.
+ */
+export type Overview = {
+    /**
+     * Verdict
+     */
+    verdict: 'healthy' | 'degraded' | 'failing';
+    /**
+     * Reasons
+     */
+    reasons: Array<OpsReason>;
+    now: OpsNow;
+    lag: OpsLag | null;
+    failures: OpsFailures | null;
+    workers: OpsWorkers | null;
+    queues: OpsDepths;
+    storage: OpsStorage | null;
+};
+
+/**
+ * OverviewEnvelope
+ *
+ * The envelope of an answer.
+ */
+export type OverviewEnvelope = {
+    data: Overview;
+    meta: Meta;
+    /**
+     * Errors
+     */
+    errors: Array<ApiError>;
 };
 
 /**
@@ -1713,6 +2288,26 @@ export type PageMeta = {
 };
 
 /**
+ * ParkedAt
+ *
+ * Where and why a projection stopped.
+ */
+export type ParkedAt = {
+    /**
+     * Sequence
+     */
+    sequence: number;
+    /**
+     * Error
+     */
+    error: string;
+    /**
+     * Since
+     */
+    since: string;
+};
+
+/**
  * PlainError
  *
  * An error whose `meta` is: Nothing more to say.
@@ -1743,7 +2338,112 @@ export type PlainError = {
     meta: NoMeta;
 };
 
+/**
+ * Point
+ *
+ * One point of a chart; null where nothing was measured.
+ */
+export type Point = {
+    /**
+     * At
+     */
+    at: string;
+    /**
+     * Value
+     */
+    value: number | null;
+};
+
 export type Priority = 'low' | 'medium' | 'high' | 'urgent';
+
+/**
+ * Process
+ *
+ * A process: an API, a worker or a scheduler.
+ */
+export type Process = {
+    /**
+     * Id
+     */
+    id: string;
+    /**
+     * Host
+     */
+    host: string;
+    /**
+     * Pid
+     */
+    pid: number;
+    /**
+     * Kind
+     */
+    kind: 'api' | 'worker' | 'scheduler';
+    /**
+     * Version
+     */
+    version: string;
+    /**
+     * Started At
+     */
+    started_at: string;
+    /**
+     * Seen At
+     */
+    seen_at: string;
+    /**
+     * Queues
+     */
+    queues: Array<string>;
+    /**
+     * Running
+     */
+    running: Array<RunningRun>;
+    /**
+     * Rss Bytes
+     */
+    rss_bytes: number;
+    /**
+     * Loop Delay Ms
+     */
+    loop_delay_ms: number;
+    /**
+     * State
+     */
+    state: 'alive' | 'stalled' | 'gone';
+};
+
+/**
+ * ProcessEnvelope
+ *
+ * The envelope of an answer.
+ */
+export type ProcessEnvelope = {
+    /**
+     * Data
+     */
+    data: Array<Process>;
+    meta: Meta;
+    /**
+     * Errors
+     */
+    errors: Array<ApiError>;
+};
+
+/**
+ * Progress
+ *
+ * How far a run is.
+ */
+export type Progress = {
+    /**
+     * Done
+     */
+    done: number;
+    /**
+     * Total
+     */
+    total: number;
+};
 
 /**
  * Project
@@ -1839,6 +2539,89 @@ export type ProjectResult = {
 };
 
 /**
+ * ProjectionLag
+ *
+ * How far the read tables of a workspace are behind its log.
+ */
+export type ProjectionLag = {
+    /**
+     * Workspace Id
+     */
+    workspace_id: string;
+    /**
+     * Head
+     */
+    head: number;
+    /**
+     * Checkpoint
+     */
+    checkpoint: number;
+    /**
+     * Behind
+     */
+    behind: number;
+    /**
+     * Lag S
+     */
+    lag_s: number;
+    parked: ParkedAt | null;
+    /**
+     * Rebuilds
+     */
+    rebuilds: number;
+    rebuilding: Rebuilding | null;
+};
+
+/**
+ * ProjectionLagPage
+ *
+ * The envelope of an answer.
+ */
+export type ProjectionLagPage = {
+    /**
+     * Data
+     */
+    data: Array<ProjectionLag>;
+    meta: CursorMeta;
+    /**
+     * Errors
+     */
+    errors: Array<ApiError>;
+};
+
+/**
+ * ProjectionTrace
+ *
+ * How far the read tables of a workspace are that the run concerns.
+ */
+export type ProjectionTrace = {
+    /**
+     * Workspace Id
+     */
+    workspace_id: string;
+    /**
+     * Head
+     */
+    head: number;
+    /**
+     * Checkpoint
+     */
+    checkpoint: number;
+    /**
+     * Behind
+     */
+    behind: number;
+    /**
+     * Shows Events
+     */
+    shows_events: boolean;
+    /**
+     * Parked At
+     */
+    parked_at: string | null;
+};
+
+/**
  * QueryMeta
  *
  * The sequence that the answer shows.
@@ -1858,6 +2641,83 @@ export type QueryMeta = {
      * Stale
      */
     stale?: true;
+};
+
+/**
+ * Queue
+ *
+ * A queue; depths and age are null while the broker does not answer.
+ */
+export type Queue = {
+    /**
+     * Name
+     */
+    name: string;
+    /**
+     * Paused
+     */
+    paused: boolean;
+    /**
+     * Ready
+     */
+    ready: number | null;
+    /**
+     * Delayed
+     */
+    delayed: number | null;
+    /**
+     * Running
+     */
+    running: number;
+    /**
+     * Dead
+     */
+    dead: number | null;
+    /**
+     * Oldest Age S
+     */
+    oldest_age_s: number | null;
+    /**
+     * Per Minute
+     */
+    per_minute: number;
+};
+
+/**
+ * QueueEnvelope
+ *
+ * The envelope of an answer.
+ */
+export type QueueEnvelope = {
+    /**
+     * Data
+     */
+    data: Array<Queue>;
+    meta: Meta;
+    /**
+     * Errors
+     */
+    errors: Array<ApiError>;
+};
+
+/**
+ * Rebuilding
+ *
+ * How far a rebuild or a comparison is.
+ */
+export type Rebuilding = {
+    /**
+     * Done
+     */
+    done: number;
+    /**
+     * Total
+     */
+    total: number;
+    /**
+     * Eta S
+     */
+    eta_s: number | null;
 };
 
 /**
@@ -1941,6 +2801,26 @@ export type Refusal = {
     meta: {
         [key: string]: unknown;
     };
+};
+
+/**
+ * RefusedLine
+ *
+ * A command that was refused, and the line that asked for it.
+ */
+export type RefusedLine = {
+    /**
+     * Line
+     */
+    line: number;
+    /**
+     * Code
+     */
+    code: string;
+    /**
+     * Detail
+     */
+    detail: string;
 };
 
 /**
@@ -2229,6 +3109,341 @@ export type RoleMeta = {
 };
 
 /**
+ * Run
+ *
+ * One attempt at a job; null where something is not known, or not yet.
+ *
+ * `open`: it failed for good, and nobody has retried or discarded it. Attempts of one
+ * job share `message_id`.
+ */
+export type Run = {
+    /**
+     * Id
+     */
+    id: string;
+    /**
+     * Actor
+     */
+    actor: string;
+    /**
+     * Queue
+     */
+    queue: string;
+    /**
+     * Message Id
+     */
+    message_id: string;
+    /**
+     * Arguments
+     */
+    arguments: unknown;
+    /**
+     * Workspace Id
+     */
+    workspace_id: string | null;
+    /**
+     * Enqueued At
+     */
+    enqueued_at: string;
+    /**
+     * Started At
+     */
+    started_at: string | null;
+    /**
+     * Finished At
+     */
+    finished_at: string | null;
+    /**
+     * Duration Ms
+     */
+    duration_ms: number | null;
+    /**
+     * Attempt
+     */
+    attempt: number;
+    /**
+     * Max Attempts
+     */
+    max_attempts: number;
+    /**
+     * Outcome
+     */
+    outcome: 'queued' | 'running' | 'succeeded' | 'retrying' | 'crashed' | 'failed' | 'discarded';
+    /**
+     * Open
+     */
+    open: boolean;
+    /**
+     * Worker
+     */
+    worker: string | null;
+    progress: Progress | null;
+    /**
+     * Correlation Id
+     */
+    correlation_id: string | null;
+    /**
+     * Command Id
+     */
+    command_id: string | null;
+    error: RunError | null;
+    /**
+     * Retry Of
+     */
+    retry_of: string | null;
+    /**
+     * Next Attempt At
+     */
+    next_attempt_at: string | null;
+};
+
+/**
+ * RunError
+ *
+ * Why a run failed; `fingerprint` groups what failed alike.
+ */
+export type RunError = {
+    /**
+     * Type
+     */
+    type: string;
+    /**
+     * Message
+     */
+    message: string;
+    /**
+     * Fingerprint
+     */
+    fingerprint: string;
+    /**
+     * Traceback
+     */
+    traceback: string | null;
+};
+
+/**
+ * RunPage
+ *
+ * The envelope of an answer.
+ */
+export type RunPage = {
+    /**
+     * Data
+     */
+    data: Array<Run>;
+    meta: CursorMeta;
+    /**
+     * Errors
+     */
+    errors: Array<ApiError>;
+};
+
+/**
+ * RunStory
+ *
+ * A run with its attempts, and what else belongs to its correlation.
+ */
+export type RunStory = {
+    /**
+     * Id
+     */
+    id: string;
+    /**
+     * Actor
+     */
+    actor: string;
+    /**
+     * Queue
+     */
+    queue: string;
+    /**
+     * Message Id
+     */
+    message_id: string;
+    /**
+     * Arguments
+     */
+    arguments: unknown;
+    /**
+     * Workspace Id
+     */
+    workspace_id: string | null;
+    /**
+     * Enqueued At
+     */
+    enqueued_at: string;
+    /**
+     * Started At
+     */
+    started_at: string | null;
+    /**
+     * Finished At
+     */
+    finished_at: string | null;
+    /**
+     * Duration Ms
+     */
+    duration_ms: number | null;
+    /**
+     * Attempt
+     */
+    attempt: number;
+    /**
+     * Max Attempts
+     */
+    max_attempts: number;
+    /**
+     * Outcome
+     */
+    outcome: 'queued' | 'running' | 'succeeded' | 'retrying' | 'crashed' | 'failed' | 'discarded';
+    /**
+     * Open
+     */
+    open: boolean;
+    /**
+     * Worker
+     */
+    worker: string | null;
+    progress: Progress | null;
+    /**
+     * Correlation Id
+     */
+    correlation_id: string | null;
+    /**
+     * Command Id
+     */
+    command_id: string | null;
+    error: RunError | null;
+    /**
+     * Retry Of
+     */
+    retry_of: string | null;
+    /**
+     * Next Attempt At
+     */
+    next_attempt_at: string | null;
+    /**
+     * Attempts
+     */
+    attempts: Array<Run>;
+    /**
+     * Commands
+     */
+    commands: Array<CommandTrace>;
+    /**
+     * Events
+     */
+    events: Array<EventTrace>;
+    /**
+     * Projections
+     */
+    projections: Array<ProjectionTrace>;
+    /**
+     * Related
+     */
+    related: Array<Run>;
+    /**
+     * Actions
+     */
+    actions: Array<Action>;
+};
+
+/**
+ * RunStoryEnvelope
+ *
+ * The envelope of an answer.
+ */
+export type RunStoryEnvelope = {
+    data: RunStory;
+    meta: Meta;
+    /**
+     * Errors
+     */
+    errors: Array<ApiError>;
+};
+
+/**
+ * RunningRun
+ *
+ * What a process is at.
+ */
+export type RunningRun = {
+    /**
+     * Run Id
+     */
+    run_id: string;
+    /**
+     * Actor
+     */
+    actor: string;
+    /**
+     * Started At
+     */
+    started_at: string;
+};
+
+/**
+ * Schedule
+ *
+ * An entry of the schedule; `cron` is null for one that has an interval.
+ */
+export type Schedule = {
+    /**
+     * Name
+     */
+    name: string;
+    /**
+     * Cron
+     */
+    cron: string | null;
+    /**
+     * Interval S
+     */
+    interval_s: number | null;
+    /**
+     * Time Zone
+     */
+    time_zone: string;
+    /**
+     * Actor
+     */
+    actor: string;
+    /**
+     * Paused
+     */
+    paused: boolean;
+    /**
+     * Last Run
+     */
+    last_run: string | null;
+    /**
+     * Next At
+     */
+    next_at: string | null;
+    /**
+     * Missed
+     */
+    missed: 'run_once' | 'skip';
+};
+
+/**
+ * ScheduleEnvelope
+ *
+ * The envelope of an answer.
+ */
+export type ScheduleEnvelope = {
+    /**
+     * Data
+     */
+    data: Array<Schedule>;
+    meta: Meta;
+    /**
+     * Errors
+     */
+    errors: Array<ApiError>;
+};
+
+/**
  * SequenceError
  *
  * An error whose `meta` is: The sequence that was asked for, and the one that is visible.
@@ -2273,6 +3488,68 @@ export type SequenceMeta = {
      * Shown
      */
     shown: number;
+};
+
+/**
+ * Series
+ *
+ * The points of a metric, oldest first.
+ */
+export type Series = {
+    /**
+     * Metric
+     */
+    metric: 'commands' | 'events' | 'lag_s' | 'failures' | 'queue_depth' | 'request_p99_ms';
+    /**
+     * Unit
+     */
+    unit: string;
+    /**
+     * Step S
+     */
+    step_s: number;
+    /**
+     * Points
+     */
+    points: Array<Point>;
+};
+
+/**
+ * SeriesEnvelope
+ *
+ * The envelope of an answer.
+ */
+export type SeriesEnvelope = {
+    data: Series;
+    meta: Meta;
+    /**
+     * Errors
+     */
+    errors: Array<ApiError>;
+};
+
+/**
+ * SlowStatement
+ *
+ * A statement as `pg_stat_statements` keeps it: without its values.
+ */
+export type SlowStatement = {
+    /**
+     * Statement
+     */
+    statement: string;
+    /**
+     * Calls
+     */
+    calls: number;
+    /**
+     * Mean Ms
+     */
+    mean_ms: number;
+    /**
+     * Total Ms
+     */
+    total_ms: number;
 };
 
 /**
@@ -2359,6 +3636,38 @@ export type StreamRef = {
      * Id
      */
     id: string;
+};
+
+/**
+ * TableSize
+ *
+ * A table with its indexes; rows are estimated by Postgres.
+ */
+export type TableSize = {
+    /**
+     * Table
+     */
+    table: string;
+    /**
+     * Bytes
+     */
+    bytes: number;
+    /**
+     * Index Bytes
+     */
+    index_bytes: number;
+    /**
+     * Rows
+     */
+    rows: number;
+    /**
+     * Dead Rows
+     */
+    dead_rows: number;
+    /**
+     * Vacuumed At
+     */
+    vacuumed_at: string | null;
 };
 
 /**
@@ -3295,6 +4604,1623 @@ export type GetCommandResponses = {
 };
 
 export type GetCommandResponse = GetCommandResponses[keyof GetCommandResponses];
+
+export type CreateImportData = {
+    body: ImportBody;
+    headers?: {
+        /**
+         * Makes a repeat harmless: a UUID, or any 1 to 255 characters.
+         */
+        'Idempotency-Key'?: string;
+    };
+    path?: never;
+    query?: never;
+    url: '/imports';
+};
+
+export type CreateImportErrors = {
+    /**
+     * invalid_header, malformed_json, unknown_parameter
+     */
+    400: Failure;
+    /**
+     * token_expired, token_invalid, token_missing
+     */
+    401: Failure;
+    /**
+     * role_required
+     */
+    403: Failure;
+    /**
+     * method_not_allowed
+     */
+    405: Failure;
+    /**
+     * body_too_large
+     */
+    413: Failure;
+    /**
+     * unsupported_content_coding, unsupported_media_type
+     */
+    415: Failure;
+    /**
+     * idempotency_key_reused, invalid_field, missing_field, unknown_field
+     */
+    422: Failure;
+    /**
+     * internal_error
+     */
+    500: Failure;
+    /**
+     * database_unavailable, keys_unavailable, outcome_unknown, overloaded, query_timeout, shutting_down, workspace_busy
+     */
+    503: Failure;
+};
+
+export type CreateImportError = CreateImportErrors[keyof CreateImportErrors];
+
+export type CreateImportResponses = {
+    /**
+     * Done
+     */
+    202: ImportStatusEnvelope;
+};
+
+export type CreateImportResponse = CreateImportResponses[keyof CreateImportResponses];
+
+export type GetImportData = {
+    body?: never;
+    path: {
+        id: string;
+    };
+    query?: never;
+    url: '/imports/{id}';
+};
+
+export type GetImportErrors = {
+    /**
+     * invalid_header, unknown_parameter
+     */
+    400: Failure;
+    /**
+     * token_expired, token_invalid, token_missing
+     */
+    401: Failure;
+    /**
+     * role_required
+     */
+    403: Failure;
+    /**
+     * not_found
+     */
+    404: Failure;
+    /**
+     * method_not_allowed
+     */
+    405: Failure;
+    /**
+     * internal_error
+     */
+    500: Failure;
+    /**
+     * database_unavailable, keys_unavailable, query_timeout, workspace_busy
+     */
+    503: Failure;
+};
+
+export type GetImportError = GetImportErrors[keyof GetImportErrors];
+
+export type GetImportResponses = {
+    /**
+     * Done
+     */
+    200: ImportStatusEnvelope;
+};
+
+export type GetImportResponse = GetImportResponses[keyof GetImportResponses];
+
+export type GetOverviewData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/ops/overview';
+};
+
+export type GetOverviewErrors = {
+    /**
+     * invalid_header, unknown_parameter
+     */
+    400: Failure;
+    /**
+     * token_expired, token_invalid, token_missing
+     */
+    401: Failure;
+    /**
+     * role_required
+     */
+    403: Failure;
+    /**
+     * method_not_allowed
+     */
+    405: Failure;
+    /**
+     * internal_error
+     */
+    500: Failure;
+    /**
+     * database_unavailable, keys_unavailable, query_timeout, workspace_busy
+     */
+    503: Failure;
+};
+
+export type GetOverviewError = GetOverviewErrors[keyof GetOverviewErrors];
+
+export type GetOverviewResponses = {
+    /**
+     * Done
+     */
+    200: OverviewEnvelope;
+};
+
+export type GetOverviewResponse = GetOverviewResponses[keyof GetOverviewResponses];
+
+export type GetSeriesData = {
+    body?: never;
+    path?: never;
+    query: {
+        /**
+         * What is drawn.
+         */
+        metric: 'commands' | 'events' | 'lag_s' | 'failures' | 'queue_depth' | 'request_p99_ms';
+        /**
+         * The first instant; an hour before the last without it.
+         */
+        from?: string;
+        /**
+         * The last instant; now without it.
+         */
+        to?: string;
+        /**
+         * Seconds between two points, in tens; as few as give 360 points without it.
+         */
+        step?: number;
+    };
+    url: '/ops/series';
+};
+
+export type GetSeriesErrors = {
+    /**
+     * invalid_header, invalid_parameter, unknown_parameter
+     */
+    400: Failure;
+    /**
+     * token_expired, token_invalid, token_missing
+     */
+    401: Failure;
+    /**
+     * role_required
+     */
+    403: Failure;
+    /**
+     * method_not_allowed
+     */
+    405: Failure;
+    /**
+     * internal_error
+     */
+    500: Failure;
+    /**
+     * database_unavailable, keys_unavailable, query_timeout, workspace_busy
+     */
+    503: Failure;
+};
+
+export type GetSeriesError = GetSeriesErrors[keyof GetSeriesErrors];
+
+export type GetSeriesResponses = {
+    /**
+     * Done
+     */
+    200: SeriesEnvelope;
+};
+
+export type GetSeriesResponse = GetSeriesResponses[keyof GetSeriesResponses];
+
+export type ListRunsData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * Rows of a page.
+         */
+        per_page?: number;
+        /**
+         * The next_cursor of the page before.
+         */
+        cursor?: string;
+        /**
+         * The job, such as rebuild_workspace.
+         */
+        actor?: string;
+        /**
+         * The queue of the job.
+         */
+        queue?: string;
+        /**
+         * How it ended, or where it is; several mean any of them.
+         */
+        outcome?: Array<'queued' | 'running' | 'succeeded' | 'retrying' | 'crashed' | 'failed' | 'discarded'>;
+        /**
+         * The process that ran it.
+         */
+        worker?: string;
+        /**
+         * What the run belongs to.
+         */
+        correlation_id?: string;
+        /**
+         * The command that caused it.
+         */
+        command_id?: string;
+        /**
+         * The group of failures that it belongs to.
+         */
+        fingerprint?: string;
+        /**
+         * Whether it failed for good and waits for an operator.
+         */
+        open?: boolean;
+        /**
+         * Enqueued at this instant or later.
+         */
+        from?: string;
+        /**
+         * Enqueued at this instant or sooner.
+         */
+        to?: string;
+        /**
+         * An id of the run, its message, command, worker or workspace; else words in its
+         * actor, error or arguments, of which the last may be the beginning of one.
+         */
+        q?: string;
+    };
+    url: '/ops/runs';
+};
+
+export type ListRunsErrors = {
+    /**
+     * bad_cursor, cursor_mismatch, invalid_header, invalid_parameter, unknown_parameter
+     */
+    400: Failure;
+    /**
+     * token_expired, token_invalid, token_missing
+     */
+    401: Failure;
+    /**
+     * role_required
+     */
+    403: Failure;
+    /**
+     * method_not_allowed
+     */
+    405: Failure;
+    /**
+     * internal_error
+     */
+    500: Failure;
+    /**
+     * database_unavailable, keys_unavailable, query_timeout, workspace_busy
+     */
+    503: Failure;
+};
+
+export type ListRunsError = ListRunsErrors[keyof ListRunsErrors];
+
+export type ListRunsResponses = {
+    /**
+     * Done
+     */
+    200: RunPage;
+};
+
+export type ListRunsResponse = ListRunsResponses[keyof ListRunsResponses];
+
+export type GetRunData = {
+    body?: never;
+    path: {
+        id: string;
+    };
+    query?: never;
+    url: '/ops/runs/{id}';
+};
+
+export type GetRunErrors = {
+    /**
+     * invalid_header, unknown_parameter
+     */
+    400: Failure;
+    /**
+     * token_expired, token_invalid, token_missing
+     */
+    401: Failure;
+    /**
+     * role_required
+     */
+    403: Failure;
+    /**
+     * not_found
+     */
+    404: Failure;
+    /**
+     * method_not_allowed
+     */
+    405: Failure;
+    /**
+     * internal_error
+     */
+    500: Failure;
+    /**
+     * database_unavailable, keys_unavailable, query_timeout, workspace_busy
+     */
+    503: Failure;
+};
+
+export type GetRunError = GetRunErrors[keyof GetRunErrors];
+
+export type GetRunResponses = {
+    /**
+     * Done
+     */
+    200: RunStoryEnvelope;
+};
+
+export type GetRunResponse = GetRunResponses[keyof GetRunResponses];
+
+export type ListFailuresData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * Rows of a page.
+         */
+        per_page?: number;
+        /**
+         * The next_cursor of the page before.
+         */
+        cursor?: string;
+        /**
+         * Whether any of its runs waits for an operator.
+         */
+        open?: boolean;
+        /**
+         * The job that failed.
+         */
+        actor?: string;
+    };
+    url: '/ops/failures';
+};
+
+export type ListFailuresErrors = {
+    /**
+     * bad_cursor, cursor_mismatch, invalid_header, invalid_parameter, unknown_parameter
+     */
+    400: Failure;
+    /**
+     * token_expired, token_invalid, token_missing
+     */
+    401: Failure;
+    /**
+     * role_required
+     */
+    403: Failure;
+    /**
+     * method_not_allowed
+     */
+    405: Failure;
+    /**
+     * internal_error
+     */
+    500: Failure;
+    /**
+     * database_unavailable, keys_unavailable, query_timeout, workspace_busy
+     */
+    503: Failure;
+};
+
+export type ListFailuresError = ListFailuresErrors[keyof ListFailuresErrors];
+
+export type ListFailuresResponses = {
+    /**
+     * Done
+     */
+    200: FailureGroupPage;
+};
+
+export type ListFailuresResponse = ListFailuresResponses[keyof ListFailuresResponses];
+
+export type ListSchedulesData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/ops/schedules';
+};
+
+export type ListSchedulesErrors = {
+    /**
+     * invalid_header, unknown_parameter
+     */
+    400: Failure;
+    /**
+     * token_expired, token_invalid, token_missing
+     */
+    401: Failure;
+    /**
+     * role_required
+     */
+    403: Failure;
+    /**
+     * method_not_allowed
+     */
+    405: Failure;
+    /**
+     * internal_error
+     */
+    500: Failure;
+    /**
+     * database_unavailable, keys_unavailable, query_timeout, workspace_busy
+     */
+    503: Failure;
+};
+
+export type ListSchedulesError = ListSchedulesErrors[keyof ListSchedulesErrors];
+
+export type ListSchedulesResponses = {
+    /**
+     * Done
+     */
+    200: ScheduleEnvelope;
+};
+
+export type ListSchedulesResponse = ListSchedulesResponses[keyof ListSchedulesResponses];
+
+export type ListQueuesData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/ops/queues';
+};
+
+export type ListQueuesErrors = {
+    /**
+     * invalid_header, unknown_parameter
+     */
+    400: Failure;
+    /**
+     * token_expired, token_invalid, token_missing
+     */
+    401: Failure;
+    /**
+     * role_required
+     */
+    403: Failure;
+    /**
+     * method_not_allowed
+     */
+    405: Failure;
+    /**
+     * internal_error
+     */
+    500: Failure;
+    /**
+     * database_unavailable, keys_unavailable, query_timeout, workspace_busy
+     */
+    503: Failure;
+};
+
+export type ListQueuesError = ListQueuesErrors[keyof ListQueuesErrors];
+
+export type ListQueuesResponses = {
+    /**
+     * Done
+     */
+    200: QueueEnvelope;
+};
+
+export type ListQueuesResponse = ListQueuesResponses[keyof ListQueuesResponses];
+
+export type ListWorkersData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/ops/workers';
+};
+
+export type ListWorkersErrors = {
+    /**
+     * invalid_header, unknown_parameter
+     */
+    400: Failure;
+    /**
+     * token_expired, token_invalid, token_missing
+     */
+    401: Failure;
+    /**
+     * role_required
+     */
+    403: Failure;
+    /**
+     * method_not_allowed
+     */
+    405: Failure;
+    /**
+     * internal_error
+     */
+    500: Failure;
+    /**
+     * database_unavailable, keys_unavailable, query_timeout, workspace_busy
+     */
+    503: Failure;
+};
+
+export type ListWorkersError = ListWorkersErrors[keyof ListWorkersErrors];
+
+export type ListWorkersResponses = {
+    /**
+     * Done
+     */
+    200: ProcessEnvelope;
+};
+
+export type ListWorkersResponse = ListWorkersResponses[keyof ListWorkersResponses];
+
+export type ListProjectionsData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * Rows of a page.
+         */
+        per_page?: number;
+        /**
+         * The next_cursor of the page before.
+         */
+        cursor?: string;
+        /**
+         * This one only.
+         */
+        workspace_id?: string;
+        /**
+         * Only those that are behind or parked.
+         */
+        behind?: boolean;
+    };
+    url: '/ops/projections';
+};
+
+export type ListProjectionsErrors = {
+    /**
+     * bad_cursor, cursor_mismatch, invalid_header, invalid_parameter, unknown_parameter
+     */
+    400: Failure;
+    /**
+     * token_expired, token_invalid, token_missing
+     */
+    401: Failure;
+    /**
+     * role_required
+     */
+    403: Failure;
+    /**
+     * method_not_allowed
+     */
+    405: Failure;
+    /**
+     * internal_error
+     */
+    500: Failure;
+    /**
+     * database_unavailable, keys_unavailable, query_timeout, workspace_busy
+     */
+    503: Failure;
+};
+
+export type ListProjectionsError = ListProjectionsErrors[keyof ListProjectionsErrors];
+
+export type ListProjectionsResponses = {
+    /**
+     * Done
+     */
+    200: ProjectionLagPage;
+};
+
+export type ListProjectionsResponse = ListProjectionsResponses[keyof ListProjectionsResponses];
+
+export type ListChecksData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/ops/checks';
+};
+
+export type ListChecksErrors = {
+    /**
+     * invalid_header, unknown_parameter
+     */
+    400: Failure;
+    /**
+     * token_expired, token_invalid, token_missing
+     */
+    401: Failure;
+    /**
+     * role_required
+     */
+    403: Failure;
+    /**
+     * method_not_allowed
+     */
+    405: Failure;
+    /**
+     * internal_error
+     */
+    500: Failure;
+    /**
+     * database_unavailable, keys_unavailable, query_timeout, workspace_busy
+     */
+    503: Failure;
+};
+
+export type ListChecksError = ListChecksErrors[keyof ListChecksErrors];
+
+export type ListChecksResponses = {
+    /**
+     * Done
+     */
+    200: OpsCheckEnvelope;
+};
+
+export type ListChecksResponse = ListChecksResponses[keyof ListChecksResponses];
+
+export type GetDatabaseData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/ops/database';
+};
+
+export type GetDatabaseErrors = {
+    /**
+     * invalid_header, unknown_parameter
+     */
+    400: Failure;
+    /**
+     * token_expired, token_invalid, token_missing
+     */
+    401: Failure;
+    /**
+     * role_required
+     */
+    403: Failure;
+    /**
+     * method_not_allowed
+     */
+    405: Failure;
+    /**
+     * internal_error
+     */
+    500: Failure;
+    /**
+     * database_unavailable, keys_unavailable, query_timeout, workspace_busy
+     */
+    503: Failure;
+};
+
+export type GetDatabaseError = GetDatabaseErrors[keyof GetDatabaseErrors];
+
+export type GetDatabaseResponses = {
+    /**
+     * Done
+     */
+    200: DatabaseEnvelope;
+};
+
+export type GetDatabaseResponse = GetDatabaseResponses[keyof GetDatabaseResponses];
+
+export type ListActionsData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * Rows of a page.
+         */
+        per_page?: number;
+        /**
+         * The next_cursor of the page before.
+         */
+        cursor?: string;
+        /**
+         * Who did it.
+         */
+        actor_id?: string;
+        /**
+         * What was done, such as run.retry.
+         */
+        action?: string;
+        /**
+         * What it was done to, such as the id of a run.
+         */
+        target?: string;
+    };
+    url: '/ops/actions';
+};
+
+export type ListActionsErrors = {
+    /**
+     * bad_cursor, cursor_mismatch, invalid_header, invalid_parameter, unknown_parameter
+     */
+    400: Failure;
+    /**
+     * token_expired, token_invalid, token_missing
+     */
+    401: Failure;
+    /**
+     * role_required
+     */
+    403: Failure;
+    /**
+     * method_not_allowed
+     */
+    405: Failure;
+    /**
+     * internal_error
+     */
+    500: Failure;
+    /**
+     * database_unavailable, keys_unavailable, query_timeout, workspace_busy
+     */
+    503: Failure;
+};
+
+export type ListActionsError = ListActionsErrors[keyof ListActionsErrors];
+
+export type ListActionsResponses = {
+    /**
+     * Done
+     */
+    200: ActionPage;
+};
+
+export type ListActionsResponse = ListActionsResponses[keyof ListActionsResponses];
+
+export type StreamOperationsData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/ops/stream';
+};
+
+export type StreamOperationsErrors = {
+    /**
+     * invalid_header, unknown_parameter
+     */
+    400: Failure;
+    /**
+     * token_expired, token_invalid, token_missing
+     */
+    401: Failure;
+    /**
+     * role_required
+     */
+    403: Failure;
+    /**
+     * method_not_allowed
+     */
+    405: Failure;
+    /**
+     * internal_error
+     */
+    500: Failure;
+    /**
+     * database_unavailable, keys_unavailable, query_timeout, workspace_busy
+     */
+    503: Failure;
+};
+
+export type StreamOperationsError = StreamOperationsErrors[keyof StreamOperationsErrors];
+
+export type StreamOperationsResponses = {
+    /**
+     * Done
+     */
+    200: string;
+};
+
+export type StreamOperationsResponse = StreamOperationsResponses[keyof StreamOperationsResponses];
+
+export type RetryRunData = {
+    body?: Nothing;
+    path: {
+        id: string;
+    };
+    query?: never;
+    url: '/ops/runs/{id}/retry';
+};
+
+export type RetryRunErrors = {
+    /**
+     * invalid_header, malformed_json, unknown_parameter
+     */
+    400: Failure;
+    /**
+     * token_expired, token_invalid, token_missing
+     */
+    401: Failure;
+    /**
+     * role_required
+     */
+    403: Failure;
+    /**
+     * not_found
+     */
+    404: Failure;
+    /**
+     * method_not_allowed
+     */
+    405: Failure;
+    /**
+     * body_too_large
+     */
+    413: Failure;
+    /**
+     * unsupported_content_coding, unsupported_media_type
+     */
+    415: Failure;
+    /**
+     * invalid_field, missing_field, unknown_field
+     */
+    422: Failure;
+    /**
+     * internal_error
+     */
+    500: Failure;
+    /**
+     * database_unavailable, keys_unavailable, query_timeout, workspace_busy
+     */
+    503: Failure;
+};
+
+export type RetryRunError = RetryRunErrors[keyof RetryRunErrors];
+
+export type RetryRunResponses = {
+    /**
+     * Done
+     */
+    200: ActionEnvelope;
+};
+
+export type RetryRunResponse = RetryRunResponses[keyof RetryRunResponses];
+
+export type DiscardRunData = {
+    body?: Nothing;
+    path: {
+        id: string;
+    };
+    query?: never;
+    url: '/ops/runs/{id}/discard';
+};
+
+export type DiscardRunErrors = {
+    /**
+     * invalid_header, malformed_json, unknown_parameter
+     */
+    400: Failure;
+    /**
+     * token_expired, token_invalid, token_missing
+     */
+    401: Failure;
+    /**
+     * role_required
+     */
+    403: Failure;
+    /**
+     * not_found
+     */
+    404: Failure;
+    /**
+     * method_not_allowed
+     */
+    405: Failure;
+    /**
+     * body_too_large
+     */
+    413: Failure;
+    /**
+     * unsupported_content_coding, unsupported_media_type
+     */
+    415: Failure;
+    /**
+     * invalid_field, missing_field, unknown_field
+     */
+    422: Failure;
+    /**
+     * internal_error
+     */
+    500: Failure;
+    /**
+     * database_unavailable, keys_unavailable, query_timeout, workspace_busy
+     */
+    503: Failure;
+};
+
+export type DiscardRunError = DiscardRunErrors[keyof DiscardRunErrors];
+
+export type DiscardRunResponses = {
+    /**
+     * Done
+     */
+    200: ActionEnvelope;
+};
+
+export type DiscardRunResponse = DiscardRunResponses[keyof DiscardRunResponses];
+
+export type RetryFailuresData = {
+    body?: Nothing;
+    path: {
+        /**
+         * The group's fingerprint.
+         */
+        fingerprint: string;
+    };
+    query?: never;
+    url: '/ops/failures/{fingerprint}/retry';
+};
+
+export type RetryFailuresErrors = {
+    /**
+     * invalid_header, malformed_json, unknown_parameter
+     */
+    400: Failure;
+    /**
+     * token_expired, token_invalid, token_missing
+     */
+    401: Failure;
+    /**
+     * role_required
+     */
+    403: Failure;
+    /**
+     * not_found
+     */
+    404: Failure;
+    /**
+     * method_not_allowed
+     */
+    405: Failure;
+    /**
+     * body_too_large
+     */
+    413: Failure;
+    /**
+     * unsupported_content_coding, unsupported_media_type
+     */
+    415: Failure;
+    /**
+     * invalid_field, missing_field, unknown_field
+     */
+    422: Failure;
+    /**
+     * internal_error
+     */
+    500: Failure;
+    /**
+     * database_unavailable, keys_unavailable, query_timeout, workspace_busy
+     */
+    503: Failure;
+};
+
+export type RetryFailuresError = RetryFailuresErrors[keyof RetryFailuresErrors];
+
+export type RetryFailuresResponses = {
+    /**
+     * Done
+     */
+    200: ActionEnvelope;
+};
+
+export type RetryFailuresResponse = RetryFailuresResponses[keyof RetryFailuresResponses];
+
+export type DiscardFailuresData = {
+    body?: Nothing;
+    path: {
+        /**
+         * The group's fingerprint.
+         */
+        fingerprint: string;
+    };
+    query?: never;
+    url: '/ops/failures/{fingerprint}/discard';
+};
+
+export type DiscardFailuresErrors = {
+    /**
+     * invalid_header, malformed_json, unknown_parameter
+     */
+    400: Failure;
+    /**
+     * token_expired, token_invalid, token_missing
+     */
+    401: Failure;
+    /**
+     * role_required
+     */
+    403: Failure;
+    /**
+     * not_found
+     */
+    404: Failure;
+    /**
+     * method_not_allowed
+     */
+    405: Failure;
+    /**
+     * body_too_large
+     */
+    413: Failure;
+    /**
+     * unsupported_content_coding, unsupported_media_type
+     */
+    415: Failure;
+    /**
+     * invalid_field, missing_field, unknown_field
+     */
+    422: Failure;
+    /**
+     * internal_error
+     */
+    500: Failure;
+    /**
+     * database_unavailable, keys_unavailable, query_timeout, workspace_busy
+     */
+    503: Failure;
+};
+
+export type DiscardFailuresError = DiscardFailuresErrors[keyof DiscardFailuresErrors];
+
+export type DiscardFailuresResponses = {
+    /**
+     * Done
+     */
+    200: ActionEnvelope;
+};
+
+export type DiscardFailuresResponse = DiscardFailuresResponses[keyof DiscardFailuresResponses];
+
+export type StartScheduleData = {
+    body?: Nothing;
+    path: {
+        /**
+         * Its name, as listed.
+         */
+        name: string;
+    };
+    query?: never;
+    url: '/ops/schedules/{name}/run';
+};
+
+export type StartScheduleErrors = {
+    /**
+     * invalid_header, malformed_json, unknown_parameter
+     */
+    400: Failure;
+    /**
+     * token_expired, token_invalid, token_missing
+     */
+    401: Failure;
+    /**
+     * role_required
+     */
+    403: Failure;
+    /**
+     * not_found
+     */
+    404: Failure;
+    /**
+     * method_not_allowed
+     */
+    405: Failure;
+    /**
+     * body_too_large
+     */
+    413: Failure;
+    /**
+     * unsupported_content_coding, unsupported_media_type
+     */
+    415: Failure;
+    /**
+     * invalid_field, missing_field, unknown_field
+     */
+    422: Failure;
+    /**
+     * internal_error
+     */
+    500: Failure;
+    /**
+     * database_unavailable, keys_unavailable, query_timeout, workspace_busy
+     */
+    503: Failure;
+};
+
+export type StartScheduleError = StartScheduleErrors[keyof StartScheduleErrors];
+
+export type StartScheduleResponses = {
+    /**
+     * Done
+     */
+    200: ActionEnvelope;
+};
+
+export type StartScheduleResponse = StartScheduleResponses[keyof StartScheduleResponses];
+
+export type PauseScheduleData = {
+    body?: Nothing;
+    path: {
+        /**
+         * Its name, as listed.
+         */
+        name: string;
+    };
+    query?: never;
+    url: '/ops/schedules/{name}/pause';
+};
+
+export type PauseScheduleErrors = {
+    /**
+     * invalid_header, malformed_json, unknown_parameter
+     */
+    400: Failure;
+    /**
+     * token_expired, token_invalid, token_missing
+     */
+    401: Failure;
+    /**
+     * role_required
+     */
+    403: Failure;
+    /**
+     * not_found
+     */
+    404: Failure;
+    /**
+     * method_not_allowed
+     */
+    405: Failure;
+    /**
+     * body_too_large
+     */
+    413: Failure;
+    /**
+     * unsupported_content_coding, unsupported_media_type
+     */
+    415: Failure;
+    /**
+     * invalid_field, missing_field, unknown_field
+     */
+    422: Failure;
+    /**
+     * internal_error
+     */
+    500: Failure;
+    /**
+     * database_unavailable, keys_unavailable, query_timeout, workspace_busy
+     */
+    503: Failure;
+};
+
+export type PauseScheduleError = PauseScheduleErrors[keyof PauseScheduleErrors];
+
+export type PauseScheduleResponses = {
+    /**
+     * Done
+     */
+    200: ActionEnvelope;
+};
+
+export type PauseScheduleResponse = PauseScheduleResponses[keyof PauseScheduleResponses];
+
+export type ResumeScheduleData = {
+    body?: Nothing;
+    path: {
+        /**
+         * Its name, as listed.
+         */
+        name: string;
+    };
+    query?: never;
+    url: '/ops/schedules/{name}/resume';
+};
+
+export type ResumeScheduleErrors = {
+    /**
+     * invalid_header, malformed_json, unknown_parameter
+     */
+    400: Failure;
+    /**
+     * token_expired, token_invalid, token_missing
+     */
+    401: Failure;
+    /**
+     * role_required
+     */
+    403: Failure;
+    /**
+     * not_found
+     */
+    404: Failure;
+    /**
+     * method_not_allowed
+     */
+    405: Failure;
+    /**
+     * body_too_large
+     */
+    413: Failure;
+    /**
+     * unsupported_content_coding, unsupported_media_type
+     */
+    415: Failure;
+    /**
+     * invalid_field, missing_field, unknown_field
+     */
+    422: Failure;
+    /**
+     * internal_error
+     */
+    500: Failure;
+    /**
+     * database_unavailable, keys_unavailable, query_timeout, workspace_busy
+     */
+    503: Failure;
+};
+
+export type ResumeScheduleError = ResumeScheduleErrors[keyof ResumeScheduleErrors];
+
+export type ResumeScheduleResponses = {
+    /**
+     * Done
+     */
+    200: ActionEnvelope;
+};
+
+export type ResumeScheduleResponse = ResumeScheduleResponses[keyof ResumeScheduleResponses];
+
+export type PauseQueueData = {
+    body?: Nothing;
+    path: {
+        /**
+         * Its name, as listed.
+         */
+        name: string;
+    };
+    query?: never;
+    url: '/ops/queues/{name}/pause';
+};
+
+export type PauseQueueErrors = {
+    /**
+     * invalid_header, malformed_json, unknown_parameter
+     */
+    400: Failure;
+    /**
+     * token_expired, token_invalid, token_missing
+     */
+    401: Failure;
+    /**
+     * role_required
+     */
+    403: Failure;
+    /**
+     * not_found
+     */
+    404: Failure;
+    /**
+     * method_not_allowed
+     */
+    405: Failure;
+    /**
+     * body_too_large
+     */
+    413: Failure;
+    /**
+     * unsupported_content_coding, unsupported_media_type
+     */
+    415: Failure;
+    /**
+     * invalid_field, missing_field, unknown_field
+     */
+    422: Failure;
+    /**
+     * internal_error
+     */
+    500: Failure;
+    /**
+     * database_unavailable, keys_unavailable, query_timeout, workspace_busy
+     */
+    503: Failure;
+};
+
+export type PauseQueueError = PauseQueueErrors[keyof PauseQueueErrors];
+
+export type PauseQueueResponses = {
+    /**
+     * Done
+     */
+    200: ActionEnvelope;
+};
+
+export type PauseQueueResponse = PauseQueueResponses[keyof PauseQueueResponses];
+
+export type ResumeQueueData = {
+    body?: Nothing;
+    path: {
+        /**
+         * Its name, as listed.
+         */
+        name: string;
+    };
+    query?: never;
+    url: '/ops/queues/{name}/resume';
+};
+
+export type ResumeQueueErrors = {
+    /**
+     * invalid_header, malformed_json, unknown_parameter
+     */
+    400: Failure;
+    /**
+     * token_expired, token_invalid, token_missing
+     */
+    401: Failure;
+    /**
+     * role_required
+     */
+    403: Failure;
+    /**
+     * not_found
+     */
+    404: Failure;
+    /**
+     * method_not_allowed
+     */
+    405: Failure;
+    /**
+     * body_too_large
+     */
+    413: Failure;
+    /**
+     * unsupported_content_coding, unsupported_media_type
+     */
+    415: Failure;
+    /**
+     * invalid_field, missing_field, unknown_field
+     */
+    422: Failure;
+    /**
+     * internal_error
+     */
+    500: Failure;
+    /**
+     * database_unavailable, keys_unavailable, query_timeout, workspace_busy
+     */
+    503: Failure;
+};
+
+export type ResumeQueueError = ResumeQueueErrors[keyof ResumeQueueErrors];
+
+export type ResumeQueueResponses = {
+    /**
+     * Done
+     */
+    200: ActionEnvelope;
+};
+
+export type ResumeQueueResponse = ResumeQueueResponses[keyof ResumeQueueResponses];
+
+export type RetryProjectionData = {
+    body?: Nothing;
+    path: {
+        /**
+         * Whose read tables.
+         */
+        workspace_id: string;
+    };
+    query?: never;
+    url: '/ops/projections/{workspace_id}/retry';
+};
+
+export type RetryProjectionErrors = {
+    /**
+     * invalid_header, malformed_json, unknown_parameter
+     */
+    400: Failure;
+    /**
+     * token_expired, token_invalid, token_missing
+     */
+    401: Failure;
+    /**
+     * role_required
+     */
+    403: Failure;
+    /**
+     * not_found
+     */
+    404: Failure;
+    /**
+     * method_not_allowed
+     */
+    405: Failure;
+    /**
+     * body_too_large
+     */
+    413: Failure;
+    /**
+     * unsupported_content_coding, unsupported_media_type
+     */
+    415: Failure;
+    /**
+     * invalid_field, missing_field, unknown_field
+     */
+    422: Failure;
+    /**
+     * internal_error
+     */
+    500: Failure;
+    /**
+     * database_unavailable, keys_unavailable, query_timeout, workspace_busy
+     */
+    503: Failure;
+};
+
+export type RetryProjectionError = RetryProjectionErrors[keyof RetryProjectionErrors];
+
+export type RetryProjectionResponses = {
+    /**
+     * Done
+     */
+    200: ActionEnvelope;
+};
+
+export type RetryProjectionResponse = RetryProjectionResponses[keyof RetryProjectionResponses];
+
+export type RebuildProjectionData = {
+    body?: Nothing;
+    path: {
+        /**
+         * Whose read tables.
+         */
+        workspace_id: string;
+    };
+    query?: never;
+    url: '/ops/projections/{workspace_id}/rebuild';
+};
+
+export type RebuildProjectionErrors = {
+    /**
+     * invalid_header, malformed_json, unknown_parameter
+     */
+    400: Failure;
+    /**
+     * token_expired, token_invalid, token_missing
+     */
+    401: Failure;
+    /**
+     * role_required
+     */
+    403: Failure;
+    /**
+     * not_found
+     */
+    404: Failure;
+    /**
+     * method_not_allowed
+     */
+    405: Failure;
+    /**
+     * body_too_large
+     */
+    413: Failure;
+    /**
+     * unsupported_content_coding, unsupported_media_type
+     */
+    415: Failure;
+    /**
+     * invalid_field, missing_field, unknown_field
+     */
+    422: Failure;
+    /**
+     * internal_error
+     */
+    500: Failure;
+    /**
+     * database_unavailable, keys_unavailable, query_timeout, workspace_busy
+     */
+    503: Failure;
+};
+
+export type RebuildProjectionError = RebuildProjectionErrors[keyof RebuildProjectionErrors];
+
+export type RebuildProjectionResponses = {
+    /**
+     * Done
+     */
+    200: ActionEnvelope;
+};
+
+export type RebuildProjectionResponse = RebuildProjectionResponses[keyof RebuildProjectionResponses];
+
+export type VerifyProjectionData = {
+    body?: Nothing;
+    path: {
+        /**
+         * Whose read tables.
+         */
+        workspace_id: string;
+    };
+    query?: never;
+    url: '/ops/projections/{workspace_id}/verify';
+};
+
+export type VerifyProjectionErrors = {
+    /**
+     * invalid_header, malformed_json, unknown_parameter
+     */
+    400: Failure;
+    /**
+     * token_expired, token_invalid, token_missing
+     */
+    401: Failure;
+    /**
+     * role_required
+     */
+    403: Failure;
+    /**
+     * not_found
+     */
+    404: Failure;
+    /**
+     * method_not_allowed
+     */
+    405: Failure;
+    /**
+     * body_too_large
+     */
+    413: Failure;
+    /**
+     * unsupported_content_coding, unsupported_media_type
+     */
+    415: Failure;
+    /**
+     * invalid_field, missing_field, unknown_field
+     */
+    422: Failure;
+    /**
+     * internal_error
+     */
+    500: Failure;
+    /**
+     * database_unavailable, keys_unavailable, query_timeout, workspace_busy
+     */
+    503: Failure;
+};
+
+export type VerifyProjectionError = VerifyProjectionErrors[keyof VerifyProjectionErrors];
+
+export type VerifyProjectionResponses = {
+    /**
+     * Done
+     */
+    200: ActionEnvelope;
+};
+
+export type VerifyProjectionResponse = VerifyProjectionResponses[keyof VerifyProjectionResponses];
 
 export type ListTasksData = {
     body?: never;
