@@ -106,7 +106,7 @@ lint-openapi: $(STAMP) $(LINT)/node_modules/.package-lock.json ## Lint the OpenA
 	$(BIN)/metacortex openapi > $(LINT)/openapi.json
 	npm run --silent --prefix $(LINT) lint
 
-check-node: client-check lint-openapi test-client ## All that needs Node: what CI runs where it is there
+check-node: client-check lint-openapi test-client web-check ## All that needs Node: what CI runs where it is there
 
 # The app is committed as built, so that serving it needs no Node either.
 WEB := web

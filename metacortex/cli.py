@@ -423,7 +423,7 @@ async def _import_checklist(
 
     database = descriptions.database(settings, settings.database_url)
     try:
-        await Members(database).saw(space, actor)
+        await Members(database).saw(space, actor, "owner")
         with Bar("commands") as progress:
             report = await importer.run(
                 database,

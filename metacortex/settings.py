@@ -6,6 +6,8 @@ that. `docs/settings.md` is made from the descriptions below.
 """
 
 import os
+import re
+from base64 import b64decode
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
@@ -28,6 +30,7 @@ WEAK_PASSWORDS = frozenset(
     {"postgres", "metacortex", "password", "secret", "changeme", "admin"}
 )
 LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1", "0.0.0.0"})
+CLERK_HOST = re.compile(r"([a-z0-9-]+(?:\.[a-z0-9-]+)+)\$")  # in a publishable key
 CLERK_DEVELOPMENT = ".clerk.accounts.dev"  # keys of Clerk's development instances
 
 
@@ -54,6 +57,30 @@ def redis_url(value: str) -> str:
     if parts.scheme not in {"redis", "rediss", "unix"} or not named:
         raise ValueError("must begin with redis://, rediss:// or unix://")
     return value
+
+
+def clerk_frontend_host(key: str) -> str:
+    """Return the host of the Frontend API that Clerk's publishable key names.
+
+    The key is `pk_test_` or `pk_live_`, then the base64 of the host and a `$`.
+    Raises ValueError.
+    """
+    prefix, encoded = key[: len("pk_test_")], key[len("pk_test_") :]
+    if prefix in ("pk_test_", "pk_live_"):
+        padded = encoded + "=" * (-len(encoded) % 4)
+        try:
+            named = b64decode(padded, validate=True).decode("ascii")
+        except ValueError:
+            named = ""
+        if found := CLERK_HOST.fullmatch(named):
+            return found[1]
+    raise ValueError("is not a publishable key of Clerk (pk_live_… or pk_test_…)")
+
+
+def _publishable_key(key: str | None) -> str | None:
+    if key is not None:
+        clerk_frontend_host(key)
+    return key
 
 
 def _split(value: object) -> object:
@@ -168,6 +195,13 @@ class Settings(BaseSettings):
     token_allow_missing_party: bool = Field(
         False, description="Take tokens that name no party (no claim azp)."
     )
+    clerk_publishable_key: Annotated[str | None, AfterValidator(_publishable_key)] = (
+        Field(
+            None,
+            description="Clerk's publishable key, handed to browsers that sign in with "
+            "it; its host is allowed in the app's content policy.",
+        )
+    )
     lane_count: int = Field(
         2, ge=1, description="Command lanes per process; a workspace keeps to one."
     )
@@ -234,6 +268,12 @@ class Settings(BaseSettings):
         return (
             not self.is_production if self.docs_enabled is None else self.docs_enabled
         )
+
+    @property
+    def clerk_host(self) -> str | None:
+        """The Frontend API of Clerk, where browsers sign in with it."""
+        key = self.clerk_publishable_key
+        return None if key is None else clerk_frontend_host(key)
 
     @property
     def read_url(self) -> str:

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 from factory.base import Factory, FactoryMetaClass
 from factory.declarations import LazyFunction, Sequence
 
-from metacortex.commands import projects, tags, tasks
+from metacortex.commands import people, projects, tags, tasks
 from metacortex.commands.undo import Undo
+from metacortex.events import people as person_events
 from metacortex.events import projects as project_events
 from metacortex.events import tags as tag_events
 from metacortex.events import tasks as task_events
@@ -212,6 +213,27 @@ class CommentTaskFactory(_OfTask):
 
     comment_id = fresh_id()
     body = "Two coats will do"
+
+
+class _OfPerson(Message):
+    class Meta:
+        abstract = True
+
+    person_id = fresh_id()
+
+
+class AddPersonFactory(_OfPerson):
+    class Meta:
+        model = people.AddPerson
+
+    user_id = "user_me"
+
+
+class EditPersonFactory(_OfPerson):
+    class Meta:
+        model = people.EditPerson
+
+    name = "Anna"
 
 
 class UndoFactory(Message):
@@ -449,6 +471,29 @@ class TaskRevertedFactory(Message):
         model = task_events.TaskReverted
 
     priority = Change("high", "medium")
+
+
+class PersonCreatedFactory(Message):
+    class Meta:
+        model = person_events.PersonCreated
+
+    user_id = "user_me"
+    name = None
+
+
+class PersonEditedFactory(Message):
+    class Meta:
+        model = person_events.PersonEdited
+
+    name = Change(None, "Anna")
+    joined = ON
+
+
+class PersonRevertedFactory(Message):
+    class Meta:
+        model = person_events.PersonReverted
+
+    name = Change("Anna", None)
 
 
 _ALL: list[Any] = [it for it in vars().values() if isinstance(it, FactoryMetaClass)]

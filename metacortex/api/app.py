@@ -15,7 +15,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp
 
 from metacortex import __version__
-from metacortex.api import audit, commands, feeds, health, imports, meta
+from metacortex.api import audit, commands, feeds, health, imports, meta, people
 from metacortex.api.auth import MAX_LIFETIME_S, Verifier
 from metacortex.api.dev import token_router
 from metacortex.api.docs import add_docs
@@ -52,6 +52,7 @@ ORDINARY = (
     feeds.router,
     audit.router,
     commands.router,
+    people.router,
     imports.router,
     ops.router,
     acting.router,
@@ -164,7 +165,7 @@ def create_app(settings: Settings) -> FastAPI:
     settings.checked()
     app = _application(_lifespan(settings))
     app.settings = settings
-    app.state.web = WebApp()
+    app.state.web = WebApp(clerk_host=settings.clerk_host)
     _add_routes(app, settings)
     return app
 
@@ -198,11 +199,17 @@ def _application(lifespan: "Lifespan | None" = None) -> Application:
 
 
 def _add_routes(app: FastAPI, settings: Settings) -> None:
+    issuer = development_issuer(settings)
+    app.state.client = meta.about(
+        settings.environment,
+        settings.clerk_publishable_key,
+        development=issuer is not None,
+    )
     app.include_router(health.router)
     app.include_router(_entry(app, settings))
     if settings.serves_docs:
         add_docs(app, development=not settings.is_production)
-    if (issuer := development_issuer(settings)) is not None:
+    if issuer is not None:
         keys, url, life = make_keys(settings)
         verifier = _verifier(settings, keys, url, life)
         app.include_router(token_router(issuer, verifier))

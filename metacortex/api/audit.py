@@ -15,9 +15,16 @@ from metacortex.api.envelope import sequence_header
 from metacortex.api.fields import Id, Instant, Many
 from metacortex.api.pages import PageParameters, list_query, send_page
 from metacortex.api.routing import Router
-from metacortex.api.schemas import AuditEvent, Envelope, PageMeta, QueryMeta
+from metacortex.api.schemas import (
+    AuditCommand,
+    AuditEvent,
+    Envelope,
+    PageMeta,
+    QueryMeta,
+)
 from metacortex.kernel.errors import NotFound
 from metacortex.queries.activity import ListRecords
+from metacortex.queries.receipts import ListReceipts, Outcome
 
 AUDITORS = (Role.OWNER, Role.AUDITOR)
 router = Router(roles=AUDITORS, prefix="/audit", tags=["audit"])
@@ -61,6 +68,37 @@ async def list_events(
     given = filters.model_dump()
     given["since"], given["until"] = given.pop("from_"), given.pop("to")
     query = list_query(ListRecords, read.caller.workspace_id, given)
+    return await send_page(request, read, query)
+
+
+class ReceiptFilters(PageParameters):
+    """Which commands; a repeated parameter means any of its values."""
+
+    type: Many[Text] = ()
+    """Such as task.create."""
+    actor_id: Many[Text] = ()
+    """Who sent it."""
+    outcome: Many[Outcome] = ()
+    """What became of it."""
+    from_: Annotated[Instant | None, Field(alias="from")] = None
+    """Decided at this instant or later."""
+    to: Instant | None = None
+    """Decided at this instant or sooner."""
+
+
+@router.get(
+    "/commands",
+    operation_id="listAuditCommands",
+    summary="The receipts of all commands, refused ones too",
+    response_model=Envelope[list[AuditCommand], PageMeta],
+)
+async def list_receipts(
+    request: Request, read: CurrentRead, filters: Annotated[ReceiptFilters, Query()]
+) -> Response:
+    """Newest first, with all that a receipt holds."""
+    given = filters.model_dump()
+    given["since"], given["until"] = given.pop("from_"), given.pop("to")
+    query = list_query(ListReceipts, read.caller.workspace_id, given)
     return await send_page(request, read, query)
 
 

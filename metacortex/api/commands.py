@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import orjson
+from fastapi import Query
 from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
@@ -16,7 +17,8 @@ from metacortex.api.envelope import sequence_header
 from metacortex.api.errors import describe, status_of
 from metacortex.api.fields import Body, Id, Nothing, Parameters
 from metacortex.api.modules import COMMANDS as ROUTES
-from metacortex.api.modules import KEY, PLURALS, VERSION_LIMIT
+from metacortex.api.modules import KEY, VERSION_LIMIT
+from metacortex.api.pages import PageParameters, list_query, send_page
 from metacortex.api.routes import (
     answered,
     command_meta,
@@ -26,8 +28,15 @@ from metacortex.api.routes import (
     resource_of,
 )
 from metacortex.api.routing import Router
-from metacortex.api.schemas import Envelope, QueryMeta, Receipt, answer
-from metacortex.api.services import USERS, services_of
+from metacortex.api.schemas import (
+    CommandEntry,
+    Envelope,
+    PageMeta,
+    QueryMeta,
+    Receipt,
+    answer,
+)
+from metacortex.api.services import USERS, allow, services_of
 from metacortex.commands import receipts
 from metacortex.commands.message import Answer, CommandRequest, Result, Unit
 from metacortex.commands.undo import UNDO, Undo
@@ -39,10 +48,12 @@ from metacortex.kernel.errors import (
     NotFound,
     Several,
 )
+from metacortex.queries.receipts import ListCommands
 
 BATCH_LIMIT = 100  # commands of one request, as Todoist has it
 
 router = Router(roles=(*USERS, Role.AUDITOR), tags=["commands"])
+_of_users = Router(roles=USERS, tags=["commands"])
 
 
 class BatchItem(Body):
@@ -134,6 +145,7 @@ def _request(
             source = {"pointer": f"{prefix}/target"}
             code = "missing_field" if item.target is None else "unknown_field"
             raise Invalid(code, source=source)
+        allow(caller, route.roles)
         id = parsing.as_command_id(item.id, caller)
         parsed = parse(
             route,
@@ -238,14 +250,46 @@ async def undo(request: Request) -> Response:
     id = parsing.command_id(request, caller)
     if "if-match" in request.headers:
         raise parsing.header_error("If-Match", "An undo finds later changes itself")
+    context = parsing.context(request, caller, id)
+    context.causation_id = str(target)  # tells which command is undone
     answer = await services.lane.send(
         CommandRequest(
             command=Undo(command_id=target),
-            context=parsing.context(request, caller, id),
+            context=context,
             fingerprint=receipts.fingerprint(caller.user_id, UNDO, target),
         )
     )
-    return answered(request, answer, 200, PLURALS[answer.receipt.stream_type or ""])
+    return answered(request, answer, 200, None, resource_of(answer))
+
+
+class CommandFilters(PageParameters):
+    """Whose commands."""
+
+    mine: bool = False
+    """true: only those of the caller."""
+
+
+@_of_users.get(
+    "/commands",
+    operation_id="listCommands",
+    summary="What was done, and what can be undone",
+    response_model=Envelope[list[CommandEntry], PageMeta],
+)
+async def list_commands(
+    request: Request, read: CurrentRead, filters: Annotated[CommandFilters, Query()]
+) -> Response:
+    """The commands that were applied, newest first."""
+    given = filters.model_dump()
+    mine = (read.caller.user_id,) if given.pop("mine") else ()
+    query = list_query(
+        ListCommands,
+        read.caller.workspace_id,
+        {**given, "actor_id": mine, "outcome": ("applied",)},
+    )
+    return await send_page(request, read, query)
+
+
+router.include_router(_of_users)
 
 
 @router.get(

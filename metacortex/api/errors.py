@@ -197,6 +197,13 @@ class CycleMeta(Schema):
     path: list[UUID]
 
 
+class EventsMeta(Schema):
+    """How many events may be folded, and how many there are."""
+
+    limit: int
+    events: int
+
+
 class RoleMeta(Schema):
     """The roles that may do this; nothing if the token's role is unknown."""
 
@@ -212,6 +219,7 @@ class RetryMeta(Schema):
 ErrorMeta: Mapping[str, type[Schema]] = {
     "body_too_large": LimitMeta,
     "too_many_tags": LimitMeta,
+    "too_many_events": EventsMeta,
     "depth_exceeded": LimitMeta,
     "version_conflict": VersionMeta,
     "read_model_lagging": SequenceMeta,

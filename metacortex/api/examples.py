@@ -12,7 +12,9 @@ from uuid import UUID
 
 import orjson
 
-from metacortex.api import commands, feeds, imports, meta, modules
+from metacortex import __version__
+from metacortex.api import commands, feeds, imports, meta, modules, people
+from metacortex.api.auth import Caller, Role
 from metacortex.api.errors import catalogue
 from metacortex.api.routes import (
     CommandRoute,
@@ -20,9 +22,11 @@ from metacortex.api.routes import (
     build,
     command_meta,
     resource_of,
+    viewed,
 )
 from metacortex.commands.batch import Batch, PlannedUnit, step
 from metacortex.commands.message import Answer, CommandRequest, Context, Unit
+from metacortex.commands.receipts import Receipt
 from metacortex.commands.repository import Head, Loaded
 from metacortex.commands.session import SessionCache
 from metacortex.events import codec, merkle
@@ -40,6 +44,7 @@ COMMAND = UUID("0199d2c4-6f3e-7c11-9a55-0d9f3b1f6b00")
 ERROR_META: Mapping[str, Example] = {
     "body_too_large": {"limit": 1_048_576},
     "too_many_tags": {"limit": 50},
+    "too_many_events": {"limit": 20_000, "events": 20_001},
     "depth_exceeded": {"limit": 10, "depth": 11},
     "version_conflict": {"expected": 2, "current": 3},
     "read_model_lagging": {"asked": 42, "shown": 41},
@@ -51,6 +56,14 @@ ERROR_META: Mapping[str, Example] = {
 """What `meta` holds where it is never empty."""
 
 REQUEST_ID = "0199d2c4-6f3e-7c11-9a55-0d9f3b1f6c00"
+CALLER = Caller("user_anna", WORKSPACE, Role.OWNER, None, None)
+MEMBER = {
+    "id": CALLER.user_id,
+    "name": "Anna",
+    "avatar_url": None,
+    "role": "owner",
+    "joined": True,
+}
 SALT = bytes(range(SALT_BYTES))
 
 
@@ -87,7 +100,7 @@ class Story:
     def _run(self, command: Any) -> Answer:
         context = Context(
             workspace_id=WORKSPACE,
-            actor_id="user_anna",
+            actor_id=CALLER.user_id,
             command_id=self._next_id(),
             correlation_id=REQUEST_ID,
             request_id=REQUEST_ID,
@@ -155,7 +168,8 @@ def _page(row: Any, sequence: int) -> Example:
 def of_command(module: ModuleRoutes, spec: CommandRoute) -> Example:
     """Return the answer to the example of a command."""
     _, answer = _told(module, spec)
-    return _envelope(orjson.Fragment(resource_of(answer)), command_meta(answer))
+    data = viewed(spec, CALLER, answer)
+    return _envelope(orjson.Fragment(data), command_meta(answer))
 
 
 class _Household:
@@ -169,7 +183,9 @@ class _Household:
 
     def listed(self) -> Example:
         """Return a page of a list."""
-        return _page({**self.row, **self.module.listing.example}, self.sequence)
+        listing = self.module.listing
+        more = {} if listing is None else listing.example
+        return _page({**self.row, **more}, self.sequence)
 
     def one(self) -> Example:
         """Return the thing itself."""
@@ -216,7 +232,8 @@ def by_operation() -> Mapping[str, Any]:
     """Return the answer of every operation that has an example, by its id."""
     found: dict[str, Any] = {}
     for module in modules.MODULES:
-        found |= of_queries(module)
+        if module.listing is not None:
+            found |= of_queries(module)
         for route in module.commands:
             verb = route.name.partition(".")[2]
             found[f"{verb}{module.noun}"] = of_command(module, route)
@@ -244,6 +261,20 @@ def _of_record(household: _Household) -> Example:
         "payload_hash": record.payload_hash.hex(),
         "leaf_hash": record.leaf_hash.hex(),
     }
+
+
+def _entry(receipt: Receipt) -> Example:
+    told = commands.as_schema(receipt)
+    names = ("type", "recorded_at", "outcome", "actor", "stream")
+    found = {"id": told["command_id"], **{name: told[name] for name in names}}
+    return {**found, "title": "Call", "undoable": True, "undone_by": None}
+
+
+def _receipt(receipt: Receipt) -> Example:
+    told = commands.as_schema(receipt)
+    names = ("version", "first_sequence", "last_sequence", "correlation_id")
+    found = {name: told[name] for name in (*names, "request_id", "error")}
+    return {**_entry(receipt), **found}
 
 
 def _stream(household: _Household) -> str:
@@ -277,12 +308,26 @@ def of_the_rest() -> Mapping[str, Any]:
     undone = household.story.undo()
     return {
         "runCommands": _envelope({"results": [item]}, ran),
+        "listActivity": _page(household.story.lines()[-1], sequence),
+        "listCommands": _page(_entry(answer.receipt), sequence),
+        "listAuditCommands": _page(_receipt(answer.receipt), sequence),
+        "getClientMeta": _envelope(
+            {
+                "version": __version__,
+                "issuer": "clerk",
+                "clerk_publishable_key": "pk_test_ZXhhbXBsZS5vcmck",
+                "environment": "production",
+                "features": list(meta.FEATURES),
+            }
+        ),
         "getCommand": _envelope(
             commands.as_schema(answer.receipt), {"sequence": sequence}
         ),
         "undoCommand": _envelope(
             orjson.Fragment(resource_of(undone)), command_meta(undone)
         ),
+        "getMe": _envelope(people.as_me(CALLER, None), {"sequence": sequence}),
+        "listMembers": _page(MEMBER, sequence),
         "taskStats": _envelope(feeds.STATS_EXAMPLE, {"sequence": sequence}),
         "listChanges": _envelope([changed], onward),
         "streamEvents": said,

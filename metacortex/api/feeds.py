@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Annotated
+from enum import Enum
+from typing import Annotated, Any
 from uuid import UUID
 
 import structlog
@@ -14,16 +15,19 @@ from starlette.responses import Response, StreamingResponse
 from metacortex.api import envelope, parsing
 from metacortex.api.dependencies import CurrentRead
 from metacortex.api.envelope import sequence_header
-from metacortex.api.fields import DIGITS, Parameters, Zone
+from metacortex.api.fields import DIGITS, Many, Parameters, UserId, Zone
+from metacortex.api.pages import PageParameters, list_query, send_page
 from metacortex.api.routes import refuse_parameters
 from metacortex.api.routing import Router
-from metacortex.api.schemas import Envelope, QueryMeta, TaskStats
+from metacortex.api.schemas import Activity, Envelope, PageMeta, QueryMeta, TaskStats
 from metacortex.api.services import USERS, Read, Services, read_of
 from metacortex.events import log
 from metacortex.kernel import clock
 from metacortex.kernel.database import ReadConnection, autocommit
 from metacortex.kernel.driver_errors import meaning, report
 from metacortex.kernel.errors import Gone
+from metacortex.queries.activity import ListActivity
+from metacortex.queries.registry import PROJECTIONS
 
 logger = structlog.get_logger(__name__)
 
@@ -59,6 +63,10 @@ Each event of the log comes as `id: <sequence>`, `event: <type>` (such as
 
 router = Router(roles=USERS, tags=["feeds"])
 
+_TYPES = {it: it for it in PROJECTIONS}
+StreamType: Any = Enum("StreamType", _TYPES, type=str)  # type: ignore[misc]
+"""What an event happened to."""
+
 
 class ChangeParameters(Parameters):
     """From where on, and how many events at a time."""
@@ -83,7 +91,7 @@ async def changes(request: Request) -> Response:
     return envelope.listing(request, found.documents, meta, headers)
 
 
-async def _check_since(read: Read, since: int, shown: int) -> None:
+async def _check_since(read: Read, since: int, shown: int = 0) -> None:
     """Refuse a sequence beyond the head: the log was restored, or failed over.
 
     The head is that of the primary, since a replica may lag. Raises Gone.
@@ -97,11 +105,34 @@ async def _check_since(read: Read, since: int, shown: int) -> None:
         raise Gone("resync_required", meta={"since": since, "head": head})
 
 
+class ActivityFilters(PageParameters):
+    """Which events; a repeated parameter means any of its values."""
+
+    stream_type: Many[StreamType] = ()
+    """Of tasks, projects, tags or people."""
+    actor_id: Many[UserId] = ()
+    """Done by this user."""
+
+
+@router.get(
+    "/activity",
+    operation_id="listActivity",
+    summary="What happened in the workspace",
+    response_model=Envelope[list[Activity], PageMeta],
+)
+async def list_activity(
+    request: Request, read: CurrentRead, filters: Annotated[ActivityFilters, Query()]
+) -> Response:
+    """The task log of everything, newest first."""
+    query = list_query(ListActivity, read.caller.workspace_id, filters.model_dump())
+    return await send_page(request, read, query)
+
+
 class StatsParameters(Parameters):
     """Whose day it is."""
 
-    time_zone: Zone = "UTC"
-    """IANA time zone of deadlines that name none."""
+    time_zone: Zone | None = None
+    """IANA time zone of deadlines that name none; without it your own, else UTC."""
 
 
 @router.get(
@@ -117,7 +148,7 @@ async def task_stats(
     """Tasks that are not deleted, by status, priority and lateness."""
     await read.wait()
     sequence, found = await read.services.queries.task_stats(
-        read.caller.workspace_id, clock.now(), given.time_zone
+        read.caller.workspace_id, clock.now(), given.time_zone, read.person_id
     )
     headers = sequence_header(sequence)
     return envelope.answer(request, found, read.meta(sequence), headers=headers)
@@ -128,15 +159,14 @@ async def stream(request: Request) -> Response:
     services, caller = (read := read_of(request)).services, read.caller
     refuse_parameters(request)
     last = request.headers.get("last-event-id")
-    shown = (await services.queries.watermarks.shown(caller.workspace_id)).sequence
     if last is None:
-        after = shown
+        after = (await services.queries.watermarks.shown(caller.workspace_id)).sequence
     else:
         found = parsing.whole(last)
         if found is None:
             raise parsing.header_error("Last-Event-ID", "a whole number from 0")
         after = found
-        await _check_since(read, after, shown)
+        await _check_since(read, after)
     headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
     if request.method == "HEAD":  # an empty body of any length would never end
         return Response(media_type=EVENT_STREAM, headers=headers)

@@ -21,7 +21,7 @@ from metacortex.api.modules import (
     Changed,
     Resource,
 )
-from metacortex.api.pages import PageParameters, list_handler
+from metacortex.api.pages import ListRoute, PageParameters, list_handler
 from metacortex.api.routes import (
     CommandRoute,
     ModuleRoutes,
@@ -55,8 +55,10 @@ def add_lean_routes(router: APIRouter, prefix: str) -> None:
     for module in MODULES:
         base = f"{prefix}/{module.plural}"
         for command in module.commands:
-            _add_command(router, base, module, command)
-        _add_queries(router, base, module)
+            path = prefix + command.at if command.at else base + command.path
+            _add_command(router, path, module, command)
+        if module.listing is not None:
+            _add_queries(router, base, module, module.listing)
     _add_command_routes(router, prefix)
     _add_feeds(router, prefix)
 
@@ -117,15 +119,15 @@ def _body(model: Any) -> inspect.Parameter:
 
 
 def _add_command(
-    router: APIRouter, base: str, module: ModuleRoutes, command: CommandRoute
+    router: APIRouter, path: str, module: ModuleRoutes, command: CommandRoute
 ) -> None:
     verb = command.name.partition(".")[2]
     has_body = command.method != "DELETE"
     _add(
         router,
         command.method,
-        base + command.path.replace("{id}", "{id:uuid}"),
-        command_handler(command, module.plural),
+        path.replace("{id}", "{id:uuid}"),
+        command_handler(command, module.plural if module.listing else None),
         f"{verb}{module.noun}",
         command.summary,
         description=inspect.getdoc(COMMANDS[command.name]),
@@ -133,13 +135,15 @@ def _add_command(
         headers=COMMAND_HEADERS,
         tags=[module.plural],
         status_code=command.status,
-        response_model=enveloped(module.schema, CommandMeta),
+        response_model=enveloped(command.answers or module.schema, CommandMeta),
         openapi_extra={"x-command-type": command.name},
     )
 
 
-def _add_queries(router: APIRouter, base: str, module: ModuleRoutes) -> None:
-    listing, type = module.listing, module.stream_type
+def _add_queries(
+    router: APIRouter, base: str, module: ModuleRoutes, listing: ListRoute
+) -> None:
+    type = module.stream_type
     _add(
         router,
         "GET",

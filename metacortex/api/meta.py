@@ -2,10 +2,12 @@
 
 from typing import Any
 
+from starlette.requests import Request
+
 from metacortex import __version__
 from metacortex.api.errors import Schema, catalogue
 from metacortex.api.routing import Router
-from metacortex.api.schemas import Envelope, ErrorCode, StateMachines
+from metacortex.api.schemas import ClientMeta, Envelope, ErrorCode, StateMachines
 from metacortex.commands.tasks import TRANSITIONS
 
 router = Router(tags=["meta"])
@@ -44,6 +46,45 @@ async def list_errors() -> Any:
 async def list_state_machines() -> Any:
     """The table that the rules use; null where a command is refused."""
     return state_machines()
+
+
+FEATURES = (
+    "activity",
+    "as_of",
+    "audit",
+    "batches",
+    "me",
+    "members",
+    "search_prefix",
+    "stream",
+    "undo",
+)
+"""What clients may build on, by name; nothing is ever taken out of a version."""
+
+
+def about(
+    environment: str, clerk_publishable_key: str | None, *, development: bool
+) -> dict[str, Any]:
+    """Return what a client must know before anybody has signed in."""
+    issuer = "development" if development else "other"
+    return {
+        "version": __version__,
+        "issuer": issuer if clerk_publishable_key is None else "clerk",
+        "clerk_publishable_key": clerk_publishable_key,
+        "environment": environment,
+        "features": list(FEATURES),
+    }
+
+
+@router.get(
+    "/meta/client",
+    operation_id="getClientMeta",
+    summary="How a client signs in",
+    response_model=Envelope[ClientMeta],
+)
+async def get_client_meta(request: Request) -> Any:
+    """Which sign-in the service expects, and by name what a client may build on."""
+    return request.app.state.client
 
 
 def state_machines() -> dict[str, Any]:

@@ -9,20 +9,23 @@ from typing import Annotated, Any, Literal, Union
 from pydantic import Field, create_model
 from typing_extensions import TypeAliasType
 
-from metacortex.api import projects, tags, tasks
+from metacortex.api import people, projects, tags, tasks
 from metacortex.api.errors import ApiError, Schema, literal
 from metacortex.api.fields import Body, Id
 from metacortex.api.routes import CommandRoute, ModuleRoutes
 from metacortex.api.schemas import Empty, Outcome
 
-MODULES: tuple[ModuleRoutes, ...] = (tasks.MODULE, projects.MODULE, tags.MODULE)
+MODULES: tuple[ModuleRoutes, ...] = (
+    tasks.MODULE,
+    projects.MODULE,
+    tags.MODULE,
+    people.MODULE,
+)
 
 COMMANDS: Mapping[str, CommandRoute] = {
     command.name: command for module in MODULES for command in module.commands
 }
 """By the command's name on disk, for batches."""
-
-PLURALS: Mapping[str, str] = {module.stream_type: module.plural for module in MODULES}
 
 VERSION_LIMIT = 2**31 - 1
 KEY = r"^[!-~]{1,255}$"

@@ -195,6 +195,8 @@ class _Completion:
     def _sort_keys(self, operation: Schema) -> None:
         """Say by which keys a list may be sorted."""
         for module in MODULES:
+            if module.listing is None:
+                continue
             if operation["operationId"] == f"list{module.plural.capitalize()}":
                 _say_sort_keys(operation["parameters"], module.listing.query.sorts)
 
@@ -302,6 +304,8 @@ def _codes(operation: Schema, names: set[str]) -> Iterable[str]:
         yield "version_conflict"
     if command := operation.get("x-command-type"):
         yield from COMMANDS[command].errors
+    if name == "listTasks":
+        yield "too_many_events"
     if name in ("undoCommand", "runCommands"):
         yield from ("undo_conflict", "not_undoable", "unknown_command")
         yield from ("not_found", "version_conflict")

@@ -1,6 +1,6 @@
 """Pages of lists: their parameters, and the answer that carries one."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 from uuid import UUID
@@ -11,16 +11,17 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from metacortex.api import envelope, parsing
-from metacortex.api.auth import Caller, Role
+from metacortex.api.auth import Role
 from metacortex.api.envelope import sequence_header
 from metacortex.api.fields import DIGITS, Clean, Parameters
 from metacortex.api.services import USERS, Handler, Read, read_of
 from metacortex.kernel import clock
 from metacortex.kernel.errors import Malformed, NotFound
 from metacortex.queries.page import PAGE_LIMIT, PER_PAGE, PER_PAGE_LIMIT, ListQuery
+from metacortex.queries.people import UTC
 
 Search = Annotated[str, Clean, Field(min_length=1, max_length=500)]
-MakeQuery = Callable[[Caller, str, Request], ListQuery]
+MakeQuery = Callable[[Read, str, Request], Awaitable[ListQuery]]
 
 
 class PageParameters(Parameters):
@@ -105,7 +106,7 @@ def page_handler(
         key = (read.caller.workspace_id, request.scope["path"], raw)
         query = read.services.parsed_query(key)
         if query is None or not query.timeless:
-            query = make(read.caller, raw, request)
+            query = await make(read, raw, request)
             read.services.remember_query(key, query)
         return await send_page(request, read, query, must_exist=must_exist)
 
@@ -126,13 +127,15 @@ async def send_page(
     page = await read.services.queries.page(query, key, seen)
     if must_exist and not page.total:
         raise NotFound("not_found")
-    meta = read.meta(
-        page.shown.sequence,
-        page=query.page or (None if query.cursor else 1),
-        per_page=query.per_page,
-        total=page.total,
-        next_cursor=page.next_cursor,
-    )
+    seen_now = max(seen.sequence, page.shown.sequence)  # a page may be of the past
+    meta = {
+        **read.meta(seen_now),
+        "sequence": page.shown.sequence,
+        "page": query.page or (None if query.cursor else 1),
+        "per_page": query.per_page,
+        "total": page.total,
+        "next_cursor": page.next_cursor,
+    }
     headers = sequence_header(page.shown.sequence)
     tagged = query.timeless and page.shown == seen
     if tagged:
@@ -143,10 +146,21 @@ async def send_page(
 def list_handler(route: ListRoute) -> Handler:
     """Return the handler of a list's route."""
 
-    def make(caller: Caller, query: str, request: Request) -> ListQuery:
+    async def make(read: Read, query: str, request: Request) -> ListQuery:
         given = parsing.parameters(route.parameters, query).model_dump()
         if route.needs_now:
-            given["now"] = clock.now()
-        return list_query(route.query, caller.workspace_id, given)
+            given["now"] = given.get("as_of") or clock.now()
+            given["time_zone"] = await _zone(read, given)
+        return list_query(route.query, read.caller.workspace_id, given)
 
     return page_handler(make, USERS)
+
+
+async def _zone(read: Read, given: Mapping[str, Any]) -> str:
+    """Return the zone that a list is asked for; the caller's own, where it matters.
+
+    It is part of the query, as if the client had named it.
+    """
+    if given["time_zone"] is not None:
+        return str(given["time_zone"])
+    return UTC if given["overdue"] is None else await read.time_zone()

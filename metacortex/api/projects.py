@@ -46,7 +46,7 @@ class ProjectFilters(ListParameters):
     """Which projects."""
 
     q: Search | None = None
-    """Words to search for; "a phrase", or, -excluded (as web search does)."""
+    """Words to search for; "a phrase", or, -excluded; the last may go on."""
     archived: bool | None = None
     """true: only archived ones; false: only others; both without it."""
     deleted: bool = False

@@ -5,7 +5,7 @@ them. They stay lean: one parse, one validation, answers as bytes
 (docs/decisions/0007-http.md).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property, lru_cache
 from typing import Annotated, Any
@@ -23,7 +23,7 @@ from metacortex.api.errors import Schema
 from metacortex.api.fields import DIGITS, Body, Instant, Parameters
 from metacortex.api.pages import ListRoute, PageParameters, list_query, page_handler
 from metacortex.api.schemas import resource
-from metacortex.api.services import USERS, Handler, read_of, services_of
+from metacortex.api.services import USERS, Handler, Read, allow, read_of, services_of
 from metacortex.commands import receipts
 from metacortex.commands.message import Answer, CommandRequest
 from metacortex.commands.registry import COMMANDS
@@ -34,6 +34,7 @@ from metacortex.queries import fold
 from metacortex.queries.activity import ListActivity
 from metacortex.queries.page import ListQuery
 from metacortex.queries.registry import PROJECTIONS
+from metacortex.queries.tables import KEPT
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,10 @@ class CommandRoute:
     """One command's route; `name` is that on disk, `path` stands below the module's.
 
     `errors` are the codes that its rules may answer with, besides the general ones;
-    `example_after` is what the example in the document needs done before.
+    `example_after` is what the example in the document needs done before. `at` is a
+    path in place of the module's. `target` tells what a command without an id in its
+    path is about, where that is no new id. `view` makes `data` of the row afterwards
+    where it is not the row itself; `answers` is its schema.
     """
 
     name: str
@@ -60,18 +64,26 @@ class CommandRoute:
     status: int = 200
     errors: Sequence[str] = ()
     example_after: Sequence[ExampleStep] = ()
+    at: str | None = None
+    roles: Sequence[Role] = USERS
+    target: Callable[[Caller, Body], UUID] | None = None
+    view: Callable[[Caller, Any], Any] | None = None
+    answers: type[Schema] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModuleRoutes:
-    """All routes of a module; `description` stands above them in the document."""
+    """All routes of a module; `description` stands above them in the document.
+
+    Without a `listing` it has no queries here: no list, no single resource by id.
+    """
 
     stream_type: str
     plural: str
     row: type[Any]
     description: str
     commands: Sequence[CommandRoute]
-    listing: ListRoute
+    listing: ListRoute | None = None
 
     @property
     def noun(self) -> str:
@@ -86,7 +98,7 @@ class ModuleRoutes:
     @cached_property
     def listed(self) -> type[Schema]:
         """The schema of a row in the list, which may tell more."""
-        if self.listing.row is self.row:
+        if self.listing is None or self.listing.row is self.row:
             return self.schema
         return resource(self.listing.row, self.listing.row.__name__)
 
@@ -135,8 +147,12 @@ def parse(
     body = parsing.validated(route.body, raw, prefix)
     own = getattr(body, "id", None)
     mark = receipts.fingerprint(caller.user_id, route.name, target, raw, expected)
-    id = target or own or new_id()
+    id = target or own or _target(route, caller, body)
     return Parsed(route, id, body, command_id, mark, expected)
+
+
+def _target(route: CommandRoute, caller: Caller, body: Body) -> UUID:
+    return new_id() if route.target is None else route.target(caller, body)
 
 
 def command_request(request: Request, caller: Caller, parsed: Parsed) -> CommandRequest:
@@ -149,12 +165,15 @@ def command_request(request: Request, caller: Caller, parsed: Parsed) -> Command
     )
 
 
-def command_handler(route: CommandRoute, plural: str) -> Handler:
-    """Return the handler of a command's route."""
+def command_handler(route: CommandRoute, plural: str | None) -> Handler:
+    """Return the handler of a command's route.
+
+    `plural` is where what it makes can be found by id, None for nowhere.
+    """
 
     async def handle(request: Request) -> Response:
         services = services_of(request)
-        caller = await services.member(request)
+        caller = allow(await services.member(request), route.roles)
         raw = await parsing.read_json(request, services.body_limit)
         refuse_parameters(request)
         target = parsing.path_id(request) if "id" in request.path_params else None
@@ -162,9 +181,19 @@ def command_handler(route: CommandRoute, plural: str) -> Handler:
         expected = parsing.expected_version(request)
         parsed = parse(route, caller, id, target, raw, expected)
         answer = await services.lane.send(command_request(request, caller, parsed))
-        return answered(request, answer, route.status, plural)
+        data = viewed(route, caller, answer)
+        return answered(request, answer, route.status, plural, data)
 
     return handle
+
+
+def viewed(route: CommandRoute, caller: Caller, answer: Answer) -> bytes:
+    """Return what a command's own route answers as `data`."""
+    if route.view is None:
+        return resource_of(answer)
+    stored, type = answer.stored, answer.receipt.stream_type
+    row = None if stored is None or type is None else shown(type, stored)
+    return orjson.dumps(route.view(caller, row))
 
 
 def refuse_parameters(request: Request) -> None:
@@ -175,18 +204,20 @@ def refuse_parameters(request: Request) -> None:
         raise Malformed("unknown_parameter", source={"parameter": name})
 
 
-def answered(request: Request, answer: Answer, status: int, plural: str) -> Response:
+def answered(
+    request: Request, answer: Answer, status: int, plural: str | None, data: bytes
+) -> Response:
     """Return a command's answer: the resource after it, and what was appended."""
     headers = sequence_header(answer.sequence)
     if answer.stored is not None:
         headers["ETag"] = f'"{answer.stored.version}"'
-        if status == 201:
+        if status == 201 and plural is not None:
             headers["Location"] = f"/api/v1/{plural}/{answer.stored.id}"
     if answer.replayed:
         headers["Idempotency-Replayed"] = "true"
     return envelope.answer(
         request,
-        resource_of(answer),
+        data,
         command_meta(answer),
         status=status,
         headers=headers,
@@ -229,7 +260,7 @@ def shown(stream_type: str, stored: Stored) -> Any:
 @lru_cache
 def _shown_fields(stream_type: str) -> tuple[type[Any], tuple[str, ...]]:
     row = PROJECTIONS[stream_type].row
-    meta = ("id", "version", "created_at", "updated_at")
+    meta = {"id", "version", "created_at", "updated_at", *KEPT}
     return row, tuple(it.name for it in fields(row) if it.name not in meta)
 
 
@@ -280,10 +311,10 @@ def _past(request: Request) -> Mapping[str, Any]:
 def history_handler(module: ModuleRoutes) -> Handler:
     """Return the handler of a resource's task log, newest first."""
 
-    def make(caller: Caller, query: str, request: Request) -> ListQuery:
+    async def make(read: Read, query: str, request: Request) -> ListQuery:
         given = parsing.parameters(PageParameters, query).model_dump()
         given["stream_id"] = parsing.path_id(request)
         given["stream_type"] = (module.stream_type,)
-        return list_query(ListActivity, caller.workspace_id, given)
+        return list_query(ListActivity, read.caller.workspace_id, given)
 
     return page_handler(make, (*USERS, Role.AUDITOR), must_exist=True)

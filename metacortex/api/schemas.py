@@ -36,6 +36,7 @@ from metacortex.api import fields as api_fields
 from metacortex.api.errors import ApiError, Schema
 from metacortex.events import tasks as events
 from metacortex.events.codec import CLASSES
+from metacortex.queries.tables import KEPT
 
 REQUEST_ID: ContextVar[str] = ContextVar("request_id")
 """Id of the request that is being answered; set by the middleware."""
@@ -46,7 +47,9 @@ def resource(row: type[Any], name: str) -> type[Schema]:
     assert is_dataclass(row)
     hints = get_type_hints(row)
     found: dict[str, Any] = {
-        item.name: (_named(hints[item.name]), ...) for item in fields(row)
+        item.name: (_named(hints[item.name]), ...)
+        for item in fields(row)
+        if item.name not in KEPT
     }
     return create_model(name, __base__=Schema, __doc__=row.__doc__, **found)
 
@@ -258,6 +261,45 @@ class Receipt(Schema):
     correlation_id: str
     request_id: str | None
     error: Refusal | None
+
+
+class CommandEntry(Schema):
+    """What was done; `title` is what it was done to is called now.
+
+    `undoable`: it changed something and is in force; later changes may still stand in
+    the way. `undone_by` is the undo that took it back.
+    """
+
+    id: UUID
+    type: str
+    recorded_at: AwareDatetime
+    outcome: Literal["applied", "unchanged", "refused"]
+    actor: Actor
+    stream: StreamRef | None
+    title: str | None
+    undoable: bool
+    undone_by: UUID | None
+
+
+class AuditCommand(CommandEntry):
+    """A command with all that its receipt holds."""
+
+    version: int | None
+    first_sequence: int | None
+    last_sequence: int | None
+    correlation_id: str
+    request_id: str | None
+    error: Refusal | None
+
+
+class ClientMeta(Schema):
+    """What a client must know before anybody has signed in."""
+
+    version: str
+    issuer: Literal["clerk", "development", "other"]
+    clerk_publishable_key: str | None
+    environment: Literal["production", "development", "test"]
+    features: list[str]
 
 
 class ByStatus(Schema):

@@ -16,7 +16,7 @@ from metacortex.api.auth import Caller, Role, Verifier, bearer
 from metacortex.api.ops.service import Operations
 from metacortex.api.parsing import Waits
 from metacortex.commands.lane import Lane
-from metacortex.commands.members import Members
+from metacortex.commands.members import Members, person_id
 from metacortex.kernel.errors import Forbidden
 from metacortex.operations.acts import Acts
 from metacortex.queries.bus import Freshness, Queries
@@ -54,8 +54,12 @@ class Services:
     async def member(self, request: Request) -> Caller:
         """Return who commands, noted as a member. Raises Unauthenticated, Forbidden."""
         caller = allow(self.caller(request), (Role.OWNER, Role.MEMBER))
-        await self.members.saw(caller.workspace_id, caller.user_id)
+        await self.saw(caller)
         return caller
+
+    async def saw(self, caller: Caller) -> None:
+        """Note a caller as a member of their workspace."""
+        await self.members.saw(caller.workspace_id, caller.user_id, caller.role)
 
     def parsed_query(self, key: tuple[UUID, str, str]) -> ListQuery | None:
         """Return the query that this query string meant before."""
@@ -83,17 +87,36 @@ def services_of(request: Request) -> Services:
     return found
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Read:
     """Who reads, and which sequence must be visible (`Metacortex-Min-Sequence`)."""
 
     services: Services
     caller: Caller
     fresh: Freshness
+    _shown: Watermark | None = None
+
+    @property
+    def person_id(self) -> UUID:
+        """The caller as a person of their workspace."""
+        return person_id(self.caller.workspace_id, self.caller.user_id)
 
     async def shown(self) -> Watermark:
-        """Return what is visible, after waiting for it if asked to. Raises Lagging."""
-        return await self.services.queries.shown(self.caller.workspace_id, self.fresh)
+        """Return what is visible, after waiting for it if asked to. Raises Lagging.
+
+        One read sees one state: it is asked for once.
+        """
+        if self._shown is None:
+            self._shown = await self.services.queries.shown(
+                self.caller.workspace_id, self.fresh
+            )
+        return self._shown
+
+    async def time_zone(self) -> str:
+        """Return the caller's time zone, UTC if they named none. Raises Lagging."""
+        return await self.services.queries.zones.find(
+            self.caller.workspace_id, self.person_id, await self.shown()
+        )
 
     async def wait(self) -> None:
         """Wait for the sequence that was asked for, if any. Raises Lagging."""

@@ -51,7 +51,7 @@ class TagFilters(ListParameters):
     """Which tags."""
 
     q: Search | None = None
-    """Words to search for; "a phrase", or, -excluded (as web search does)."""
+    """Words to search for; "a phrase", or, -excluded; the last may go on."""
     deleted: bool = False
     """true: only deleted ones; false: only others."""
 

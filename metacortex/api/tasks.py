@@ -26,7 +26,7 @@ from metacortex.api.fields import (
 from metacortex.api.pages import ListParameters, ListRoute, Search
 from metacortex.api.routes import CommandRoute, ExampleStep, ModuleRoutes
 from metacortex.commands import tasks as rules
-from metacortex.queries.tasks import ListTasks, TaskRow
+from metacortex.queries.tasks import ListedTask, ListTasks, TaskRow
 
 Title = Annotated[Name, Field(max_length=rules.TITLE_LIMIT)]
 Description = Annotated[
@@ -180,18 +180,22 @@ class TaskFilters(ListParameters):
     tag_mode: Literal["any", "all"] = "any"
     """Whether one of the tags is enough."""
     assignee_id: Many[UserId] = ()
+    created_by: Many[UserId] = ()
+    """Created by this user."""
     due_from: Day | None = None
     """Due on this day or later."""
     due_to: Day | None = None
     """Due on this day or sooner."""
     overdue: bool | None = None
     """true: open tasks past their deadline; false: all others."""
-    time_zone: Zone = "UTC"
-    """IANA time zone of deadlines that name none."""
+    time_zone: Zone | None = None
+    """IANA time zone of deadlines that name none; without it your own, else UTC."""
     q: Search | None = None
-    """Words to search for; "a phrase", or, -excluded (as web search does)."""
+    """Words to search for; "a phrase", or, -excluded; the last may go on."""
     updated_since: Instant | None = None
     """Changed at this instant or later."""
+    as_of: Instant | None = None
+    """The whole list as it was at this instant, overdue as of then."""
     archived: bool | None = None
     """true: only archived ones; false: only others; both without it."""
     deleted: bool = False
@@ -300,5 +304,12 @@ MODULE = ModuleRoutes(
             "restore", "Restore a task with what was deleted along", _PLACE, "delete"
         ),
     ),
-    listing=ListRoute(ListTasks, TaskFilters, TaskRow, "List tasks", needs_now=True),
+    listing=ListRoute(
+        ListTasks,
+        TaskFilters,
+        ListedTask,
+        "List tasks",
+        needs_now=True,
+        example={"subtasks": {"open": 0, "all": 0}, "comments": 0},
+    ),
 )

@@ -70,7 +70,7 @@ class WebApp:
             for path in sorted(folder.rglob("*"))
             if path.is_file()
         }
-        self._policy = content_policy(clerk_host)
+        self.policy = content_policy(clerk_host)
 
     @property
     def exists(self) -> bool:
@@ -98,7 +98,7 @@ class WebApp:
         hashed = path.startswith(ASSETS)
         headers = {
             "Cache-Control": FOR_EVER if hashed else "no-store",
-            "Content-Security-Policy": self._policy,
+            "Content-Security-Policy": self.policy,
             "Vary": "Accept-Encoding",
             "ETag": file.tag,
         }

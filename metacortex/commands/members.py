@@ -1,4 +1,7 @@
-"""Members: the users who have shown a token of a workspace, to assign tasks to."""
+"""Members: who has shown a token of a workspace, and which role it gave.
+
+Tasks are assigned to these, and to whoever was introduced (`commands/people.py`).
+"""
 
 from uuid import UUID
 
@@ -9,34 +12,40 @@ from metacortex.kernel.database import autocommit
 from metacortex.kernel.ids import derived
 
 _ADD = text(
-    "INSERT INTO commands.members"
-    " (workspace_id, id, user_id, version, created_at, updated_at)"
-    " VALUES (:workspace, :id, :user, 1, now(), now())"
-    " ON CONFLICT DO NOTHING"
+    "INSERT INTO commands.members AS m (workspace_id, id, user_id, role, version,"
+    " created_at, updated_at) VALUES (:workspace, :id, :user, :role, 1, now(), now())"
+    " ON CONFLICT (workspace_id, id) DO UPDATE SET role = excluded.role,"
+    " updated_at = now() WHERE m.role IS DISTINCT FROM excluded.role"
 )
 
 SEEN_LIMIT = 100_000  # pairs of workspace and user, some 25 MB; then it is cleared
 
 
+def person_id(workspace_id: UUID, user_id: str) -> UUID:
+    """Return the id of a user as a person, and a member, of a workspace."""
+    return derived(workspace_id, user_id)
+
+
 class Members:
-    """Stores members at their first request to this process."""
+    """Stores members at their first request to this process, and with a new role."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = autocommit(engine)
-        self._seen: set[tuple[UUID, str]] = set()
+        self._seen: dict[tuple[UUID, str], str] = {}
 
-    async def saw(self, workspace_id: UUID, user_id: str) -> None:
+    async def saw(self, workspace_id: UUID, user_id: str, role: str) -> None:
         """Store a user as a member; repeats within a process cost nothing."""
         key = (workspace_id, user_id)
-        if key in self._seen:
+        if self._seen.get(key) == role:
             return
         if len(self._seen) >= SEEN_LIMIT:
             self._seen.clear()
         values = {
             "workspace": workspace_id,
-            "id": derived(workspace_id, user_id),
+            "id": person_id(workspace_id, user_id),
             "user": user_id,
+            "role": role,
         }
         async with self._engine.connect() as connection:
             await connection.execute(_ADD, values)
-        self._seen.add(key)
+        self._seen[key] = role

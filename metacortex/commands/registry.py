@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
-from metacortex.commands import projects, tags, tasks
+from metacortex.commands import people, projects, tags, tasks
 from metacortex.commands.undo import REVERT, UNDO, Undo
 from metacortex.events import codec
 from metacortex.kernel.decider import Decider, Revert
 
-MODULES = (tags, projects, tasks)
+MODULES = (tags, projects, tasks, people)
 
 DECIDERS: Mapping[str, Decider] = {
     module.DECIDER.stream_type: module.DECIDER for module in MODULES

@@ -32,6 +32,8 @@ class Member:
     """A member as look-ups find one; members have no commands of their own here."""
 
     user_id: str
+    role: str | None = None
+    """What the last token said, None before the first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,7 @@ BESIDES: Mapping[str, Sequence[SchemaItem]] = {
         ),
     ),
     "member": (Index("uq_members_user", "workspace_id", "user_id", unique=True),),
+    "person": (Index("uq_people_user", "workspace_id", "user_id", unique=True),),
 }
 """Constraints, and the indexes of the look-ups below, by stream type."""
 
@@ -229,6 +232,11 @@ def _member(states: States, user_id: str) -> Iterable[UUID]:
     return [id for id, member in members.items() if member.user_id == user_id]
 
 
+def _person(states: States, user_id: str) -> Iterable[UUID]:
+    people = states.get("person", {})
+    return [id for id, it in people.items() if it.user_id == user_id and not it.deleted]
+
+
 LOOK_UPS: Mapping[str, LookUpTable] = {
     "tag.named": LookUpTable(
         "tag",
@@ -298,5 +306,11 @@ LOOK_UPS: Mapping[str, LookUpTable] = {
         """SELECT m.workspace_id, m.id FROM keys JOIN commands.members m
         ON m.workspace_id = w AND m.user_id = k""",
         _member,
+    ),
+    "person.named": LookUpTable(
+        "person",
+        """SELECT p.workspace_id, p.id FROM keys JOIN commands.people p
+        ON p.workspace_id = w AND p.user_id = k AND NOT p.deleted""",
+        _person,
     ),
 }

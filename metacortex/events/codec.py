@@ -11,10 +11,10 @@ from typing import Any
 import orjson
 from pydantic import TypeAdapter
 
-from metacortex.events import projects, tags, tasks
+from metacortex.events import people, projects, tags, tasks
 from metacortex.events.record import EventRecord, Recorded, canonical
 
-MODULES = (tags, projects, tasks)
+MODULES = (tags, projects, tasks, people)
 """One module of events per noun; a new noun adds its name here."""
 
 Upcaster = Callable[[Mapping[str, Any]], Mapping[str, Any]]

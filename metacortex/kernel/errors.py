@@ -127,6 +127,7 @@ CODES: dict[str, tuple[type[MetaCortexError], str]] = {
     "token_invalid": (Unauthenticated, "The token is not valid"),
     "token_expired": (Unauthenticated, "The token has expired"),
     "role_required": (Forbidden, "Your role does not allow this"),
+    "not_yourself": (Forbidden, "Only the person concerned may do this"),
     "same_origin_required": (Forbidden, "Only pages of this server may ask for this"),
     "not_found": (NotFound, "There is nothing here"),
     "route_not_found": (NotFound, "There is no such path"),
@@ -155,6 +156,7 @@ CODES: dict[str, tuple[type[MetaCortexError], str]] = {
     "invalid_field": (Invalid, "A field has an invalid value"),
     "unknown_field": (Invalid, "The field is not known here"),
     "unknown_command": (Invalid, "There is no such command"),
+    "too_many_events": (Invalid, "Too many events to fold for one answer"),
     "missing_field": (Invalid, "A required field is missing"),
     "idempotency_key_reused": (
         Invalid,

@@ -120,6 +120,7 @@ class ListActivity(ListQuery):
     until: datetime | None = None
 
     table = TABLE
+    reads = "p.workspace_id, p.sequence, p.document"
     key = "sequence"
     key_type = "bigint"
     sorts = {"sequence": Sort("sequence", "bigint")}

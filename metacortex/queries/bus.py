@@ -5,7 +5,7 @@ that sequence, so pages are kept and sent again while the checkpoint stands stil
 """
 
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -18,10 +18,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from metacortex.events import log
 from metacortex.kernel.database import ReadConnection, Reader, autocommit, driver_pool
 from metacortex.kernel.errors import Lagging, NotFound
-from metacortex.queries import activity, fold, page, tasks
+from metacortex.queries import activity, fold, page, people, tasks
 from metacortex.queries.activity import ChangesPage
 from metacortex.queries.page import ListQuery, Page
+from metacortex.queries.past import PastTasks
 from metacortex.queries.registry import PROJECTIONS
+from metacortex.queries.tasks import ListTasks
 from metacortex.queries.watermarks import Watermark, Watermarks
 
 KEPT_BYTES = 32 * 1024 * 1024  # of pages; a tenth of what a process may take
@@ -44,6 +46,8 @@ class Queries:
         self._engine = autocommit(engine)
         self._reader: Reader = driver_pool(engine)
         self.watermarks = Watermarks(self._reader)
+        self._past = PastTasks(self._engine, self._reader)
+        self.zones = people.Zones(self._reader)
         self._kept: OrderedDict[Hashable, Page] = OrderedDict()
         self._kept_bytes = 0
 
@@ -60,8 +64,10 @@ class Queries:
     async def page(self, query: ListQuery, key: Hashable, shown: Watermark) -> Page:
         """Return a page; `key` names the query, `shown` is what was just seen.
 
-        Raises Malformed for a cursor of another query.
+        Raises Malformed for a cursor of another query, Invalid for too long a past.
         """
+        if isinstance(query, ListTasks) and query.as_of is not None:
+            return await self._past.page(query)
         kept = self._kept.get(key)
         if kept is not None and kept.shown == shown and query.timeless:
             self._kept.move_to_end(key)
@@ -117,11 +123,33 @@ class Queries:
         row: Any = fold.fold(records)
         return records[-1].sequence, fold.document(stream_type, row)
 
+    async def person(
+        self, workspace_id: UUID, person_id: UUID
+    ) -> tuple[int, Mapping[str, Any] | None]:
+        """Return the sequence shown, and a person if they told anything."""
+        return await people.one(self._reader, workspace_id, person_id)
+
     async def task_stats(
-        self, workspace_id: UUID, now: datetime, time_zone: str
+        self,
+        workspace_id: UUID,
+        now: datetime,
+        time_zone: str | None,
+        person_id: UUID,
     ) -> tuple[int, bytes]:
-        """Return the sequence shown, and counts of tasks."""
-        return await tasks.stats(self._reader, workspace_id, now, time_zone)
+        """Return the sequence shown, and counts of tasks as of a zone, or a person's.
+
+        That of before is taken at first, and the counts tell whether it still is.
+        """
+        asked = time_zone or self.zones.last(workspace_id, person_id)
+        shown, found, own = await tasks.stats(
+            self._reader, workspace_id, now, asked, person_id
+        )
+        if time_zone is None and own != asked:
+            self.zones.keep(workspace_id, person_id, Watermark(shown), own)
+            shown, found, _ = await tasks.stats(
+                self._reader, workspace_id, now, own, person_id
+            )
+        return shown, found
 
     async def changes(self, workspace_id: UUID, since: int, limit: int) -> ChangesPage:
         """Return the resources that changed after a sequence."""

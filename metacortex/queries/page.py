@@ -21,6 +21,7 @@ from sqlalchemy import TextClause, text
 from metacortex.kernel.database import DIALECT, Reader, Table
 from metacortex.kernel.decider import names_of
 from metacortex.kernel.errors import Malformed
+from metacortex.queries import words
 from metacortex.queries.watermarks import Watermark
 
 PER_PAGE = 50
@@ -39,6 +40,12 @@ class Filters:
         """Add a condition; its names must be bound by `values`."""
         self.conditions.append(condition)
         self.values.update(values)
+        return self
+
+    def join(self, other: "Filters") -> "Filters":
+        """Add all conditions of another."""
+        self.conditions += other.conditions
+        self.values |= other.values
         return self
 
     def equal(self, column: str, value: Any) -> "Filters":
@@ -99,6 +106,8 @@ class ListQuery(ABC):
     sort: Sequence[str] = ()
 
     table: ClassVar[str]
+    reads: ClassVar[str] = "p.workspace_id, p.id, p.document"
+    """The columns that `document` is put together from."""
     document: ClassVar[str] = "p.document::text"
     key: ClassVar[str] = "id"
     key_type: ClassVar[str] = "uuid"
@@ -141,7 +150,15 @@ class Page:
     next_cursor: str | None
 
 
-async def fetch(reader: Reader, query: ListQuery) -> Page:
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A table that comes with the statement: its SQL as a part of WITH, and values."""
+
+    sql: str
+    values: Mapping[str, Any]
+
+
+async def fetch(reader: Reader, query: ListQuery, source: Source | None = None) -> Page:
     """Return a page. Raises Malformed for a cursor that is not of this query."""
     filters = query.filters()
     filters.conditions.insert(0, "workspace_id = :workspace")
@@ -150,10 +167,12 @@ async def fetch(reader: Reader, query: ListQuery) -> Page:
     after = _after(query.cursor, mark, keys)
     statement = _statement(
         query.table,
+        query.reads,
         query.document,
         " AND ".join(filters.conditions),
         tuple(keys),
         after is not None,
+        "" if source is None else f"{source.sql}, ",
     )
     values = {
         **filters.values,
@@ -162,6 +181,7 @@ async def fetch(reader: Reader, query: ListQuery) -> Page:
         "limit": query.per_page + 1,
         "offset": 0 if query.page is None else (query.page - 1) * query.per_page,
         "per_page": query.per_page,
+        **(source.values if source else {}),
     }
     row = await reader.row(statement, values)
     sequence, rebuilds, total, documents, last, fetched = row
@@ -174,11 +194,16 @@ async def fetch(reader: Reader, query: ListQuery) -> Page:
     )
 
 
-NAMED = (
+_NAMED = (
     "(strpos(lower(name), lower(:q)) > 0"
-    " OR to_tsvector('simple', name) @@ websearch_to_tsquery('simple', :q))"
+    f" OR {words.vector('name')} @@ to_tsquery('simple', :words))"
 )
-"""Finds names by a part of them, as one types it, or by words, as texts are found."""
+
+
+def named(q: str) -> Filters:
+    """Find names by a part of them, as one types it, or by words."""
+    return Filters().add(_NAMED, q=q, words=words.query(q))
+
 
 _Key = tuple[str, str, bool]
 
@@ -259,21 +284,28 @@ def _fits(value: str, key: _Key) -> bool:
 
 @lru_cache(maxsize=1024)
 def _statement(
-    table: str, document: str, where: str, keys: tuple[_Key, ...], after: bool
+    table: str,
+    columns: str,
+    document: str,
+    where: str,
+    keys: tuple[_Key, ...],
+    after: bool,
+    source: str,
 ) -> TextClause:
+    """Return the statement; documents are put together for the page's rows alone."""
     order = ", ".join(f"{sql} {'DESC' if down else 'ASC'}" for sql, _, down in keys)
     chosen = ", ".join(f"({sql})::text AS k{n}" for n, (sql, _, _) in enumerate(keys))
     names = ", ".join(f"k{n}" for n in range(len(keys)))
     beyond = f" AND ({_beyond(keys)})" if after else ""
-    return text(f"""WITH page AS (SELECT {document} AS document, {chosen},
+    return text(f"""WITH {source}page AS (SELECT {columns}, {chosen},
         row_number() OVER (ORDER BY {order}) AS n FROM {table} p
         WHERE {where}{beyond} ORDER BY {order} LIMIT :limit OFFSET :offset)
         SELECT (SELECT sequence FROM queries.checkpoints
         WHERE workspace_id = :workspace), (SELECT rebuilds FROM queries.checkpoints
         WHERE workspace_id = :workspace),
         (SELECT count(*) FROM {table} p WHERE {where}),
-        (SELECT string_agg(document, ',' ORDER BY n) FROM (SELECT document, n
-        FROM page ORDER BY n LIMIT :per_page) shown),
+        (SELECT string_agg({document}, ',' ORDER BY n) FROM (SELECT * FROM page
+        ORDER BY n LIMIT :per_page) p),
         (SELECT json_build_array({names})::text FROM page
         ORDER BY n OFFSET :per_page - 1 LIMIT 1),
         (SELECT count(*) FROM page)""")

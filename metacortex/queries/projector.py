@@ -29,6 +29,7 @@ from metacortex.queries import verify as verification
 from metacortex.queries.activity import ActivityTable
 from metacortex.queries.fold import Fold
 from metacortex.queries.registry import PROJECTIONS
+from metacortex.queries.tables import KEPT
 from metacortex.queries.verify import Progress, unheard, written_columns
 
 logger = structlog.get_logger(__name__)
@@ -396,15 +397,22 @@ def _upsert(type: str) -> str:
     columns = written_columns(table)
     names = ", ".join(columns)
     sets = ", ".join(
-        f"{name} = excluded.{name}"
+        f"{name} = {_after(name)}"
         for name in columns
         if name not in ("workspace_id", "id")
     )
     return (
-        f"INSERT INTO {table} ({names}) SELECT {names} FROM"
+        f"INSERT INTO {table} AS t ({names}) SELECT {names} FROM"
         f" json_populate_recordset(NULL::{table}, CAST(:{type} AS json))"
         f" ON CONFLICT (workspace_id, id) DO UPDATE SET {sets}"
     )
+
+
+def _after(column: str) -> str:
+    """Return what a column of a row that is there becomes."""
+    if column in KEPT:
+        return f"coalesce(excluded.{column}, t.{column})"
+    return f"excluded.{column}"
 
 
 _ACTIVITY_NAMES = ", ".join(ActivityTable.__table__.columns.keys())

@@ -21,7 +21,7 @@ from metacortex.events.projects import (
     ProjectUnarchived,
 )
 from metacortex.events.record import Recorded
-from metacortex.queries.page import NAMED, Filters, ListQuery, Sort
+from metacortex.queries.page import Filters, ListQuery, Sort, named
 from metacortex.queries.tables import (
     SCHEMA,
     Projection,
@@ -132,7 +132,7 @@ class ListProjects(ListQuery):
         """Return the conditions of this list."""
         found = Filters().by_columns(ProjectTable, self)
         if self.q:
-            found.add(NAMED, q=self.q)
+            found.join(named(self.q))
         return found
 
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 
-from metacortex.queries import projects, tags, tasks
+from metacortex.queries import people, projects, tags, tasks
 from metacortex.queries.tables import Projection
 
-MODULES = (tags, projects, tasks)
+MODULES = (tags, projects, tasks, people)
 
 PROJECTIONS: Mapping[str, Projection] = {
     module.PROJECTION.stream_type: module.PROJECTION for module in MODULES

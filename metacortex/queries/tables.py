@@ -8,9 +8,10 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
-from typing import Any, TypeVar, cast
+from typing import Annotated, Any, TypeVar, cast
 from uuid import UUID
 
+from pydantic import Field
 from sqlalchemy import BigInteger, Integer, Text
 from sqlalchemy.dialects.postgresql import JSON, TIMESTAMP
 from sqlalchemy.orm import Mapped, mapped_column
@@ -36,6 +37,16 @@ class ReadTable(Table):
     updated_at: Mapped[datetime] = mapped_column(INSTANT)
     document: Mapped[Any] = mapped_column(JSON)
 
+
+T = TypeVar("T")
+ColumnOnly = Annotated[T, Field(exclude=True)]
+"""A field of a row that fills a column, and that no document shows.
+
+Rows are read back from their documents, so only a birth knows it; see `KEPT`.
+"""
+
+KEPT = frozenset(("created_by",))
+"""The columns of such fields: what a later event cannot tell stays."""
 
 SHARED = frozenset(("workspace_id", "id", "created_at", "updated_at", "document"))
 """The columns of `ReadTable`."""

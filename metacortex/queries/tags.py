@@ -20,7 +20,7 @@ from metacortex.events.tags import (
     TagRenamed,
     TagReverted,
 )
-from metacortex.queries.page import NAMED, Filters, ListQuery, Sort
+from metacortex.queries.page import Filters, ListQuery, Sort, named
 from metacortex.queries.tables import (
     SCHEMA,
     Projection,
@@ -109,7 +109,7 @@ class ListTags(ListQuery):
         """Return the conditions of this list."""
         found = Filters().by_columns(TagTable, self)
         if self.q:
-            found.add(NAMED, q=self.q)
+            found.join(named(self.q))
         return found
 
 

@@ -7,7 +7,7 @@ the zone of whoever asks, so lists take `time_zone`.
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal, assert_never
 from uuid import UUID
@@ -43,10 +43,12 @@ from metacortex.events.tasks import (
     TaskUnblocked,
 )
 from metacortex.kernel.database import Reader
+from metacortex.queries import words
 from metacortex.queries.page import Filters, ListQuery, Sort
 from metacortex.queries.tables import (
     INSTANT,
     SCHEMA,
+    ColumnOnly,
     Projection,
     ReadTable,
     by_name,
@@ -57,18 +59,8 @@ from metacortex.queries.tables import (
 PRIORITIES: Mapping[Priority, int] = {"low": 0, "medium": 1, "high": 2, "urgent": 3}
 
 
-def _words(text: str) -> str:
-    """Return the SQL of a text with its words once more where it joins them.
-
-    Postgres takes `Q3/Q4` for the name of a file and `-5` for a number.
-    """
-    joined = rf"regexp_replace({text}, '(^|\s)[^\s/-]+(?=\s|$)', ' ', 'g')"
-    again = f"CASE WHEN {text} ~ '[/-]' THEN ' ' || translate({joined}, '/-', '  ')"
-    return f"to_tsvector('simple', {text} || {again} ELSE '' END)"
-
-
 _DESCRIPTION = "coalesce(document ->> 'description', '')"
-SEARCHED = f"setweight({_words('title')}, 'A') || {_words(_DESCRIPTION)}"
+SEARCHED = f"setweight({words.vector('title')}, 'A') || {words.vector(_DESCRIPTION)}"
 
 
 class TaskTable(ReadTable):
@@ -97,6 +89,7 @@ class TaskTable(ReadTable):
     parent_id: Mapped[UUID | None]
     tags: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid))
     assignee_id: Mapped[str | None] = mapped_column(Text)
+    created_by: Mapped[str | None] = mapped_column(Text)
     archived: Mapped[bool]
     deleted: Mapped[bool]
     search: Mapped[Any] = mapped_column(TSVECTOR, Computed(SEARCHED, persisted=True))
@@ -124,6 +117,23 @@ class TaskRow:
     deleted_with: UUID | None = None
     created_at: datetime
     updated_at: datetime
+    created_by: ColumnOnly[str | None] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subtasks:
+    """How many subtasks there are right below a task, deleted ones not counted."""
+
+    open: int
+    all: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedTask(TaskRow):
+    """A task in a list, with how much hangs on it."""
+
+    subtasks: Subtasks
+    comments: int
 
 
 _first = first_row(TaskRow, TaskCreated)
@@ -132,7 +142,7 @@ _first = first_row(TaskRow, TaskCreated)
 def project(row: TaskRow | None, event: Recorded[TaskEvent]) -> TaskRow:
     """Return the row after the event."""
     if isinstance(event.event, TaskCreated):
-        return _first(event)
+        return replace(_first(event), created_by=event.record.actor_id)
     assert row is not None, "a task's first event is its creation"
     return next_row(row, event)
 
@@ -220,6 +230,19 @@ def overdue(now: datetime, time_zone: str) -> dict[str, Any]:
     return {"open": list(OPEN), "now": now, "now_local": local, "zone": time_zone}
 
 
+_SUBTASKS = """(SELECT '{"open":' || count(*) FILTER (WHERE t.status IN
+('pending', 'in_progress', 'blocked')) || ',"all":' || count(*) || '}'
+FROM queries.tasks t WHERE t.workspace_id = p.workspace_id
+AND t.parent_id = p.id AND NOT t.deleted)"""
+_COMMENTS = """(SELECT count(*) FROM queries.activity c
+WHERE c.workspace_id = p.workspace_id AND c.stream_id = p.id
+AND c.type = 'task.commented')"""
+_COUNTED = (
+    f"left(p.document::text, -1) || ',\"subtasks\":' || {_SUBTASKS}"
+    f" || ',\"comments\":' || {_COMMENTS} || '}}'"
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListTasks(ListQuery):
     """The tasks of a workspace, newest first unless sorted or searched otherwise."""
@@ -231,6 +254,7 @@ class ListTasks(ListQuery):
     project_id: Sequence[UUID | Literal["none"]] = ()
     parent_id: Sequence[UUID | Literal["none"]] = ()
     assignee_id: Sequence[str] = ()
+    created_by: Sequence[str] = ()
     tag: Sequence[UUID] = ()
     tag_mode: Literal["any", "all"] = "any"
     due_from: dt.date | None = None
@@ -239,9 +263,11 @@ class ListTasks(ListQuery):
     time_zone: str = "UTC"
     q: str | None = None
     updated_since: datetime | None = None
+    as_of: datetime | None = None
     now: datetime
 
     table = "queries.tasks"
+    document = _COUNTED
     sorts = {
         "due": Sort(_DUE, "timestamp", "infinity"),
         "priority": Sort("priority", "smallint"),
@@ -249,7 +275,7 @@ class ListTasks(ListQuery):
         "created_at": Sort("created_at", "timestamptz"),
         "updated_at": Sort("updated_at", "timestamptz"),
         "relevance": Sort(
-            "ts_rank_cd(search, websearch_to_tsquery('simple', :q))::float8", "float8"
+            "ts_rank_cd(search, to_tsquery('simple', :q))::float8", "float8"
         ),
     }
 
@@ -262,7 +288,7 @@ class ListTasks(ListQuery):
     @property
     def timeless(self) -> bool:
         """Whether the answer depends on the sequence alone, not on the clock."""
-        return self.overdue is None
+        return self.overdue is None and self.as_of is None
 
     def filters(self) -> Filters:
         """Return the conditions of this list."""
@@ -281,7 +307,7 @@ class ListTasks(ListQuery):
             wanted = f"({_OVERDUE})" if self.overdue else f"({_OVERDUE}) IS NOT TRUE"
             found.add(wanted, **overdue(self.now, self.time_zone))
         if self.q:
-            found.add("search @@ websearch_to_tsquery('simple', :q)", q=self.q)
+            found.add("search @@ to_tsquery('simple', :q)", q=words.query(self.q))
         return found
 
 
@@ -301,16 +327,22 @@ _STATS = text(f"""SELECT (SELECT sequence FROM queries.checkpoints
     'medium', count(*) FILTER (WHERE priority = 1),
     'high', count(*) FILTER (WHERE priority = 2),
     'urgent', count(*) FILTER (WHERE priority = 3)))::text
-    FROM queries.tasks WHERE workspace_id = :workspace AND NOT deleted)""")
+    FROM queries.tasks WHERE workspace_id = :workspace AND NOT deleted),
+    (SELECT document ->> 'time_zone' FROM queries.people
+    WHERE workspace_id = :workspace AND id = :person AND NOT deleted)""")
 
 
 async def stats(
-    reader: Reader, workspace_id: UUID, now: datetime, time_zone: str
-) -> tuple[int, bytes]:
-    """Return the sequence shown, and counts of the tasks that are not deleted."""
-    values = {"workspace": workspace_id, **overdue(now, time_zone)}
-    sequence, found = await reader.row(_STATS, values)
-    return sequence or 0, found.encode()
+    reader: Reader, workspace_id: UUID, now: datetime, time_zone: str, person_id: UUID
+) -> tuple[int, bytes, str]:
+    """Return the sequence shown, and counts of the tasks that are not deleted.
+
+    Also the zone that a person names, UTC without.
+    """
+    values = {"workspace": workspace_id, "person": person_id}
+    row = await reader.row(_STATS, {**values, **overdue(now, time_zone)})
+    sequence, found, own = row
+    return sequence or 0, found.encode(), own or "UTC"
 
 
 PROJECTION = Projection(

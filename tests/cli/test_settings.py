@@ -1,5 +1,6 @@
 """The settings: where each comes from, and what production refuses."""
 
+from base64 import b64encode
 from pathlib import Path
 from typing import Any
 
@@ -155,3 +156,26 @@ def test_a_public_key_needs_no_jwks_url() -> None:
 def test_a_socket_needs_no_password() -> None:
     socket = {**SAFE, "database_url": "postgresql://u@/d?host=/var/run/postgresql"}
     assert load_settings(**socket).problems() == []
+
+
+@pytest.mark.parametrize("prefix", ["pk_test_", "pk_live_"])
+def test_a_publishable_key_names_its_host(prefix: str) -> None:
+    key = prefix + "ZXhhbXBsZS5vcmck"  # example.org$
+    found = Settings(clerk_publishable_key=key)
+    assert (found.clerk_host, Settings().clerk_host) == ("example.org", None)
+
+
+@pytest.mark.parametrize(
+    ("prefix", "named"),
+    [
+        ("sk_test_", b"example.org$"),
+        ("pk_test_", b"example.org"),
+        ("pk_test_", b"example.org; script-src *$"),
+        ("pk_live_", b"$"),
+        ("pk_live_", b"\xff$"),
+    ],
+)
+def test_no_other_text_is_a_publishable_key(prefix: str, named: bytes) -> None:
+    key = prefix + b64encode(named).decode()
+    with pytest.raises(ValidationError, match="publishable key of Clerk"):
+        Settings(clerk_publishable_key=key)

@@ -10,11 +10,12 @@ from typing import Any, get_args
 import pytest
 
 import metacortex
-from metacortex.commands import projects, registry, tags, tasks
+from metacortex.commands import people, projects, registry, tags, tasks
 from metacortex.commands.batch import addressed
 from metacortex.commands.tables import LOOK_UPS, STATES
 from metacortex.commands.undo import REVERT, UNDO, Undo
 from metacortex.events import codec
+from metacortex.events import people as person_events
 from metacortex.events import projects as project_events
 from metacortex.events import tags as tag_events
 from metacortex.events import tasks as task_events
@@ -30,11 +31,13 @@ COMMANDS: list[tuple[ModuleType, Any]] = [
     (tags, tags.TagCommand),
     (projects, projects.ProjectCommand),
     (tasks, tasks.TaskCommand),
+    (people, people.PersonCommand),
 ]
 EVENTS: list[tuple[Any, Any]] = [
     (tag_events, tag_events.TagEvent),
     (project_events, project_events.ProjectEvent),
     (task_events, task_events.TaskEvent),
+    (person_events, person_events.PersonEvent),
 ]
 MESSAGES: list[type[Any]] = [
     *(cls for _, union in [*COMMANDS, *EVENTS] for cls in get_args(union)),

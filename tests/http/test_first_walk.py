@@ -8,7 +8,8 @@ async def test_a_command_is_visible_to_a_query_that_waits_for_it(
 ) -> None:
     done = await client.do("POST", "/tasks", {"title": "Buy milk"})
     found = await client.get("/tasks", at_least=done["meta"]["sequence"])
-    assert found["data"] == [done["data"]]
+    counts = {"subtasks": {"open": 0, "all": 0}, "comments": 0}
+    assert found["data"] == [{**done["data"], **counts}]
     assert found["meta"]["total"] == 1
 
 

@@ -292,6 +292,7 @@ def contexts(app: FastAPI) -> list[Any]:
 OPEN = {
     "/",
     BASE,
+    f"{BASE}/meta/client",
     f"{BASE}/meta/errors",
     f"{BASE}/meta/state-machines",
     f"{BASE}/openapi.json",

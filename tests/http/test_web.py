@@ -1,5 +1,6 @@
 """The web app's files and page, and what must not be answered with the page."""
 
+from base64 import b64encode
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -90,3 +91,26 @@ def test_clerk_adds_its_hosts_and_nothing_else() -> None:
     plain, clerk = content_policy(), content_policy("clerk.example.com")
     assert "https:" not in plain
     assert "https://clerk.example.com" in clerk and "unsafe" not in clerk
+
+
+async def test_clerk_may_be_reached_where_its_key_is_set(settings: Settings) -> None:
+    key = "pk_test_" + b64encode(b"clerk.example.org$").decode().rstrip("=")
+    without = create_app(settings).state.web
+    found = create_app(settings.model_copy(update={"clerk_publishable_key": key}))
+    assert found.state.web.policy == content_policy("clerk.example.org")
+    assert without.policy == content_policy()
+
+
+async def test_the_root_is_the_page_or_leads_to_the_docs_without_a_build(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def root() -> httpx2.Response:
+        transport = httpx2.ASGITransport(app=create_app(settings))
+        async with httpx2.AsyncClient(transport=transport, base_url="http://t") as it:
+            return await it.get("/")
+
+    assert "<title>" in (await root()).text
+    monkeypatch.setattr(
+        "metacortex.api.app.WebApp", lambda clerk_host: WebApp(tmp_path, clerk_host)
+    )
+    assert (await root()).headers["Location"] == "/docs"

@@ -24,7 +24,7 @@ from metacortex.kernel.processes import die_with_parent
 from metacortex.settings import Settings, load_settings
 from tests.conftest import ROOT, Urls, migrated
 
-READY_S = 30.0  # a cold start of the API takes 2 s, on a busy machine five times that
+READY_S = 90.0  # only there to end a hang: a cold start of the API takes 2 s
 RESTARTS = 20  # tries while backends of a killed Postgres still hold its memory
 
 
@@ -85,18 +85,20 @@ class Installation:
 
     def wait_ready(self) -> None:
         """Return when the API answers that it can work."""
-        until = time.monotonic() + READY_S
+        until, last = time.monotonic() + READY_S, "nothing"
         while time.monotonic() < until:
             try:
                 answer = httpx2.get(f"{self.base_url}/health/ready", timeout=2)
-            except httpx2.TransportError:
+            except httpx2.TransportError as error:
+                last = repr(error)
                 time.sleep(0.05)
                 continue
             if answer.status_code == 200:
                 return
+            last = answer.text
             time.sleep(0.05)
         log = (self.folder / "api.log").read_text(errors="replace")
-        raise AssertionError(f"the API did not become ready:\n{log[-4000:]}")
+        raise AssertionError(f"the API is not ready: {last}\n{log[-4000:]}")
 
     def kill(self, part: str) -> None:
         """End a process as a crash would: it hears nothing."""

@@ -103,7 +103,7 @@ async def load(urls: Urls, *, pooler: bool) -> tuple[int, int]:
         sweeping(sweep, Leadership(projecting, f"{SWEEP} of a test"), done)
     )
     for it in workspaces:
-        await Members(writing[0]).saw(it, "user_pooled")
+        await Members(writing[0]).saw(it, "user_pooled", "owner")
     counts = await asyncio.gather(
         *(
             work(lanes[n % LANES], Queries(writing[n % LANES]), it)

@@ -157,6 +157,7 @@ TAMPERED = {
     "parent_id": "gen_random_uuid()",
     "tags": "ARRAY[gen_random_uuid()]",
     "assignee_id": "'user_forger'",
+    "created_by": "'user_forger'",
     "archived": "NOT archived",
     "deleted": "NOT deleted",
     "created_at": "created_at + interval '1 microsecond'",

@@ -20,6 +20,7 @@ from metacortex.kernel.ids import new_id
 from metacortex.queries import fold, page
 from metacortex.queries.activity import ListActivity, ListRecords
 from metacortex.queries.page import ListQuery
+from metacortex.queries.receipts import ListCommands, ListReceipts
 from metacortex.queries.registry import PROJECTIONS
 from metacortex.queries.tables import SHARED, ReadTable
 from metacortex.queries.verify import written_columns
@@ -28,9 +29,19 @@ from tests.factories import OF
 from tests.queries.spec import recorded
 from tests.values import two
 
-LISTS = {module.stream_type: module.listing.query for module in modules.MODULES}
-QUERIES: list[type[ListQuery]] = [*LISTS.values(), ListActivity, ListRecords]
-MODIFIERS = {"tag_mode", "time_zone", "now"}
+LISTS = {
+    module.stream_type: module.listing.query
+    for module in modules.MODULES
+    if module.listing is not None
+}
+QUERIES: list[type[ListQuery]] = [
+    *LISTS.values(),
+    ListActivity,
+    ListRecords,
+    ListCommands,
+    ListReceipts,
+]
+MODIFIERS = {"as_of", "tag_mode", "time_zone", "now"}
 """Fields that say how another one is meant."""
 
 

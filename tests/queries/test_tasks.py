@@ -47,6 +47,7 @@ def task(version: int, id: UUID = OWN, **fields: Any) -> TaskRow:
         "parent_id": None,
         "tags": (),
         "assignee_id": None,
+        "created_by": "user_me",
     }
     times = {"created_at": at(1), "updated_at": at(version)}
     return TaskRow(id=id, version=version, **{**plain, **times, **fields})

@@ -77,6 +77,7 @@ def _needs_of(tags: Iterable[UUID], assignee_id: str | None | Unset) -> list[Nee
     found: list[Need] = [Stream("tag", tag) for tag in tags]
     if isinstance(assignee_id, str):
         found.append(LookUp("member.named", assignee_id))
+        found.append(LookUp("person.named", assignee_id))
     return found
 
 

@@ -154,8 +154,9 @@ def distinct(tags: Iterable[UUID]) -> tuple[UUID, ...]:
 
 
 def check_assignee(assignee_id: str | None, facts: Facts) -> None:
-    """Refuse an assignee who is no member. Raises Invalid."""
+    """Refuse an assignee who has not called and was not introduced. Raises Invalid."""
     if assignee_id is None or assignee_id == facts.actor_id:
         return
-    if not facts.look_up("member.named", assignee_id):
+    known = facts.look_up("member.named", assignee_id)
+    if not (known or facts.look_up("person.named", assignee_id)):
         raise Invalid("member_unknown", source={"pointer": "/assignee_id"})

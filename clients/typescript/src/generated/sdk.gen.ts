@@ -2,7 +2,7 @@
 
 import { client } from './client.gen.js';
 import type { Client, Options as Options2, TDataShape } from './client/index.js';
-import type { ArchiveProjectData, ArchiveProjectErrors, ArchiveProjectResponses, ArchiveTaskData, ArchiveTaskErrors, ArchiveTaskResponses, BlockTaskData, BlockTaskErrors, BlockTaskResponses, CancelTaskData, CancelTaskErrors, CancelTaskResponses, CommentTaskData, CommentTaskErrors, CommentTaskResponses, CompleteTaskData, CompleteTaskErrors, CompleteTaskResponses, CreateImportData, CreateImportErrors, CreateImportResponses, CreateProjectData, CreateProjectErrors, CreateProjectResponses, CreateTagData, CreateTagErrors, CreateTagResponses, CreateTaskData, CreateTaskErrors, CreateTaskResponses, DeleteProjectData, DeleteProjectErrors, DeleteProjectResponses, DeleteTagData, DeleteTagErrors, DeleteTagResponses, DeleteTaskData, DeleteTaskErrors, DeleteTaskResponses, DiscardFailuresData, DiscardFailuresErrors, DiscardFailuresResponses, DiscardRunData, DiscardRunErrors, DiscardRunResponses, EditProjectData, EditProjectErrors, EditProjectResponses, EditTagData, EditTagErrors, EditTagResponses, EditTaskData, EditTaskErrors, EditTaskResponses, GetAuditEventData, GetAuditEventErrors, GetAuditEventResponses, GetCommandData, GetCommandErrors, GetCommandResponses, GetDatabaseData, GetDatabaseErrors, GetDatabaseResponses, GetImportData, GetImportErrors, GetImportResponses, GetOverviewData, GetOverviewErrors, GetOverviewResponses, GetProjectData, GetProjectErrors, GetProjectHistoryData, GetProjectHistoryErrors, GetProjectHistoryResponses, GetProjectResponses, GetRunData, GetRunErrors, GetRunResponses, GetSeriesData, GetSeriesErrors, GetSeriesResponses, GetTagData, GetTagErrors, GetTagHistoryData, GetTagHistoryErrors, GetTagHistoryResponses, GetTagResponses, GetTaskData, GetTaskErrors, GetTaskHistoryData, GetTaskHistoryErrors, GetTaskHistoryResponses, GetTaskResponses, ListActionsData, ListActionsErrors, ListActionsResponses, ListAuditEventsData, ListAuditEventsErrors, ListAuditEventsResponses, ListChangesData, ListChangesErrors, ListChangesResponses, ListChecksData, ListChecksErrors, ListChecksResponses, ListErrorsData, ListErrorsErrors, ListErrorsResponses, ListFailuresData, ListFailuresErrors, ListFailuresResponses, ListProjectionsData, ListProjectionsErrors, ListProjectionsResponses, ListProjectsData, ListProjectsErrors, ListProjectsResponses, ListQueuesData, ListQueuesErrors, ListQueuesResponses, ListRunsData, ListRunsErrors, ListRunsResponses, ListSchedulesData, ListSchedulesErrors, ListSchedulesResponses, ListStateMachinesData, ListStateMachinesErrors, ListStateMachinesResponses, ListTagsData, ListTagsErrors, ListTagsResponses, ListTasksData, ListTasksErrors, ListTasksResponses, ListWorkersData, ListWorkersErrors, ListWorkersResponses, MergeTagData, MergeTagErrors, MergeTagResponses, MoveTaskData, MoveTaskErrors, MoveTaskResponses, PauseQueueData, PauseQueueErrors, PauseQueueResponses, PauseScheduleData, PauseScheduleErrors, PauseScheduleResponses, RebuildProjectionData, RebuildProjectionErrors, RebuildProjectionResponses, ReopenTaskData, ReopenTaskErrors, ReopenTaskResponses, RestoreProjectData, RestoreProjectErrors, RestoreProjectResponses, RestoreTaskData, RestoreTaskErrors, RestoreTaskResponses, ResumeQueueData, ResumeQueueErrors, ResumeQueueResponses, ResumeScheduleData, ResumeScheduleErrors, ResumeScheduleResponses, RetryFailuresData, RetryFailuresErrors, RetryFailuresResponses, RetryProjectionData, RetryProjectionErrors, RetryProjectionResponses, RetryRunData, RetryRunErrors, RetryRunResponses, RunCommandsData, RunCommandsErrors, RunCommandsResponses, StartScheduleData, StartScheduleErrors, StartScheduleResponses, StartTaskData, StartTaskErrors, StartTaskResponses, StreamEventsData, StreamEventsErrors, StreamEventsResponse, StreamEventsResponses, StreamOperationsData, StreamOperationsErrors, StreamOperationsResponse, StreamOperationsResponses, TaskStatsData, TaskStatsErrors, TaskStatsResponses, UnarchiveProjectData, UnarchiveProjectErrors, UnarchiveProjectResponses, UnarchiveTaskData, UnarchiveTaskErrors, UnarchiveTaskResponses, UnblockTaskData, UnblockTaskErrors, UnblockTaskResponses, UndoCommandData, UndoCommandErrors, UndoCommandResponses, VerifyProjectionData, VerifyProjectionErrors, VerifyProjectionResponses } from './types.gen.js';
+import type { AddPersonData, AddPersonErrors, AddPersonResponses, ArchiveProjectData, ArchiveProjectErrors, ArchiveProjectResponses, ArchiveTaskData, ArchiveTaskErrors, ArchiveTaskResponses, BlockTaskData, BlockTaskErrors, BlockTaskResponses, CancelTaskData, CancelTaskErrors, CancelTaskResponses, CommentTaskData, CommentTaskErrors, CommentTaskResponses, CompleteTaskData, CompleteTaskErrors, CompleteTaskResponses, CreateImportData, CreateImportErrors, CreateImportResponses, CreateProjectData, CreateProjectErrors, CreateProjectResponses, CreateTagData, CreateTagErrors, CreateTagResponses, CreateTaskData, CreateTaskErrors, CreateTaskResponses, DeleteProjectData, DeleteProjectErrors, DeleteProjectResponses, DeleteTagData, DeleteTagErrors, DeleteTagResponses, DeleteTaskData, DeleteTaskErrors, DeleteTaskResponses, DiscardFailuresData, DiscardFailuresErrors, DiscardFailuresResponses, DiscardRunData, DiscardRunErrors, DiscardRunResponses, EditPersonData, EditPersonErrors, EditPersonResponses, EditProjectData, EditProjectErrors, EditProjectResponses, EditTagData, EditTagErrors, EditTagResponses, EditTaskData, EditTaskErrors, EditTaskResponses, GetAuditEventData, GetAuditEventErrors, GetAuditEventResponses, GetClientMetaData, GetClientMetaErrors, GetClientMetaResponses, GetCommandData, GetCommandErrors, GetCommandResponses, GetDatabaseData, GetDatabaseErrors, GetDatabaseResponses, GetImportData, GetImportErrors, GetImportResponses, GetMeData, GetMeErrors, GetMeResponses, GetOverviewData, GetOverviewErrors, GetOverviewResponses, GetProjectData, GetProjectErrors, GetProjectHistoryData, GetProjectHistoryErrors, GetProjectHistoryResponses, GetProjectResponses, GetRunData, GetRunErrors, GetRunResponses, GetSeriesData, GetSeriesErrors, GetSeriesResponses, GetTagData, GetTagErrors, GetTagHistoryData, GetTagHistoryErrors, GetTagHistoryResponses, GetTagResponses, GetTaskData, GetTaskErrors, GetTaskHistoryData, GetTaskHistoryErrors, GetTaskHistoryResponses, GetTaskResponses, ListActionsData, ListActionsErrors, ListActionsResponses, ListActivityData, ListActivityErrors, ListActivityResponses, ListAuditCommandsData, ListAuditCommandsErrors, ListAuditCommandsResponses, ListAuditEventsData, ListAuditEventsErrors, ListAuditEventsResponses, ListChangesData, ListChangesErrors, ListChangesResponses, ListChecksData, ListChecksErrors, ListChecksResponses, ListCommandsData, ListCommandsErrors, ListCommandsResponses, ListErrorsData, ListErrorsErrors, ListErrorsResponses, ListFailuresData, ListFailuresErrors, ListFailuresResponses, ListMembersData, ListMembersErrors, ListMembersResponses, ListProjectionsData, ListProjectionsErrors, ListProjectionsResponses, ListProjectsData, ListProjectsErrors, ListProjectsResponses, ListQueuesData, ListQueuesErrors, ListQueuesResponses, ListRunsData, ListRunsErrors, ListRunsResponses, ListSchedulesData, ListSchedulesErrors, ListSchedulesResponses, ListStateMachinesData, ListStateMachinesErrors, ListStateMachinesResponses, ListTagsData, ListTagsErrors, ListTagsResponses, ListTasksData, ListTasksErrors, ListTasksResponses, ListWorkersData, ListWorkersErrors, ListWorkersResponses, MergeTagData, MergeTagErrors, MergeTagResponses, MoveTaskData, MoveTaskErrors, MoveTaskResponses, PauseQueueData, PauseQueueErrors, PauseQueueResponses, PauseScheduleData, PauseScheduleErrors, PauseScheduleResponses, RebuildProjectionData, RebuildProjectionErrors, RebuildProjectionResponses, ReopenTaskData, ReopenTaskErrors, ReopenTaskResponses, RestoreProjectData, RestoreProjectErrors, RestoreProjectResponses, RestoreTaskData, RestoreTaskErrors, RestoreTaskResponses, ResumeQueueData, ResumeQueueErrors, ResumeQueueResponses, ResumeScheduleData, ResumeScheduleErrors, ResumeScheduleResponses, RetryFailuresData, RetryFailuresErrors, RetryFailuresResponses, RetryProjectionData, RetryProjectionErrors, RetryProjectionResponses, RetryRunData, RetryRunErrors, RetryRunResponses, RunCommandsData, RunCommandsErrors, RunCommandsResponses, StartScheduleData, StartScheduleErrors, StartScheduleResponses, StartTaskData, StartTaskErrors, StartTaskResponses, StreamEventsData, StreamEventsErrors, StreamEventsResponse, StreamEventsResponses, StreamOperationsData, StreamOperationsErrors, StreamOperationsResponse, StreamOperationsResponses, TaskStatsData, TaskStatsErrors, TaskStatsResponses, UnarchiveProjectData, UnarchiveProjectErrors, UnarchiveProjectResponses, UnarchiveTaskData, UnarchiveTaskErrors, UnarchiveTaskResponses, UnblockTaskData, UnblockTaskErrors, UnblockTaskResponses, UndoCommandData, UndoCommandErrors, UndoCommandResponses, VerifyProjectionData, VerifyProjectionErrors, VerifyProjectionResponses } from './types.gen.js';
 
 export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends boolean = boolean, TResponse = unknown> = Options2<TData, ThrowOnError, TResponse> & {
     /**
@@ -41,6 +41,29 @@ export const listStateMachines = <ThrowOnError extends boolean = false>(options?
 });
 
 /**
+ * How a client signs in
+ *
+ * Which sign-in the service expects, and by name what a client may build on.
+ */
+export const getClientMeta = <ThrowOnError extends boolean = false>(options?: Options<GetClientMetaData, ThrowOnError>) => (options?.client ?? client).get<GetClientMetaResponses, GetClientMetaErrors, ThrowOnError>({
+    responseType: 'json',
+    url: '/meta/client',
+    ...options
+});
+
+/**
+ * What happened in the workspace
+ *
+ * The task log of everything, newest first.
+ */
+export const listActivity = <ThrowOnError extends boolean = false>(options?: Options<ListActivityData, ThrowOnError>) => (options?.client ?? client).get<ListActivityResponses, ListActivityErrors, ThrowOnError>({
+    responseType: 'json',
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/activity',
+    ...options
+});
+
+/**
  * Count tasks
  *
  * Tasks that are not deleted, by status, priority and lateness.
@@ -65,6 +88,18 @@ export const listAuditEvents = <ThrowOnError extends boolean = false>(options?: 
 });
 
 /**
+ * The receipts of all commands, refused ones too
+ *
+ * Newest first, with all that a receipt holds.
+ */
+export const listAuditCommands = <ThrowOnError extends boolean = false>(options?: Options<ListAuditCommandsData, ThrowOnError>) => (options?.client ?? client).get<ListAuditCommandsResponses, ListAuditCommandsErrors, ThrowOnError>({
+    responseType: 'json',
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/audit/commands',
+    ...options
+});
+
+/**
  * One event record
  *
  * An event by its id, with all that was hashed.
@@ -77,6 +112,36 @@ export const getAuditEvent = <ThrowOnError extends boolean = false>(options: Opt
 });
 
 /**
+ * What was done, and what can be undone
+ *
+ * The commands that were applied, newest first.
+ */
+export const listCommands = <ThrowOnError extends boolean = false>(options?: Options<ListCommandsData, ThrowOnError>) => (options?.client ?? client).get<ListCommandsResponses, ListCommandsErrors, ThrowOnError>({
+    responseType: 'json',
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/commands',
+    ...options
+});
+
+/**
+ * Run up to 100 commands in order
+ *
+ * In one transaction, in order; a later command may refer to what
+ * an earlier one creates. `all`: one refusal undoes everything, and its `source` names the
+ * command. `per_item`: each has its own outcome, and the answer is 207.
+ */
+export const runCommands = <ThrowOnError extends boolean = false>(options: Options<RunCommandsData, ThrowOnError>) => (options.client ?? client).post<RunCommandsResponses, RunCommandsErrors, ThrowOnError>({
+    responseType: 'json',
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/commands',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
  * The outcome of a command
  *
  * Its receipt: what it was, who sent it, and what it did or why not.
@@ -86,6 +151,64 @@ export const getCommand = <ThrowOnError extends boolean = false>(options: Option
     security: [{ scheme: 'bearer', type: 'http' }],
     url: '/commands/{id}',
     ...options
+});
+
+/**
+ * Oneself
+ *
+ * The caller; whoever asks for themself is a member from then on.
+ */
+export const getMe = <ThrowOnError extends boolean = false>(options?: Options<GetMeData, ThrowOnError>) => (options?.client ?? client).get<GetMeResponses, GetMeErrors, ThrowOnError>({
+    responseType: 'json',
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/me',
+    ...options
+});
+
+/**
+ * Edit oneself
+ *
+ * Change one's own fields. What equals the present value changes nothing.
+ */
+export const editPerson = <ThrowOnError extends boolean = false>(options?: Options<EditPersonData, ThrowOnError>) => (options?.client ?? client).patch<EditPersonResponses, EditPersonErrors, ThrowOnError>({
+    responseType: 'json',
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/me',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options?.headers
+    }
+});
+
+/**
+ * Members of the workspace
+ *
+ * Whoever has called or was introduced, by name.
+ */
+export const listMembers = <ThrowOnError extends boolean = false>(options?: Options<ListMembersData, ThrowOnError>) => (options?.client ?? client).get<ListMembersResponses, ListMembersErrors, ThrowOnError>({
+    responseType: 'json',
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/members',
+    ...options
+});
+
+/**
+ * Introduce a member
+ *
+ * Introduce somebody who may not have called yet, so that tasks can be assigned.
+ *
+ * A repeat is refused as `already_exists`.
+ */
+export const addPerson = <ThrowOnError extends boolean = false>(options: Options<AddPersonData, ThrowOnError>) => (options.client ?? client).post<AddPersonResponses, AddPersonErrors, ThrowOnError>({
+    responseType: 'json',
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/members',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
 });
 
 /**
@@ -961,24 +1084,6 @@ export const getTagHistory = <ThrowOnError extends boolean = false>(options: Opt
     security: [{ scheme: 'bearer', type: 'http' }],
     url: '/tags/{id}/history',
     ...options
-});
-
-/**
- * Run up to 100 commands in order
- *
- * In one transaction, in order; a later command may refer to what
- * an earlier one creates. `all`: one refusal undoes everything, and its `source` names the
- * command. `per_item`: each has its own outcome, and the answer is 207.
- */
-export const runCommands = <ThrowOnError extends boolean = false>(options: Options<RunCommandsData, ThrowOnError>) => (options.client ?? client).post<RunCommandsResponses, RunCommandsErrors, ThrowOnError>({
-    responseType: 'json',
-    security: [{ scheme: 'bearer', type: 'http' }],
-    url: '/commands',
-    ...options,
-    headers: {
-        'Content-Type': 'application/json',
-        ...options.headers
-    }
 });
 
 /**

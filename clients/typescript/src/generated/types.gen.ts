@@ -166,11 +166,56 @@ export type Actor = {
     id: string;
 };
 
+/**
+ * AddPersonBody
+ *
+ * Somebody who may not have called yet.
+ */
+export type AddPersonBody = {
+    /**
+     * User Id
+     *
+     * The user id that their tokens will bear (claim sub).
+     */
+    user_id: string;
+    /**
+     * Name
+     *
+     * What to call them until they say it themselves.
+     */
+    name?: string | null;
+};
+
+/**
+ * AddPersonCommand
+ *
+ * Introduce a member, in a batch.
+ */
+export type AddPersonCommand = {
+    /**
+     * Id
+     *
+     * Its idempotency key: a UUID, or any 1 to 255 characters.
+     */
+    id: string;
+    /**
+     * Type
+     */
+    type: 'person.add';
+    /**
+     * Expected Version
+     */
+    expected_version?: number | null;
+    args: AddPersonBody;
+};
+
 export type ApiError = ({
-    code: 'already_exists' | 'bad_cursor' | 'bad_request' | 'cursor_mismatch' | 'database_unavailable' | 'http_error' | 'idempotency_key_reused' | 'internal_error' | 'invalid_field' | 'invalid_header' | 'invalid_parameter' | 'keys_unavailable' | 'malformed_json' | 'member_unknown' | 'merge_into_itself' | 'method_not_allowed' | 'missing_field' | 'not_found' | 'not_undoable' | 'outcome_unknown' | 'query_timeout' | 'route_not_found' | 'same_origin_required' | 'shutting_down' | 'task_archived' | 'task_deleted' | 'token_expired' | 'token_invalid' | 'token_missing' | 'unknown_command' | 'unknown_field' | 'unknown_parameter' | 'unsupported_content_coding' | 'unsupported_media_type' | 'workspace_busy';
+    code: 'already_exists' | 'bad_cursor' | 'bad_request' | 'cursor_mismatch' | 'database_unavailable' | 'http_error' | 'idempotency_key_reused' | 'internal_error' | 'invalid_field' | 'invalid_header' | 'invalid_parameter' | 'keys_unavailable' | 'malformed_json' | 'member_unknown' | 'merge_into_itself' | 'method_not_allowed' | 'missing_field' | 'not_found' | 'not_undoable' | 'not_yourself' | 'outcome_unknown' | 'query_timeout' | 'route_not_found' | 'same_origin_required' | 'shutting_down' | 'task_archived' | 'task_deleted' | 'token_expired' | 'token_invalid' | 'token_missing' | 'unknown_command' | 'unknown_field' | 'unknown_parameter' | 'unsupported_content_coding' | 'unsupported_media_type' | 'workspace_busy';
 } & PlainError) | ({
     code: 'body_too_large' | 'depth_exceeded' | 'too_many_tags';
 } & LimitError) | ({
+    code: 'too_many_events';
+} & EventsError) | ({
     code: 'version_conflict';
 } & VersionError) | ({
     code: 'read_model_lagging';
@@ -244,6 +289,82 @@ export type ArchiveTaskCommand = {
      */
     expected_version?: number | null;
     args?: Nothing;
+};
+
+/**
+ * AuditCommand
+ *
+ * A command with all that its receipt holds.
+ */
+export type AuditCommand = {
+    /**
+     * Id
+     */
+    id: string;
+    /**
+     * Type
+     */
+    type: string;
+    /**
+     * Recorded At
+     */
+    recorded_at: string;
+    /**
+     * Outcome
+     */
+    outcome: 'applied' | 'unchanged' | 'refused';
+    actor: Actor;
+    stream: StreamRef | null;
+    /**
+     * Title
+     */
+    title: string | null;
+    /**
+     * Undoable
+     */
+    undoable: boolean;
+    /**
+     * Undone By
+     */
+    undone_by: string | null;
+    /**
+     * Version
+     */
+    version: number | null;
+    /**
+     * First Sequence
+     */
+    first_sequence: number | null;
+    /**
+     * Last Sequence
+     */
+    last_sequence: number | null;
+    /**
+     * Correlation Id
+     */
+    correlation_id: string;
+    /**
+     * Request Id
+     */
+    request_id: string | null;
+    error: Refusal | null;
+};
+
+/**
+ * AuditCommandPage
+ *
+ * The envelope of an answer.
+ */
+export type AuditCommandPage = {
+    /**
+     * Data
+     */
+    data: Array<AuditCommand>;
+    meta: PageMeta;
+    /**
+     * Errors
+     */
+    errors: Array<ApiError>;
 };
 
 /**
@@ -411,7 +532,11 @@ export type BatchCommand = ({
     type: 'tag.delete';
 } & DeleteTagCommand) | ({
     type: 'tag.merge';
-} & MergeTagCommand);
+} & MergeTagCommand) | ({
+    type: 'person.add';
+} & AddPersonCommand) | ({
+    type: 'person.edit';
+} & EditPersonCommand);
 
 /**
  * BatchMeta
@@ -624,7 +749,9 @@ export type Changed = ({
     type: 'project';
 } & ProjectChanged) | ({
     type: 'tag';
-} & TagChanged);
+} & TagChanged) | ({
+    type: 'person';
+} & PersonChanged);
 
 /**
  * ChangedEnvelope
@@ -685,6 +812,106 @@ export type ChangesMeta = {
      * More
      */
     more: boolean;
+};
+
+/**
+ * ClientMeta
+ *
+ * What a client must know before anybody has signed in.
+ */
+export type ClientMeta = {
+    /**
+     * Version
+     */
+    version: string;
+    /**
+     * Issuer
+     */
+    issuer: 'clerk' | 'development' | 'other';
+    /**
+     * Clerk Publishable Key
+     */
+    clerk_publishable_key: string | null;
+    /**
+     * Environment
+     */
+    environment: 'production' | 'development' | 'test';
+    /**
+     * Features
+     */
+    features: Array<string>;
+};
+
+/**
+ * ClientMetaEnvelope
+ *
+ * The envelope of an answer.
+ */
+export type ClientMetaEnvelope = {
+    data: ClientMeta;
+    meta: Meta;
+    /**
+     * Errors
+     */
+    errors: Array<ApiError>;
+};
+
+/**
+ * CommandEntry
+ *
+ * What was done; `title` is what it was done to is called now.
+ *
+ * `undoable`: it changed something and is in force; later changes may still stand in
+ * the way. `undone_by` is the undo that took it back.
+ */
+export type CommandEntry = {
+    /**
+     * Id
+     */
+    id: string;
+    /**
+     * Type
+     */
+    type: string;
+    /**
+     * Recorded At
+     */
+    recorded_at: string;
+    /**
+     * Outcome
+     */
+    outcome: 'applied' | 'unchanged' | 'refused';
+    actor: Actor;
+    stream: StreamRef | null;
+    /**
+     * Title
+     */
+    title: string | null;
+    /**
+     * Undoable
+     */
+    undoable: boolean;
+    /**
+     * Undone By
+     */
+    undone_by: string | null;
+};
+
+/**
+ * CommandEntryPage
+ *
+ * The envelope of an answer.
+ */
+export type CommandEntryPage = {
+    /**
+     * Data
+     */
+    data: Array<CommandEntry>;
+    meta: PageMeta;
+    /**
+     * Errors
+     */
+    errors: Array<ApiError>;
 };
 
 /**
@@ -1308,6 +1535,55 @@ export type DueChanges = {
 };
 
 /**
+ * EditPersonBody
+ *
+ * What to change of oneself; what is not sent stays, null empties.
+ */
+export type EditPersonBody = {
+    /**
+     * Name
+     */
+    name?: string | null;
+    /**
+     * Avatar Url
+     *
+     * Its address begins with https.
+     */
+    avatar_url?: string | null;
+    /**
+     * Time Zone
+     *
+     * IANA time zone in which days end and deadlines pass; null for UTC.
+     */
+    time_zone?: string | null;
+    week_start?: WeekStart;
+    theme?: Theme;
+};
+
+/**
+ * EditPersonCommand
+ *
+ * Edit oneself, in a batch.
+ */
+export type EditPersonCommand = {
+    /**
+     * Id
+     *
+     * Its idempotency key: a UUID, or any 1 to 255 characters.
+     */
+    id: string;
+    /**
+     * Type
+     */
+    type: 'person.edit';
+    /**
+     * Expected Version
+     */
+    expected_version?: number | null;
+    args?: EditPersonBody;
+};
+
+/**
  * EditProjectBody
  *
  * What to change; what is not sent stays.
@@ -1564,7 +1840,54 @@ export type EventTrace = {
 /**
  * EventType
  */
-export type EventType = 'project.archived' | 'project.created' | 'project.deleted' | 'project.edited' | 'project.restored' | 'project.reverted' | 'project.unarchived' | 'tag.created' | 'tag.deleted' | 'tag.merged' | 'tag.recoloured' | 'tag.renamed' | 'tag.reverted' | 'task.archived' | 'task.blocked' | 'task.cancelled' | 'task.commented' | 'task.completed' | 'task.created' | 'task.deleted' | 'task.edited' | 'task.moved' | 'task.reopened' | 'task.restored' | 'task.retagged' | 'task.reverted' | 'task.started' | 'task.unarchived' | 'task.unblocked';
+export type EventType = 'person.created' | 'person.edited' | 'person.reverted' | 'project.archived' | 'project.created' | 'project.deleted' | 'project.edited' | 'project.restored' | 'project.reverted' | 'project.unarchived' | 'tag.created' | 'tag.deleted' | 'tag.merged' | 'tag.recoloured' | 'tag.renamed' | 'tag.reverted' | 'task.archived' | 'task.blocked' | 'task.cancelled' | 'task.commented' | 'task.completed' | 'task.created' | 'task.deleted' | 'task.edited' | 'task.moved' | 'task.reopened' | 'task.restored' | 'task.retagged' | 'task.reverted' | 'task.started' | 'task.unarchived' | 'task.unblocked';
+
+/**
+ * EventsError
+ *
+ * An error whose `meta` is: How many events may be folded, and how many there are.
+ */
+export type EventsError = {
+    /**
+     * Status
+     */
+    status: number;
+    /**
+     * Title
+     */
+    title: string;
+    /**
+     * Detail
+     */
+    detail: string;
+    /**
+     * Source
+     */
+    source?: {
+        [key: string]: string;
+    };
+    /**
+     * Code
+     */
+    code: 'too_many_events';
+    meta: EventsMeta;
+};
+
+/**
+ * EventsMeta
+ *
+ * How many events may be folded, and how many there are.
+ */
+export type EventsMeta = {
+    /**
+     * Limit
+     */
+    limit: number;
+    /**
+     * Events
+     */
+    events: number;
+};
 
 /**
  * FailureGroup
@@ -1835,6 +2158,217 @@ export type ListedProjectPage = {
      */
     data: Array<ListedProject>;
     meta: PageMeta;
+    /**
+     * Errors
+     */
+    errors: Array<ApiError>;
+};
+
+/**
+ * ListedTask
+ *
+ * A task in a list, with how much hangs on it.
+ */
+export type ListedTask = {
+    /**
+     * Id
+     */
+    id: string;
+    /**
+     * Version
+     */
+    version: number;
+    /**
+     * Title
+     */
+    title: string;
+    /**
+     * Description
+     */
+    description: string | null;
+    status: TaskStatus;
+    priority: Priority;
+    due: Due | null;
+    /**
+     * Project Id
+     */
+    project_id: string | null;
+    /**
+     * Parent Id
+     */
+    parent_id: string | null;
+    /**
+     * Tags
+     */
+    tags: Array<string>;
+    /**
+     * Assignee Id
+     */
+    assignee_id: string | null;
+    /**
+     * Blocked Reason
+     */
+    blocked_reason: string | null;
+    /**
+     * Completed At
+     */
+    completed_at: string | null;
+    /**
+     * Archived
+     */
+    archived: boolean;
+    /**
+     * Deleted
+     */
+    deleted: boolean;
+    /**
+     * Deleted With
+     */
+    deleted_with: string | null;
+    /**
+     * Created At
+     */
+    created_at: string;
+    /**
+     * Updated At
+     */
+    updated_at: string;
+    subtasks: Subtasks;
+    /**
+     * Comments
+     */
+    comments: number;
+};
+
+/**
+ * ListedTaskPage
+ *
+ * The envelope of an answer.
+ */
+export type ListedTaskPage = {
+    /**
+     * Data
+     */
+    data: Array<ListedTask>;
+    meta: PageMeta;
+    /**
+     * Errors
+     */
+    errors: Array<ApiError>;
+};
+
+/**
+ * Me
+ *
+ * Who asks; what was never said is null, or the default.
+ */
+export type Me = {
+    /**
+     * Id
+     */
+    id: string;
+    /**
+     * Name
+     */
+    name: string | null;
+    /**
+     * Avatar Url
+     */
+    avatar_url: string | null;
+    /**
+     * Time Zone
+     */
+    time_zone: string | null;
+    week_start: WeekStart;
+    theme: Theme;
+    /**
+     * Workspace Id
+     */
+    workspace_id: string;
+    role: Role;
+};
+
+/**
+ * MeEnvelope
+ *
+ * The envelope of an answer.
+ */
+export type MeEnvelope = {
+    data: Me;
+    meta: QueryMeta;
+    /**
+     * Errors
+     */
+    errors: Array<ApiError>;
+};
+
+/**
+ * MeResult
+ *
+ * The envelope of an answer.
+ */
+export type MeResult = {
+    data: Me;
+    meta: CommandMeta;
+    /**
+     * Errors
+     */
+    errors: Array<ApiError>;
+};
+
+/**
+ * Member
+ *
+ * Somebody to whom tasks can be assigned.
+ *
+ * `role` is what their last token said, `member` before the first; `joined` tells
+ * whether there was one.
+ */
+export type Member = {
+    /**
+     * Id
+     */
+    id: string;
+    /**
+     * Name
+     */
+    name: string | null;
+    /**
+     * Avatar Url
+     */
+    avatar_url: string | null;
+    role: Role;
+    /**
+     * Joined
+     */
+    joined: boolean;
+};
+
+/**
+ * MemberPage
+ *
+ * The envelope of an answer.
+ */
+export type MemberPage = {
+    /**
+     * Data
+     */
+    data: Array<Member>;
+    meta: PageMeta;
+    /**
+     * Errors
+     */
+    errors: Array<ApiError>;
+};
+
+/**
+ * MemberResult
+ *
+ * The envelope of an answer.
+ */
+export type MemberResult = {
+    data: Member;
+    meta: CommandMeta;
     /**
      * Errors
      */
@@ -2308,6 +2842,83 @@ export type ParkedAt = {
 };
 
 /**
+ * Person
+ *
+ * A person of a workspace as feeds and batches show them.
+ */
+export type Person = {
+    /**
+     * Id
+     */
+    id: string;
+    /**
+     * Version
+     */
+    version: number;
+    /**
+     * User Id
+     */
+    user_id: string;
+    /**
+     * Name
+     */
+    name: string | null;
+    /**
+     * Avatar Url
+     */
+    avatar_url: string | null;
+    /**
+     * Time Zone
+     */
+    time_zone: string | null;
+    /**
+     * Week Start
+     */
+    week_start: 'monday' | 'sunday' | 'saturday';
+    /**
+     * Theme
+     */
+    theme: 'system' | 'light' | 'dark';
+    /**
+     * Joined
+     */
+    joined: boolean;
+    /**
+     * Deleted
+     */
+    deleted: boolean;
+    /**
+     * Created At
+     */
+    created_at: string;
+    /**
+     * Updated At
+     */
+    updated_at: string;
+};
+
+/**
+ * PersonChanged
+ *
+ * A person that changed, as it is now.
+ */
+export type PersonChanged = {
+    /**
+     * Type
+     */
+    type: 'person';
+    /**
+     * Id
+     */
+    id: string;
+    /**
+     * Sequence
+     */
+    sequence: number;
+    data: Person;
+};
+
+/**
  * PlainError
  *
  * An error whose `meta` is: Nothing more to say.
@@ -2334,7 +2945,7 @@ export type PlainError = {
     /**
      * Code
      */
-    code: 'already_exists' | 'bad_cursor' | 'bad_request' | 'cursor_mismatch' | 'database_unavailable' | 'http_error' | 'idempotency_key_reused' | 'internal_error' | 'invalid_field' | 'invalid_header' | 'invalid_parameter' | 'keys_unavailable' | 'malformed_json' | 'member_unknown' | 'merge_into_itself' | 'method_not_allowed' | 'missing_field' | 'not_found' | 'not_undoable' | 'outcome_unknown' | 'query_timeout' | 'route_not_found' | 'same_origin_required' | 'shutting_down' | 'task_archived' | 'task_deleted' | 'token_expired' | 'token_invalid' | 'token_missing' | 'unknown_command' | 'unknown_field' | 'unknown_parameter' | 'unsupported_content_coding' | 'unsupported_media_type' | 'workspace_busy';
+    code: 'already_exists' | 'bad_cursor' | 'bad_request' | 'cursor_mismatch' | 'database_unavailable' | 'http_error' | 'idempotency_key_reused' | 'internal_error' | 'invalid_field' | 'invalid_header' | 'invalid_parameter' | 'keys_unavailable' | 'malformed_json' | 'member_unknown' | 'merge_into_itself' | 'method_not_allowed' | 'missing_field' | 'not_found' | 'not_undoable' | 'not_yourself' | 'outcome_unknown' | 'query_timeout' | 'route_not_found' | 'same_origin_required' | 'shutting_down' | 'task_archived' | 'task_deleted' | 'token_expired' | 'token_invalid' | 'token_missing' | 'unknown_command' | 'unknown_field' | 'unknown_parameter' | 'unsupported_content_coding' | 'unsupported_media_type' | 'workspace_busy';
     meta: NoMeta;
 };
 
@@ -2905,7 +3516,7 @@ export type ReopenTaskCommand = {
     args?: Nothing;
 };
 
-export type Resource = Task | Project | Tag;
+export type Resource = Task | Project | Tag | Person;
 
 /**
  * ResourceResult
@@ -3064,6 +3675,13 @@ export type RetryMeta = {
      */
     retry_after_s?: number;
 };
+
+/**
+ * Role
+ *
+ * What a caller is in the workspace; `operator` belongs to the instance.
+ */
+export type Role = 'owner' | 'member' | 'auditor' | 'operator';
 
 /**
  * RoleError
@@ -3639,6 +4257,27 @@ export type StreamRef = {
 };
 
 /**
+ * StreamType
+ */
+export type StreamType = 'tag' | 'project' | 'task' | 'person';
+
+/**
+ * Subtasks
+ *
+ * How many subtasks there are right below a task, deleted ones not counted.
+ */
+export type Subtasks = {
+    /**
+     * Open
+     */
+    open: number;
+    /**
+     * All
+     */
+    all: number;
+};
+
+/**
  * TableSize
  *
  * A table with its indexes; rows are estimated by Postgres.
@@ -3899,23 +4538,6 @@ export type TaskEnvelope = {
 };
 
 /**
- * TaskPage
- *
- * The envelope of an answer.
- */
-export type TaskPage = {
-    /**
-     * Data
-     */
-    data: Array<Task>;
-    meta: PageMeta;
-    /**
-     * Errors
-     */
-    errors: Array<ApiError>;
-};
-
-/**
  * TaskResult
  *
  * The envelope of an answer.
@@ -3966,6 +4588,8 @@ export type TaskStatsEnvelope = {
 };
 
 export type TaskStatus = 'pending' | 'in_progress' | 'blocked' | 'completed' | 'cancelled';
+
+export type Theme = 'system' | 'light' | 'dark';
 
 /**
  * TransitionError
@@ -4202,6 +4826,8 @@ export type VersionMeta = {
     current: number;
 };
 
+export type WeekStart = 'monday' | 'sunday' | 'saturday';
+
 /**
  * StreamedEvent
  *
@@ -4303,6 +4929,119 @@ export type ListStateMachinesResponses = {
 
 export type ListStateMachinesResponse = ListStateMachinesResponses[keyof ListStateMachinesResponses];
 
+export type GetClientMetaData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/meta/client';
+};
+
+export type GetClientMetaErrors = {
+    /**
+     * invalid_header, unknown_parameter
+     */
+    400: Failure;
+    /**
+     * method_not_allowed
+     */
+    405: Failure;
+    /**
+     * internal_error
+     */
+    500: Failure;
+};
+
+export type GetClientMetaError = GetClientMetaErrors[keyof GetClientMetaErrors];
+
+export type GetClientMetaResponses = {
+    /**
+     * Done
+     */
+    200: ClientMetaEnvelope;
+};
+
+export type GetClientMetaResponse = GetClientMetaResponses[keyof GetClientMetaResponses];
+
+export type ListActivityData = {
+    body?: never;
+    headers?: {
+        /**
+         * Wait until the read model shows this sequence.
+         */
+        'Metacortex-Min-Sequence'?: number;
+        /**
+         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale (RFC 7240).
+         */
+        Prefer?: string;
+        /**
+         * An ETag; 304 if the answer is still the same.
+         */
+        'If-None-Match'?: string;
+    };
+    path?: never;
+    query?: {
+        /**
+         * Which page, counted from 1; the first without it. Not with a cursor.
+         */
+        page?: number;
+        /**
+         * Rows of a page.
+         */
+        per_page?: number;
+        /**
+         * The next_cursor of the page before; rows that come or go shift nothing.
+         */
+        cursor?: string;
+        /**
+         * Of tasks, projects, tags or people.
+         */
+        stream_type?: Array<StreamType>;
+        /**
+         * Done by this user.
+         */
+        actor_id?: Array<string>;
+    };
+    url: '/activity';
+};
+
+export type ListActivityErrors = {
+    /**
+     * bad_cursor, cursor_mismatch, invalid_header, invalid_parameter, unknown_parameter
+     */
+    400: Failure;
+    /**
+     * token_expired, token_invalid, token_missing
+     */
+    401: Failure;
+    /**
+     * role_required
+     */
+    403: Failure;
+    /**
+     * method_not_allowed
+     */
+    405: Failure;
+    /**
+     * internal_error
+     */
+    500: Failure;
+    /**
+     * database_unavailable, keys_unavailable, query_timeout, read_model_lagging, workspace_busy
+     */
+    503: Failure;
+};
+
+export type ListActivityError = ListActivityErrors[keyof ListActivityErrors];
+
+export type ListActivityResponses = {
+    /**
+     * Done
+     */
+    200: ActivityPage;
+};
+
+export type ListActivityResponse = ListActivityResponses[keyof ListActivityResponses];
+
 export type TaskStatsData = {
     body?: never;
     headers?: {
@@ -4322,7 +5061,7 @@ export type TaskStatsData = {
     path?: never;
     query?: {
         /**
-         * IANA time zone of deadlines that name none.
+         * IANA time zone of deadlines that name none; without it your own, else UTC.
          */
         time_zone?: string;
     };
@@ -4475,6 +5214,98 @@ export type ListAuditEventsResponses = {
 
 export type ListAuditEventsResponse = ListAuditEventsResponses[keyof ListAuditEventsResponses];
 
+export type ListAuditCommandsData = {
+    body?: never;
+    headers?: {
+        /**
+         * Wait until the read model shows this sequence.
+         */
+        'Metacortex-Min-Sequence'?: number;
+        /**
+         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale (RFC 7240).
+         */
+        Prefer?: string;
+        /**
+         * An ETag; 304 if the answer is still the same.
+         */
+        'If-None-Match'?: string;
+    };
+    path?: never;
+    query?: {
+        /**
+         * Which page, counted from 1; the first without it. Not with a cursor.
+         */
+        page?: number;
+        /**
+         * Rows of a page.
+         */
+        per_page?: number;
+        /**
+         * The next_cursor of the page before; rows that come or go shift nothing.
+         */
+        cursor?: string;
+        /**
+         * Such as task.create.
+         */
+        type?: Array<string>;
+        /**
+         * Who sent it.
+         */
+        actor_id?: Array<string>;
+        /**
+         * What became of it.
+         */
+        outcome?: Array<'applied' | 'unchanged' | 'refused'>;
+        /**
+         * Decided at this instant or later.
+         */
+        from?: string;
+        /**
+         * Decided at this instant or sooner.
+         */
+        to?: string;
+    };
+    url: '/audit/commands';
+};
+
+export type ListAuditCommandsErrors = {
+    /**
+     * bad_cursor, cursor_mismatch, invalid_header, invalid_parameter, unknown_parameter
+     */
+    400: Failure;
+    /**
+     * token_expired, token_invalid, token_missing
+     */
+    401: Failure;
+    /**
+     * role_required
+     */
+    403: Failure;
+    /**
+     * method_not_allowed
+     */
+    405: Failure;
+    /**
+     * internal_error
+     */
+    500: Failure;
+    /**
+     * database_unavailable, keys_unavailable, query_timeout, read_model_lagging, workspace_busy
+     */
+    503: Failure;
+};
+
+export type ListAuditCommandsError = ListAuditCommandsErrors[keyof ListAuditCommandsErrors];
+
+export type ListAuditCommandsResponses = {
+    /**
+     * Done
+     */
+    200: AuditCommandPage;
+};
+
+export type ListAuditCommandsResponse = ListAuditCommandsResponses[keyof ListAuditCommandsResponses];
+
 export type GetAuditEventData = {
     body?: never;
     headers?: {
@@ -4540,6 +5371,160 @@ export type GetAuditEventResponses = {
 
 export type GetAuditEventResponse = GetAuditEventResponses[keyof GetAuditEventResponses];
 
+export type ListCommandsData = {
+    body?: never;
+    headers?: {
+        /**
+         * Wait until the read model shows this sequence.
+         */
+        'Metacortex-Min-Sequence'?: number;
+        /**
+         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale (RFC 7240).
+         */
+        Prefer?: string;
+        /**
+         * An ETag; 304 if the answer is still the same.
+         */
+        'If-None-Match'?: string;
+    };
+    path?: never;
+    query?: {
+        /**
+         * Which page, counted from 1; the first without it. Not with a cursor.
+         */
+        page?: number;
+        /**
+         * Rows of a page.
+         */
+        per_page?: number;
+        /**
+         * The next_cursor of the page before; rows that come or go shift nothing.
+         */
+        cursor?: string;
+        /**
+         * true: only those of the caller.
+         */
+        mine?: boolean;
+    };
+    url: '/commands';
+};
+
+export type ListCommandsErrors = {
+    /**
+     * bad_cursor, cursor_mismatch, invalid_header, invalid_parameter, unknown_parameter
+     */
+    400: Failure;
+    /**
+     * token_expired, token_invalid, token_missing
+     */
+    401: Failure;
+    /**
+     * role_required
+     */
+    403: Failure;
+    /**
+     * method_not_allowed
+     */
+    405: Failure;
+    /**
+     * internal_error
+     */
+    500: Failure;
+    /**
+     * database_unavailable, keys_unavailable, query_timeout, read_model_lagging, workspace_busy
+     */
+    503: Failure;
+};
+
+export type ListCommandsError = ListCommandsErrors[keyof ListCommandsErrors];
+
+export type ListCommandsResponses = {
+    /**
+     * Done
+     */
+    200: CommandEntryPage;
+};
+
+export type ListCommandsResponse = ListCommandsResponses[keyof ListCommandsResponses];
+
+export type RunCommandsData = {
+    body: BatchRequest;
+    path?: never;
+    query?: {
+        /**
+         * Decide and answer as ever, but keep nothing.
+         */
+        dry_run?: boolean;
+    };
+    url: '/commands';
+};
+
+export type RunCommandsErrors = {
+    /**
+     * invalid_header, invalid_parameter, malformed_json, unknown_parameter
+     */
+    400: Failure;
+    /**
+     * token_expired, token_invalid, token_missing
+     */
+    401: Failure;
+    /**
+     * not_yourself, role_required
+     */
+    403: Failure;
+    /**
+     * not_found
+     */
+    404: Failure;
+    /**
+     * method_not_allowed
+     */
+    405: Failure;
+    /**
+     * already_exists, cycle_detected, depth_exceeded, invalid_transition, merge_into_itself, name_taken, not_undoable, open_subtasks, parent_archived, parent_deleted, project_archived, project_deleted, tag_deleted, task_archived, task_deleted, too_many_tags, undo_conflict
+     */
+    409: Failure;
+    /**
+     * version_conflict
+     */
+    412: Failure;
+    /**
+     * body_too_large
+     */
+    413: Failure;
+    /**
+     * unsupported_content_coding, unsupported_media_type
+     */
+    415: Failure;
+    /**
+     * idempotency_key_reused, invalid_field, member_unknown, missing_field, unknown_command, unknown_field, unknown_reference
+     */
+    422: Failure;
+    /**
+     * internal_error
+     */
+    500: Failure;
+    /**
+     * database_unavailable, keys_unavailable, outcome_unknown, overloaded, query_timeout, shutting_down, workspace_busy
+     */
+    503: Failure;
+};
+
+export type RunCommandsError = RunCommandsErrors[keyof RunCommandsErrors];
+
+export type RunCommandsResponses = {
+    /**
+     * Done
+     */
+    200: BatchResultsEnvelope;
+    /**
+     * Each on its own
+     */
+    207: BatchResultsEnvelope;
+};
+
+export type RunCommandsResponse = RunCommandsResponses[keyof RunCommandsResponses];
+
 export type GetCommandData = {
     body?: never;
     headers?: {
@@ -4604,6 +5589,283 @@ export type GetCommandResponses = {
 };
 
 export type GetCommandResponse = GetCommandResponses[keyof GetCommandResponses];
+
+export type GetMeData = {
+    body?: never;
+    headers?: {
+        /**
+         * Wait until the read model shows this sequence.
+         */
+        'Metacortex-Min-Sequence'?: number;
+        /**
+         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale (RFC 7240).
+         */
+        Prefer?: string;
+        /**
+         * An ETag; 304 if the answer is still the same.
+         */
+        'If-None-Match'?: string;
+    };
+    path?: never;
+    query?: never;
+    url: '/me';
+};
+
+export type GetMeErrors = {
+    /**
+     * invalid_header, unknown_parameter
+     */
+    400: Failure;
+    /**
+     * token_expired, token_invalid, token_missing
+     */
+    401: Failure;
+    /**
+     * role_required
+     */
+    403: Failure;
+    /**
+     * method_not_allowed
+     */
+    405: Failure;
+    /**
+     * internal_error
+     */
+    500: Failure;
+    /**
+     * database_unavailable, keys_unavailable, query_timeout, read_model_lagging, workspace_busy
+     */
+    503: Failure;
+};
+
+export type GetMeError = GetMeErrors[keyof GetMeErrors];
+
+export type GetMeResponses = {
+    /**
+     * Done
+     */
+    200: MeEnvelope;
+};
+
+export type GetMeResponse = GetMeResponses[keyof GetMeResponses];
+
+export type EditPersonData = {
+    body?: EditPersonBody;
+    headers?: {
+        /**
+         * Makes a repeat harmless: a UUID, or any 1 to 255 characters.
+         */
+        'Idempotency-Key'?: string;
+        /**
+         * The version that the client saw, in quotes; * for any.
+         */
+        'If-Match'?: string;
+    };
+    path?: never;
+    query?: never;
+    url: '/me';
+};
+
+export type EditPersonErrors = {
+    /**
+     * invalid_header, malformed_json, unknown_parameter
+     */
+    400: Failure;
+    /**
+     * token_expired, token_invalid, token_missing
+     */
+    401: Failure;
+    /**
+     * not_yourself, role_required
+     */
+    403: Failure;
+    /**
+     * method_not_allowed
+     */
+    405: Failure;
+    /**
+     * version_conflict
+     */
+    412: Failure;
+    /**
+     * body_too_large
+     */
+    413: Failure;
+    /**
+     * unsupported_content_coding, unsupported_media_type
+     */
+    415: Failure;
+    /**
+     * idempotency_key_reused, invalid_field, missing_field, unknown_field
+     */
+    422: Failure;
+    /**
+     * internal_error
+     */
+    500: Failure;
+    /**
+     * database_unavailable, keys_unavailable, outcome_unknown, overloaded, query_timeout, shutting_down, workspace_busy
+     */
+    503: Failure;
+};
+
+export type EditPersonError = EditPersonErrors[keyof EditPersonErrors];
+
+export type EditPersonResponses = {
+    /**
+     * Done
+     */
+    200: MeResult;
+};
+
+export type EditPersonResponse = EditPersonResponses[keyof EditPersonResponses];
+
+export type ListMembersData = {
+    body?: never;
+    headers?: {
+        /**
+         * Wait until the read model shows this sequence.
+         */
+        'Metacortex-Min-Sequence'?: number;
+        /**
+         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale (RFC 7240).
+         */
+        Prefer?: string;
+        /**
+         * An ETag; 304 if the answer is still the same.
+         */
+        'If-None-Match'?: string;
+    };
+    path?: never;
+    query?: {
+        /**
+         * Which page, counted from 1; the first without it. Not with a cursor.
+         */
+        page?: number;
+        /**
+         * Rows of a page.
+         */
+        per_page?: number;
+        /**
+         * The next_cursor of the page before; rows that come or go shift nothing.
+         */
+        cursor?: string;
+    };
+    url: '/members';
+};
+
+export type ListMembersErrors = {
+    /**
+     * bad_cursor, cursor_mismatch, invalid_header, invalid_parameter, unknown_parameter
+     */
+    400: Failure;
+    /**
+     * token_expired, token_invalid, token_missing
+     */
+    401: Failure;
+    /**
+     * role_required
+     */
+    403: Failure;
+    /**
+     * method_not_allowed
+     */
+    405: Failure;
+    /**
+     * internal_error
+     */
+    500: Failure;
+    /**
+     * database_unavailable, keys_unavailable, query_timeout, read_model_lagging, workspace_busy
+     */
+    503: Failure;
+};
+
+export type ListMembersError = ListMembersErrors[keyof ListMembersErrors];
+
+export type ListMembersResponses = {
+    /**
+     * Done
+     */
+    200: MemberPage;
+};
+
+export type ListMembersResponse = ListMembersResponses[keyof ListMembersResponses];
+
+export type AddPersonData = {
+    body: AddPersonBody;
+    headers?: {
+        /**
+         * Makes a repeat harmless: a UUID, or any 1 to 255 characters.
+         */
+        'Idempotency-Key'?: string;
+        /**
+         * The version that the client saw, in quotes; * for any.
+         */
+        'If-Match'?: string;
+    };
+    path?: never;
+    query?: never;
+    url: '/members';
+};
+
+export type AddPersonErrors = {
+    /**
+     * invalid_header, malformed_json, unknown_parameter
+     */
+    400: Failure;
+    /**
+     * token_expired, token_invalid, token_missing
+     */
+    401: Failure;
+    /**
+     * role_required
+     */
+    403: Failure;
+    /**
+     * method_not_allowed
+     */
+    405: Failure;
+    /**
+     * already_exists
+     */
+    409: Failure;
+    /**
+     * version_conflict
+     */
+    412: Failure;
+    /**
+     * body_too_large
+     */
+    413: Failure;
+    /**
+     * unsupported_content_coding, unsupported_media_type
+     */
+    415: Failure;
+    /**
+     * idempotency_key_reused, invalid_field, missing_field, unknown_field
+     */
+    422: Failure;
+    /**
+     * internal_error
+     */
+    500: Failure;
+    /**
+     * database_unavailable, keys_unavailable, outcome_unknown, overloaded, query_timeout, shutting_down, workspace_busy
+     */
+    503: Failure;
+};
+
+export type AddPersonError = AddPersonErrors[keyof AddPersonErrors];
+
+export type AddPersonResponses = {
+    /**
+     * Done
+     */
+    201: MemberResult;
+};
+
+export type AddPersonResponse = AddPersonResponses[keyof AddPersonResponses];
 
 export type CreateImportData = {
     body: ImportBody;
@@ -6282,6 +7544,10 @@ export type ListTasksData = {
         tag_mode?: 'any' | 'all';
         assignee_id?: Array<string>;
         /**
+         * Created by this user.
+         */
+        created_by?: Array<string>;
+        /**
          * Due on this day or later.
          */
         due_from?: string;
@@ -6294,17 +7560,21 @@ export type ListTasksData = {
          */
         overdue?: boolean;
         /**
-         * IANA time zone of deadlines that name none.
+         * IANA time zone of deadlines that name none; without it your own, else UTC.
          */
         time_zone?: string;
         /**
-         * Words to search for; "a phrase", or, -excluded (as web search does).
+         * Words to search for; "a phrase", or, -excluded; the last may go on.
          */
         q?: string;
         /**
          * Changed at this instant or later.
          */
         updated_since?: string;
+        /**
+         * The whole list as it was at this instant, overdue as of then.
+         */
+        as_of?: string;
         /**
          * true: only archived ones; false: only others; both without it.
          */
@@ -6335,6 +7605,10 @@ export type ListTasksErrors = {
      */
     405: Failure;
     /**
+     * too_many_events
+     */
+    422: Failure;
+    /**
      * internal_error
      */
     500: Failure;
@@ -6350,7 +7624,7 @@ export type ListTasksResponses = {
     /**
      * Done
      */
-    200: TaskPage;
+    200: ListedTaskPage;
 };
 
 export type ListTasksResponse = ListTasksResponses[keyof ListTasksResponses];
@@ -7670,7 +8944,7 @@ export type ListProjectsData = {
          */
         sort?: string;
         /**
-         * Words to search for; "a phrase", or, -excluded (as web search does).
+         * Words to search for; "a phrase", or, -excluded; the last may go on.
          */
         q?: string;
         /**
@@ -8390,7 +9664,7 @@ export type ListTagsData = {
          */
         sort?: string;
         /**
-         * Words to search for; "a phrase", or, -excluded (as web search does).
+         * Words to search for; "a phrase", or, -excluded; the last may go on.
          */
         q?: string;
         /**
@@ -8909,84 +10183,6 @@ export type GetTagHistoryResponses = {
 
 export type GetTagHistoryResponse = GetTagHistoryResponses[keyof GetTagHistoryResponses];
 
-export type RunCommandsData = {
-    body: BatchRequest;
-    path?: never;
-    query?: {
-        /**
-         * Decide and answer as ever, but keep nothing.
-         */
-        dry_run?: boolean;
-    };
-    url: '/commands';
-};
-
-export type RunCommandsErrors = {
-    /**
-     * invalid_header, invalid_parameter, malformed_json, unknown_parameter
-     */
-    400: Failure;
-    /**
-     * token_expired, token_invalid, token_missing
-     */
-    401: Failure;
-    /**
-     * role_required
-     */
-    403: Failure;
-    /**
-     * not_found
-     */
-    404: Failure;
-    /**
-     * method_not_allowed
-     */
-    405: Failure;
-    /**
-     * already_exists, cycle_detected, depth_exceeded, invalid_transition, merge_into_itself, name_taken, not_undoable, open_subtasks, parent_archived, parent_deleted, project_archived, project_deleted, tag_deleted, task_archived, task_deleted, too_many_tags, undo_conflict
-     */
-    409: Failure;
-    /**
-     * version_conflict
-     */
-    412: Failure;
-    /**
-     * body_too_large
-     */
-    413: Failure;
-    /**
-     * unsupported_content_coding, unsupported_media_type
-     */
-    415: Failure;
-    /**
-     * idempotency_key_reused, invalid_field, member_unknown, missing_field, unknown_command, unknown_field, unknown_reference
-     */
-    422: Failure;
-    /**
-     * internal_error
-     */
-    500: Failure;
-    /**
-     * database_unavailable, keys_unavailable, outcome_unknown, overloaded, query_timeout, shutting_down, workspace_busy
-     */
-    503: Failure;
-};
-
-export type RunCommandsError = RunCommandsErrors[keyof RunCommandsErrors];
-
-export type RunCommandsResponses = {
-    /**
-     * Done
-     */
-    200: BatchResultsEnvelope;
-    /**
-     * Each on its own
-     */
-    207: BatchResultsEnvelope;
-};
-
-export type RunCommandsResponse = RunCommandsResponses[keyof RunCommandsResponses];
-
 export type UndoCommandData = {
     body?: never;
     headers?: {
@@ -9012,7 +10208,7 @@ export type UndoCommandErrors = {
      */
     401: Failure;
     /**
-     * role_required
+     * not_yourself, role_required
      */
     403: Failure;
     /**
