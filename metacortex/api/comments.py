@@ -52,7 +52,7 @@ class AddCommentBody(Body):
     examples = {"text": "They call back on Monday"}
 
 
-class EditCommentBody(Body):
+class CommentTextBody(Body):
     """What the comment shall say."""
 
     text: Text
@@ -136,7 +136,7 @@ async def edit_comment(
     request: Request,
     id: UUID,
     comment_id: UUID,
-    body: EditCommentBody,
+    body: CommentTextBody,
     key: Key = None,
     match: Match = None,
 ) -> Response:

@@ -15,7 +15,7 @@ import orjson
 from metacortex import __version__
 from metacortex.api import commands, feeds, imports, meta, modules, people
 from metacortex.api.auth import Caller, Role
-from metacortex.api.comments import EditCommentBody
+from metacortex.api.comments import CommentTextBody
 from metacortex.api.errors import catalogue
 from metacortex.api.routes import (
     CommandRoute,
@@ -252,7 +252,7 @@ def of_comments() -> Mapping[str, Example]:
     assert added.stored is not None
     said = added.stored.state.comments[0]
     row = orjson.loads(comments.document(comments.row(said, id, NOW, deleted=False)))
-    text = str(EditCommentBody.examples["text"])
+    text = str(CommentTextBody.examples["text"])
     edited = story.run(
         tasks.EditComment(task_id=id, comment_id=said.id, text=text, as_owner=True)
     )

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 from starlette.routing import BaseRoute
 
 from metacortex.api import examples
-from metacortex.api.comments import AddCommentBody, EditCommentBody
+from metacortex.api.comments import AddCommentBody, CommentTextBody
 from metacortex.api.errors import status_of_class
 from metacortex.api.fields import Body
 from metacortex.api.middleware import PREFIX
@@ -316,7 +316,7 @@ def _codes(operation: Schema, names: set[str]) -> Iterable[str]:
 
 COMMENT_BODIES: Mapping[str, type[Body]] = {
     "addComment": AddCommentBody,
-    "editComment": EditCommentBody,
+    "editComment": CommentTextBody,
 }
 """The bodies of commands that say in the path what batches say among the arguments."""
 

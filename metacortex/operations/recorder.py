@@ -192,6 +192,7 @@ class Recorder:
         if not ended and not turns:
             return
         assert self._runs is not None
+        await self._tell_progress()  # the last of it; an ended run takes no more
         await self._runs.end(self._process.id, ended, turns)
         with self._lock:
             written = set(map(id, ended))

@@ -41,6 +41,7 @@ async def test_parked_workspaces_are_said_and_make_nothing_unready(
     client: Client, urls: Urls
 ) -> None:
     await client.task()  # the metric counts workspaces that have a log
+    workspace = workspace_of(f"user_{client.user}")
     database = create_async_engine(urls.projector)
     async with database.begin() as connection:
         await connection.execute(
@@ -49,11 +50,10 @@ async def test_parked_workspaces_are_said_and_make_nothing_unready(
                 " VALUES (:workspace, 0, now())"
                 " ON CONFLICT (workspace_id) DO UPDATE SET parked_at = now()"
             ),
-            {"workspace": workspace_of(client.user)},
+            {"workspace": workspace},
         )
         sql = "SELECT count(*) FROM queries.checkpoints WHERE parked_at IS NOT NULL"
         parked = await connection.scalar(text(sql))
-    await database.dispose()
     response = await client.http.get("/health/ready")
     data = response.json()["data"]
     assert (response.status_code, data["status"]) == (200, "ok")
@@ -63,6 +63,10 @@ async def test_parked_workspaces_are_said_and_make_nothing_unready(
     async with asyncio.timeout(5):  # what was counted stands for a second
         while line not in (await client.http.get("/metrics")).text:
             await asyncio.sleep(0.1)
+    async with database.begin() as connection:  # or no later verdict were healthy
+        sql = "UPDATE queries.checkpoints SET parked_at = NULL WHERE workspace_id = :w"
+        await connection.execute(text(sql), {"w": workspace})
+    await database.dispose()
 
 
 async def test_metrics_count_requests_by_route(client: Client) -> None:

@@ -191,7 +191,7 @@ async def test_rebuild_and_verify_are_runs(
     [[done, total]] = await rows(
         database, "SELECT done, total FROM workers.runs WHERE id = :id", id=rebuilding
     )
-    assert done == total
+    assert done == total > 1_000
     owner = engine(installation.urls.owner)
     wrong = text("UPDATE queries.tasks SET title = 'x' WHERE workspace_id = :w")
     await driver_pool(owner).write(wrong, {"w": workspace})

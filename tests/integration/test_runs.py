@@ -75,11 +75,12 @@ async def test_a_run_is_done_once_though_its_message_comes_often(
         await operating.until(id, "succeeded")
     assert seen == [workspace]
     [row] = await operating.rows(
-        "SELECT duration_ms > 0, worker IS NOT NULL, finished_at >= started_at, open"
+        "SELECT duration_ms > 0, worker IS NOT NULL, finished_at >= started_at, open,"
+        " done, total"
         " FROM workers.runs WHERE id = :id",
         id=id,
     )
-    assert tuple(row) == (True, True, True, False)
+    assert tuple(row) == (True, True, True, False, 7, 7)
 
 
 async def test_a_failure_is_tried_again_up_to_its_limit_and_then_open(

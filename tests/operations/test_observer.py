@@ -165,7 +165,8 @@ async def test_all_numbers_agree(
     olga = operator(client)
     counted = {
         "metacortex_failures_open": "SELECT count(*) FROM workers.runs WHERE open",
-        "metacortex_log_events": "SELECT sum(sequence) FROM events.heads",
+        "metacortex_log_events": "SELECT coalesce(sum(sequence), 0)"
+        " FROM events.heads",
         "metacortex_projections_parked": "SELECT count(parked_at) FROM"
         " queries.checkpoints",
     }

@@ -1140,7 +1140,7 @@ export type CommentEditTaskCommand = {
      * Expected Version
      */
     expected_version?: number | null;
-    args: MetacortexApiTasksEditCommentBody;
+    args: EditCommentBody;
 };
 
 /**
@@ -1225,6 +1225,18 @@ export type CommentTaskCommand = {
      */
     expected_version?: number | null;
     args: CommentTaskBody;
+};
+
+/**
+ * CommentTextBody
+ *
+ * What the comment shall say.
+ */
+export type CommentTextBody = {
+    /**
+     * Text
+     */
+    text: string;
 };
 
 /**
@@ -1810,6 +1822,22 @@ export type DueChanges = {
      * Such as Europe/Berlin; null for the reader's.
      */
     time_zone?: string | null;
+};
+
+/**
+ * EditCommentBody
+ *
+ * Which comment of the task, and what it shall say.
+ */
+export type EditCommentBody = {
+    /**
+     * Comment Id
+     */
+    comment_id: string;
+    /**
+     * Text
+     */
+    text: string;
 };
 
 /**
@@ -5385,34 +5413,6 @@ export type VersionMeta = {
 export type WeekStart = 'monday' | 'sunday' | 'saturday';
 
 /**
- * EditCommentBody
- *
- * What the comment shall say.
- */
-export type MetacortexApiCommentsEditCommentBody = {
-    /**
-     * Text
-     */
-    text: string;
-};
-
-/**
- * EditCommentBody
- *
- * Which comment of the task, and what it shall say.
- */
-export type MetacortexApiTasksEditCommentBody = {
-    /**
-     * Comment Id
-     */
-    comment_id: string;
-    /**
-     * Text
-     */
-    text: string;
-};
-
-/**
  * StreamedEvent
  *
  * The `data` of a server-sent event: what happened to what.
@@ -6482,7 +6482,7 @@ export type GetCommentResponses = {
 export type GetCommentResponse = GetCommentResponses[keyof GetCommentResponses];
 
 export type EditCommentData = {
-    body: MetacortexApiCommentsEditCommentBody;
+    body: CommentTextBody;
     headers?: {
         /**
          * Makes a repeat harmless: a UUID, or any 1 to 255 characters.
