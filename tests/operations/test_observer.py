@@ -97,6 +97,10 @@ async def test_a_disk_without_room_is_a_finding(
 async def test_a_queue_whose_oldest_waits_is_a_finding(
     sources: Sources, writes: AsyncEngine
 ) -> None:
+    # what tests before left waiting is not what is looked for here
+    await execute(
+        writes, "UPDATE workers.runs SET outcome = 'succeeded' WHERE outcome = 'queued'"
+    )
     due = datetime.now(UTC) - timedelta(seconds=35)
     id = await make_run(
         writes, outcome="queued", queue="imports", actor="import_checklist", due_at=due
@@ -104,7 +108,11 @@ async def test_a_queue_whose_oldest_waits_is_a_finding(
     found = detail(await look_once(sources), "queue_growing") or ""
     assert "imports" in found
     try:
-        await execute(writes, "INSERT INTO workers.queues VALUES ('imports', true)")
+        await execute(
+            writes,
+            "INSERT INTO workers.queues VALUES ('imports', true)"
+            " ON CONFLICT (name) DO UPDATE SET paused = true",
+        )
         assert detail(await look_once(sources), "queue_growing") is None
     finally:
         await execute(writes, "UPDATE workers.queues SET paused = false")
