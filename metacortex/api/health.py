@@ -21,7 +21,7 @@ CHECKS = {
     "schema": CONDITIONS["schema_mismatch"],
     "broker": CONDITIONS["broker_unreachable"],
 }
-"""The conditions that a process is judged by before it gets requests."""
+"""What a process is judged by before it gets requests; other checks only inform."""
 TIMEOUT_S = CONDITIONS["database_unreachable"].threshold
 SCHEMA = "0007"
 """The newest revision in `migrations/`; a test compares them."""
@@ -49,7 +49,9 @@ async def ready(services: CurrentServices, response: Response) -> Readiness:
         )
     )
     verdict = verdict_of(
-        CHECKS[name].code for name, check in checks.items() if check.status != "ok"
+        condition.code
+        for name, condition in CHECKS.items()
+        if checks[name].status != "ok"
     )
     if verdict == "failing" or services.closing:
         response.status_code = 503

@@ -161,11 +161,6 @@ async def test_without_a_broker(olga: Client, installation: Installation) -> Non
     installation.restart_redis()
 
 
-@pytest.mark.xfail(
-    run=False,
-    strict=False,
-    reason="fails since it met the redesigned HTTP layer: see CHANGELOG",
-)
 async def test_without_a_database(olga: Client, installation: Installation) -> None:
     installation.kill_postgres()
     found = await told(olga, "database_unreachable")
