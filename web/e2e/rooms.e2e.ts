@@ -138,12 +138,26 @@ describe("the mouse", () => {
       .getByRole("link", { name: "Shed" })
       .click();
     await page.getByRole("button", { name: "Board" }).click();
+    for (const name of ["Doing", "Drying"]) {
+      await page.getByRole("button", { name: "Add a section" }).click();
+      await page.getByRole("textbox", { name: "Name" }).fill(name);
+      await page.getByRole("button", { name: "Save" }).click();
+      await page.getByRole("region", { name }).waitFor();
+    }
     const card = page.getByRole("link", { name: "Saw the boards" });
-    await card.dragTo(page.getByRole("region", { name: "In progress" }));
-    await page
-      .getByRole("region", { name: "In progress" })
-      .getByRole("link", { name: "Saw the boards" })
-      .waitFor();
+    const doing = page.getByRole("region", { name: "Doing" });
+    await card.dragTo(doing);
+    await doing.getByRole("link", { name: "Saw the boards" }).waitFor();
+    await page.reload();
+    await doing.getByRole("link", { name: "Saw the boards" }).waitFor();
+    const columns = await page
+      .getByRole("group", { name: "Board" })
+      .getByRole("region")
+      .all();
+    const titles = await Promise.all(
+      columns.map((it) => it.getAttribute("aria-label")),
+    );
+    expect(titles.slice(1)).toEqual(["Doing", "Drying"]);
     await page.close();
   });
 });

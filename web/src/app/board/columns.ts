@@ -34,7 +34,7 @@ export function columnsOf(
     }));
   const sections = [...section.values()]
     .filter((it) => it.project_id === projectId && !it.deleted)
-    .sort((a, b) => ((a.rank ?? a.created_at) < (b.rank ?? b.created_at) ? -1 : 1));
+    .sort(inOrder);
   const known = new Set(sections.map((it) => it.id));
   const open = tasks.filter(
     (it) => it.status !== "completed" && it.status !== "cancelled",
