@@ -51,6 +51,7 @@ hypothesis.settings.load_profile("unhurried")
 
 FIRST = (
     "tests/integration/test_faults.py",  # many processes; beside it, files of one
+    "tests/integration/test_verdict.py",
     "tests/integration/test_operations.py",
     "tests/commands/test_laws.py",
     "tests/integration/test_migrating.py",

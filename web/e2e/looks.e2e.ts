@@ -80,7 +80,7 @@ describe("every page", () => {
       .click();
     await look(page, "project");
     await page.getByRole("button", { name: "Board" }).click();
-    await page.getByRole("region", { name: "In progress" }).waitFor();
+    await page.getByRole("region", { name: "No section" }).waitFor();
     await look(page, "board");
     await page.goBack();
     await page.getByRole("button", { name: "Time machine" }).click();

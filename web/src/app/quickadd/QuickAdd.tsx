@@ -55,20 +55,24 @@ export function QuickAdd({ defaults, onAdded }: Props) {
     setValue(next);
     sessionStorage.setItem(DRAFT, next);
   };
-  const submit = async () => {
+  const last = useRef(Promise.resolve());
+  const submit = () => {
     if (value.trim() === "") return;
     change(""); // at once: the next task may be typed before the grammar is there
-    const read = understand ?? (await grammar()).parse;
-    const parsed = read(value, known());
-    // What is nothing but a date or a tag is no task: it is put back.
-    if (parsed.title === "") return change(value);
-    onAdded(add(parsed, defaults));
+    const read = async () => {
+      const parsed = (await grammar()).parse(value, known());
+      // What is nothing but a date or a tag is no task: it is put back.
+      if (parsed.title === "") change(value);
+      else onAdded(add(parsed, defaults));
+    };
+    // One after the other: the first may wait for the grammar, the second must not pass.
+    last.current = last.current.then(read).catch(() => change(value));
   };
   const keys = (event: KeyboardEvent<HTMLTextAreaElement>) => {
     if (event.nativeEvent.isComposing) return;
     if (event.key === "Enter") {
       event.preventDefault();
-      void submit();
+      submit();
     } else if (event.key === "Escape") event.currentTarget.blur();
   };
   return (
@@ -98,7 +102,7 @@ export function QuickAdd({ defaults, onAdded }: Props) {
         className="enter"
         aria-label={text.add}
         disabled={!value.trim()}
-        onClick={() => void submit()}
+        onClick={submit}
       >
         <Icon name="enter" />
       </button>
