@@ -1,4 +1,4 @@
-/** A real server for all tests, with data of its own, and the built app in front of it. */
+/** A real server for all tests, with data of its own; it serves the app as committed. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, openSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
@@ -62,47 +62,22 @@ async function stop(child: ChildProcess): Promise<void> {
 
 export default async function setup(project: TestProject) {
   const data = mkdtempSync(join(tmpdir(), "metacortex-web-"));
-  const [apiPort, webPort] = [await freePort(), await freePort()];
-  const api = `http://127.0.0.1:${apiPort}`;
-  const web = `http://localhost:${webPort}`;
-  const env = {
-    METACORTEX_DATA_DIR: data,
-    METACORTEX_URL: api,
-    ENVIRONMENT: "development",
-  };
-  const metacortex = join(ROOT, ".venv/bin/metacortex");
+  const port = await freePort();
+  const api = `http://127.0.0.1:${port}`;
+  const env = { METACORTEX_DATA_DIR: data, ENVIRONMENT: "development" };
   const up = start(
-    metacortex,
-    ["up", "--port", String(apiPort)],
+    join(ROOT, ".venv/bin/metacortex"),
+    ["up", "--port", String(port)],
     join(data, "up.log"),
     env,
     ROOT,
   );
   await ready(`${api}/health/ready`, up, join(data, "up.log"));
-  const vite = join(ROOT, "web/node_modules/vite/bin/vite.js");
-  const args = [
-    vite,
-    "preview",
-    "--outDir",
-    "e2e/built",
-    "--port",
-    String(webPort),
-    "--strictPort",
-  ];
-  const preview = start(
-    process.execPath,
-    args,
-    join(data, "web.log"),
-    env,
-    join(ROOT, "web"),
-  );
-  await ready(web, preview, join(data, "web.log"));
-  project.provide("web", web);
+  project.provide("web", api); // it serves the app as well
   project.provide("api", api);
   project.provide("data", data);
   project.provide("supervisor", up.pid ?? 0);
   return async () => {
-    await stop(preview);
     await stop(up);
     rmSync(data, { recursive: true, force: true });
   };

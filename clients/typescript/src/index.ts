@@ -6,7 +6,7 @@ export { ApiError, NetworkError, ResyncRequired } from './errors.js';
 export type { ErrorCode, ErrorDetail, ErrorSource, UnexpectedAnswer } from './errors.js';
 export type { ChangesOptions, EventsOptions, StreamEvent, StreamOptions } from './events.js';
 export { newId } from './ids.js';
-export type { Body, Data, Filters, Meta, Result, ResultOf, Row } from './operations.js';
+export type { Body, Data, Filters, Meta, Operation, Result, ResultOf, Row } from './operations.js';
 export type { CallOptions, ClientOptions, CommandOptions, QueryOptions } from './options.js';
 export type { RetryOptions } from './retry.js';
 export type { Channel, TextStorage } from './sequences.js';

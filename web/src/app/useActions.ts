@@ -1,7 +1,6 @@
 /** What one can do to tasks; each shows at once, and can be undone. */
 import { useMemo } from "react";
 
-import { useFeature } from "../shared/api/meta.ts";
 import { text } from "../shared/i18n/index.ts";
 import type { Draft } from "../shared/sync/pending.ts";
 import type { Snapshot } from "../shared/sync/replica.ts";
@@ -21,7 +20,6 @@ const UNDO_KEY = "z";
 export function useActions() {
   const { engine } = useSync();
   const { show } = useToasts();
-  const ordered = useFeature("rank");
 
   return useMemo(() => {
     const snapshot = (): Snapshot | undefined => engine?.replica.snapshot();
@@ -49,7 +47,6 @@ export function useActions() {
     ) => run(tasks.map(draft), tasks.length > 1 ? many(tasks.length) : undefined);
 
     return {
-      ordered,
       add: (parsed: Parsed, defaults: commands.Defaults): string => {
         const { id, drafts } = commands.createTask(parsed, defaults);
         run(drafts);
@@ -66,12 +63,10 @@ export function useActions() {
       place: (id: string, where: Place) => {
         const one = task(id);
         if (!one) return;
-        const keepsParent = where.parent_id === one.parent_id;
-        if (!ordered && keepsParent) return show({ message: text.noOrder });
         const siblings = where.parent_id
           ? (children().get(where.parent_id) ?? [])
           : rootSiblings(snapshot(), one);
-        run([commands.place(one, where, siblings, ordered)]);
+        run([commands.place(one, where, siblings)]);
       },
       remove: (one: Task) => run([commands.remove(one, children())]),
       completeAll: (tasks: Task[]) =>
@@ -96,7 +91,7 @@ export function useActions() {
         if (engine) undone(await engine.outbox.undoLast());
       },
     };
-  }, [engine, ordered, show]);
+  }, [engine, show]);
 }
 
 function rootSiblings(snapshot: Snapshot | undefined, one: Task): Task[] {

@@ -1,54 +1,36 @@
-/** The operations under `/ops`, in the form of the generated ones. */
-import { operation } from "../shared/api/operations.ts";
-import type {
-  Action,
-  Check,
-  Database,
-  FailureGroup,
-  Overview,
-  Paged,
-  Process,
-  Projection,
-  Queue,
-  Run,
-  RunStory,
-  Schedule,
-  Series,
-} from "./types.ts";
-
-export const getOverview = operation<Overview>("get", "/ops/overview");
-export const getSeries = operation<Series>("get", "/ops/series");
-export const listRuns = operation<Run[], Paged>("get", "/ops/runs");
-export const getRun = operation<RunStory>("get", "/ops/runs/{id}");
-export const listFailures = operation<FailureGroup[], Paged>("get", "/ops/failures");
-export const listSchedules = operation<Schedule[]>("get", "/ops/schedules");
-export const listQueues = operation<Queue[]>("get", "/ops/queues");
-export const listWorkers = operation<Process[]>("get", "/ops/workers");
-export const listProjections = operation<Projection[], Paged>(
-  "get",
-  "/ops/projections",
-);
-export const listChecks = operation<Check[]>("get", "/ops/checks");
-export const getDatabase = operation<Database>("get", "/ops/database");
-export const listActions = operation<Action[], Paged>("get", "/ops/actions");
-
-/** Where server-sent events come from. */
-export const STREAM = "/ops/stream";
-
 /** What an operator can do; each answers with the row that `/ops/actions` then lists. */
+import { type Client, operations, type ResultOf } from "@metacortex/client";
+
+type Result = Promise<ResultOf<typeof operations.retryRun>>;
+
 export const ACTS = {
-  "run.retry": operation<Action>("post", "/ops/runs/{id}/retry"),
-  "run.discard": operation<Action>("post", "/ops/runs/{id}/discard"),
-  "failures.retry": operation<Action>("post", "/ops/failures/{id}/retry"),
-  "failures.discard": operation<Action>("post", "/ops/failures/{id}/discard"),
-  "schedule.run": operation<Action>("post", "/ops/schedules/{id}/run"),
-  "schedule.pause": operation<Action>("post", "/ops/schedules/{id}/pause"),
-  "schedule.resume": operation<Action>("post", "/ops/schedules/{id}/resume"),
-  "queue.pause": operation<Action>("post", "/ops/queues/{id}/pause"),
-  "queue.resume": operation<Action>("post", "/ops/queues/{id}/resume"),
-  "projection.retry": operation<Action>("post", "/ops/projections/{id}/retry"),
-  "projection.rebuild": operation<Action>("post", "/ops/projections/{id}/rebuild"),
-  "projection.verify": operation<Action>("post", "/ops/projections/{id}/verify"),
+  "run.retry": (client: Client, id: string): Result =>
+    client.command(operations.retryRun, { path: { id } }),
+  "run.discard": (client: Client, id: string): Result =>
+    client.command(operations.discardRun, { path: { id } }),
+  "failures.retry": (client: Client, fingerprint: string): Result =>
+    client.command(operations.retryFailures, { path: { fingerprint } }),
+  "failures.discard": (client: Client, fingerprint: string): Result =>
+    client.command(operations.discardFailures, { path: { fingerprint } }),
+  "schedule.run": (client: Client, name: string): Result =>
+    client.command(operations.startSchedule, { path: { name } }),
+  "schedule.pause": (client: Client, name: string): Result =>
+    client.command(operations.pauseSchedule, { path: { name } }),
+  "schedule.resume": (client: Client, name: string): Result =>
+    client.command(operations.resumeSchedule, { path: { name } }),
+  "queue.pause": (client: Client, name: string): Result =>
+    client.command(operations.pauseQueue, { path: { name } }),
+  "queue.resume": (client: Client, name: string): Result =>
+    client.command(operations.resumeQueue, { path: { name } }),
+  "projection.retry": (client: Client, workspace_id: string): Result =>
+    client.command(operations.retryProjection, { path: { workspace_id } }),
+  "projection.rebuild": (client: Client, workspace_id: string): Result =>
+    client.command(operations.rebuildProjection, { path: { workspace_id } }),
+  "projection.verify": (client: Client, workspace_id: string): Result =>
+    client.command(operations.verifyProjection, { path: { workspace_id } }),
 } as const;
 
 export type Act = keyof typeof ACTS;
+
+/** Where server-sent events come from. */
+export const STREAM = "/ops/stream";

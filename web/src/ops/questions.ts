@@ -1,10 +1,14 @@
 /** How the pages ask. */
-import type { Client, PartsOf } from "@metacortex/client";
+import {
+  type Client,
+  type Operation,
+  operations,
+  type PartsOf,
+  type ResultOf,
+} from "@metacortex/client";
 import { useQuery, type UseQueryResult } from "@tanstack/react-query";
 
 import { useClient } from "../shared/api/ApiContext.tsx";
-import type { operation } from "../shared/api/operations.ts";
-import { getOverview } from "./api.ts";
 import { keyOf, type Question } from "./keys.ts";
 import { useLive } from "./LiveContext.tsx";
 import type { Overview } from "./types.ts";
@@ -12,45 +16,32 @@ import type { Overview } from "./types.ts";
 export const POLL_MS = 2_000;
 const ONCE = { retry: { attempts: 1 } }; // the next poll is the next attempt
 
-type Asking<D, M> = ReturnType<typeof operation<D, M>>;
-
-export interface Answer<D, M = unknown> {
-  data: D;
-  meta: M;
-}
-
-interface Options {
-  path?: Record<string, string>;
-  query?: Record<string, unknown>;
+interface Options<F extends Operation> extends PartsOf<F> {
   /** How often; 2 s unless given. */
   every_ms?: number;
   /** The stream tells when there is something new; polled only while it does not stand. */
   streamed?: boolean;
 }
 
-async function ask<D, M>(
+const ask = <F extends Operation>(
   client: Client,
-  asked: Asking<D, M>,
-  parts: Options,
+  asked: F,
+  parts: PartsOf<F> | undefined,
   signal: AbortSignal,
-): Promise<Answer<D, M>> {
-  const given = { path: parts.path, query: parts.query } as PartsOf<Asking<D, M>>;
-  const { data, meta } = await client.query(asked, given, { signal, ...ONCE });
-  return { data: data, meta: meta };
-}
+): Promise<ResultOf<F>> => client.query(asked, parts, { signal, ...ONCE });
 
 /** Asks again and again while the page is looked at; keeps the last answer meanwhile. */
-export function useAsk<D, M = unknown>(
+export function useAsk<F extends Operation>(
   name: Question,
-  asked: Asking<D, M>,
-  options: Options = {},
-): UseQueryResult<Answer<D, M>> {
+  asked: F,
+  options: Options<F> = {},
+): UseQueryResult<ResultOf<F>> {
   const client = useClient();
   const { live } = useLive();
-  const { path, query, every_ms = POLL_MS, streamed = false } = options;
+  const { every_ms = POLL_MS, streamed = false, ...parts } = options;
   return useQuery({
-    queryKey: keyOf(name, { ...path, ...query }),
-    queryFn: ({ signal }) => ask(client, asked, options, signal),
+    queryKey: keyOf(name, { ...parts.path, ...parts.query }),
+    queryFn: ({ signal }) => ask(client, asked, parts as PartsOf<F>, signal),
     refetchInterval: streamed && live ? false : every_ms,
     placeholderData: (before) => before,
     retry: false,
@@ -62,7 +53,8 @@ export function useOverview(): UseQueryResult<Overview> {
   const { live } = useLive();
   return useQuery({
     queryKey: keyOf("overview"),
-    queryFn: async ({ signal }) => (await ask(client, getOverview, {}, signal)).data,
+    queryFn: async ({ signal }) =>
+      (await ask(client, operations.getOverview, undefined, signal)).data,
     refetchInterval: live ? false : POLL_MS,
     retry: false,
   });

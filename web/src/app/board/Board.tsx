@@ -3,7 +3,6 @@ import "./board.css";
 import { newId } from "@metacortex/client";
 import { useMemo, useState } from "react";
 
-import { useFeature } from "../../shared/api/meta.ts";
 import { text } from "../../shared/i18n/index.ts";
 import { useSnapshot } from "../../shared/sync/SyncContext.tsx";
 import NameDialog from "../../shared/ui/NameDialog.tsx";
@@ -13,16 +12,12 @@ import { Card } from "./Card.tsx";
 import { ColumnMenu } from "./ColumnMenu.tsx";
 import { type Column, columnsOf, moveTo } from "./columns.ts";
 
-/** The tasks of a project in columns: its sections, else what state they are in. */
+/** The open tasks of a project in columns: its sections, and those in none. */
 export default function Board({ projectId }: { projectId: string }) {
   const snapshot = useSnapshot();
-  const hasSections = useFeature("sections");
   const [naming, setNaming] = useState(false);
   const actions = useActions();
-  const columns = useMemo(
-    () => columnsOf(snapshot, projectId, hasSections),
-    [snapshot, projectId, hasSections],
-  );
+  const columns = useMemo(() => columnsOf(snapshot, projectId), [snapshot, projectId]);
   const move = (id: string, column: Column) => {
     const task = snapshot.task.get(id);
     const draft = task && moveTo(task, column);
@@ -41,11 +36,9 @@ export default function Board({ projectId }: { projectId: string }) {
           }}
         />
       ))}
-      {hasSections && (
-        <button className="button add-column" onClick={() => setNaming(true)}>
-          {text.board.addSection}
-        </button>
-      )}
+      <button className="button add-column" onClick={() => setNaming(true)}>
+        {text.board.addSection}
+      </button>
       {naming && (
         <NameDialog
           title={text.board.addSection}
@@ -86,9 +79,7 @@ function BoardColumn({ column, onDrop, onShift }: ColumnProps) {
       <h2>
         <span>{title}</span>
         <span className="number muted">{tasks.length}</span>
-        {column.by === "section" && column.id !== "none" && (
-          <ColumnMenu column={column} />
-        )}
+        {column.id !== "none" && <ColumnMenu column={column} />}
       </h2>
       <ul>
         {tasks.map((task) => (

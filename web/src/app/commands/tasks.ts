@@ -189,13 +189,8 @@ export function moveToProject(
   };
 }
 
-/** Beside a sibling, or below a parent. `ordered` says whether the server keeps an order. */
-export function place(
-  task: Task,
-  where: Place,
-  all: readonly Task[],
-  ordered: boolean,
-): Draft {
+/** Beside a sibling, or below a parent. */
+export function place(task: Task, where: Place, all: readonly Task[]): Draft {
   const { parent_id, before, after, group } = where;
   const section =
     group === undefined || parent_id
@@ -203,10 +198,9 @@ export function place(
       : { section_id: group === "none" ? null : group };
   const args = {
     ...(parent_id !== task.parent_id && { parent_id }),
-    ...(ordered && before && { before }),
-    ...(ordered && after && { after }),
-    ...(ordered &&
-      "section_id" in section &&
+    ...(before && { before }),
+    ...(after && { after }),
+    ...("section_id" in section &&
       section.section_id !== (task.section_id ?? null) &&
       section),
   };
@@ -214,7 +208,7 @@ export function place(
   return about("move", task, args, words.moved(task.title), {
     parent_id,
     ...section,
-    ...(ordered && { rank }),
+    rank,
   });
 }
 

@@ -1,7 +1,7 @@
+import { operations } from "@metacortex/client";
 import { type FormEvent, useState } from "react";
 
 import { useClient } from "../../shared/api/ApiContext.tsx";
-import { deleteComment, editComment } from "../../shared/api/operations.ts";
 import { text } from "../../shared/i18n/index.ts";
 import { useSync } from "../../shared/sync/SyncContext.tsx";
 import { useClock } from "../../shared/time/ClockContext.tsx";
@@ -77,8 +77,8 @@ function useChange(id: string, comment_id: string) {
     const path = { id, comment_id };
     const asked =
       body === null
-        ? client.command(deleteComment, { path })
-        : client.command(editComment, { path, body: { text: body } });
+        ? client.command(operations.deleteComment, { path })
+        : client.command(operations.editComment, { path, body: { text: body } });
     asked
       .then(() => engine?.catchUp())
       .catch((error: Error) => show({ message: error.message, alert: true }));

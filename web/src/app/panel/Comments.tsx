@@ -1,9 +1,8 @@
+import { operations } from "@metacortex/client";
 import { useQuery } from "@tanstack/react-query";
 import { type FormEvent, type KeyboardEvent } from "react";
 
 import { useClient } from "../../shared/api/ApiContext.tsx";
-import { useFeature } from "../../shared/api/meta.ts";
-import { listComments } from "../../shared/api/operations.ts";
 import { useSession } from "../../shared/auth/AuthContext.tsx";
 import { text } from "../../shared/i18n/index.ts";
 import type { Task } from "../../shared/sync/rows.ts";
@@ -15,40 +14,24 @@ import { Markdown } from "./Markdown.tsx";
 import { personName } from "./PanelFields.tsx";
 import { Section } from "./Section.tsx";
 
-/** Comments of a task; where the server has no list of them, those of its history. */
 function useComments(task: Task): Shown[] {
   const client = useClient();
-  const hasList = useFeature("comments");
   const { userId } = useSession();
   const { data } = useQuery({
-    queryKey: ["comments", task.id, task.version, hasList],
+    queryKey: ["comments", task.id, task.version],
     placeholderData: (before) => before,
     enabled: task.version > 0,
     queryFn: async (): Promise<Shown[]> => {
-      if (hasList) {
-        const parts = { path: { id: task.id }, query: { per_page: 200 } };
-        const { data: rows } = await client.query(listComments, parts);
-        return rows.map(({ id, author, text: body, created_at: at, edited_at }) => ({
-          id,
-          author: author.name ?? personName(author.id),
-          body,
-          at,
-          edited: edited_at !== null,
-          mine: author.id === userId,
-        }));
-      }
-      const { data: entries } = await client.tasks.history(task.id, { per_page: 200 });
-      return entries
-        .filter((it) => it.type === "task.commented")
-        .reverse()
-        .map((it) => ({
-          id: it.event_id,
-          author: personName(it.actor.id),
-          body: (it.details as { body?: string }).body ?? "",
-          at: it.recorded_at,
-          edited: false,
-          mine: false,
-        }));
+      const parts = { path: { id: task.id }, query: { per_page: 200 } };
+      const { data: rows } = await client.query(operations.listComments, parts);
+      return rows.map(({ id, author, text: body, created_at: at, edited_at }) => ({
+        id,
+        author: author.name ?? personName(author.id),
+        body,
+        at,
+        edited: edited_at !== null,
+        mine: author.id === userId,
+      }));
     },
   });
   return data ?? [];

@@ -1,7 +1,7 @@
+import type { schemas } from "@metacortex/client";
 import { useQuery } from "@tanstack/react-query";
 
 import { useClient } from "../../shared/api/ApiContext.tsx";
-import type { HistoryEntry } from "../../shared/api/operations.ts";
 import { text } from "../../shared/i18n/index.ts";
 import type { Task } from "../../shared/sync/rows.ts";
 import { useSnapshot, useSync } from "../../shared/sync/SyncContext.tsx";
@@ -51,7 +51,7 @@ function Entry({
   isNow,
   onShow,
 }: {
-  entry: HistoryEntry;
+  entry: schemas.Activity;
   isNow: boolean;
   onShow: Props["onShow"];
 }) {

@@ -1,9 +1,8 @@
+import { operations } from "@metacortex/client";
 import { useQuery } from "@tanstack/react-query";
 import { useMemo } from "react";
 
 import { useClient } from "../../shared/api/ApiContext.tsx";
-import { useFeature } from "../../shared/api/meta.ts";
-import { listMembers } from "../../shared/api/operations.ts";
 import { useSession } from "../../shared/auth/AuthContext.tsx";
 import { displayName } from "../../shared/auth/development.ts";
 import { text } from "../../shared/i18n/index.ts";
@@ -20,11 +19,9 @@ export const personName = (id: string): string => displayName(id.replace(/^user_
 export function useMembers(): { id: string; name: string | null }[] {
   const client = useClient();
   const { userId, name } = useSession();
-  const enabled = useFeature("members");
   const { data } = useQuery({
     queryKey: ["members"],
-    queryFn: async () => (await client.query(listMembers)).data,
-    enabled,
+    queryFn: async () => (await client.query(operations.listMembers)).data,
   });
   return data ?? [{ id: userId, name }];
 }

@@ -1,9 +1,9 @@
+import { type Body, operations } from "@metacortex/client";
 import { useQueryClient } from "@tanstack/react-query";
 import { useEffect, useState } from "react";
 
 import { useClient } from "../../shared/api/ApiContext.tsx";
-import { useFeature, useMeta } from "../../shared/api/meta.ts";
-import { editMe, type Me } from "../../shared/api/operations.ts";
+import { useMeta } from "../../shared/api/meta.ts";
 import { text } from "../../shared/i18n/index.ts";
 import { useClock, useMe } from "../../shared/time/ClockContext.tsx";
 import { localZone } from "../../shared/time/days.ts";
@@ -63,22 +63,24 @@ export default function SettingsPage() {
   );
 }
 
-/** Saves what is the person's own, where the server keeps such things. */
+/** Saves what is the person's own. */
 function useSaveMe() {
   const client = useClient();
   const queries = useQueryClient();
-  const enabled = useFeature("me");
   const { show } = useToasts();
-  return (change: Partial<Me>) => {
-    if (!enabled) return;
+  return (change: Body<typeof operations.editPerson>) => {
     client
-      .command(editMe, { body: change })
+      .command(operations.editPerson, { body: change })
       .then(() => queries.invalidateQueries({ queryKey: ["me"] }))
       .catch((error: Error) => show({ message: error.message, alert: true }));
   };
 }
 
-function Zone({ onSave }: { onSave: (change: Partial<Me>) => void }) {
+function Zone({
+  onSave,
+}: {
+  onSave: (change: Body<typeof operations.editPerson>) => void;
+}) {
   const { timeZone } = useClock();
   const me = useMe();
   const zones = Intl.supportedValuesOf("timeZone");

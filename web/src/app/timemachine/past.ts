@@ -1,7 +1,11 @@
 /** All tasks of the workspace as they were at an instant. */
-import type { Client } from "@metacortex/client";
+import {
+  type Client,
+  type Filters,
+  operations,
+  type ResultOf,
+} from "@metacortex/client";
 
-import { listTasksAsOf } from "../../shared/api/operations.ts";
 import type { Task } from "../../shared/sync/rows.ts";
 
 const PAGE = 200; // the most that the API gives
@@ -14,13 +18,13 @@ export async function fetchPast(
   const found = new Map<string, Task>();
   let cursor: string | null = null;
   do {
-    const query: Record<string, unknown> = {
+    const query: Filters<typeof operations.listTasks> = {
       as_of: at,
       per_page: PAGE,
       ...(cursor === null ? {} : { cursor }),
     };
-    const { data, meta } = await client.query(
-      listTasksAsOf,
+    const { data, meta }: ResultOf<typeof operations.listTasks> = await client.query(
+      operations.listTasks,
       { query },
       { signal, count: "none" },
     );

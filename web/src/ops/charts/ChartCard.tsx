@@ -1,10 +1,10 @@
+import { operations } from "@metacortex/client";
 import { useMemo, useState } from "react";
 import { Link } from "react-router";
 
 import { ops } from "../../shared/i18n/en.ops.ts";
 import { localZone } from "../../shared/time/days.ts";
 import { instantWords } from "../../shared/time/words.ts";
-import { getSeries } from "../api.ts";
 import { useAsk } from "../questions.ts";
 import { useNow } from "../parts/now.ts";
 import type { MetricName } from "../types.ts";
@@ -39,7 +39,7 @@ export function ChartCard({
 }: Props) {
   const now = useNow();
   const { from, to: until } = spanOf(range, now);
-  const asked = useAsk("series", getSeries, {
+  const asked = useAsk("series", operations.getSeries, {
     query: { metric, from, to: until, step: stepOf(range) },
     every_ms: SLOW_MS,
   });

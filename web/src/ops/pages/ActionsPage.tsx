@@ -1,7 +1,7 @@
+import { operations } from "@metacortex/client";
 import { useSearchParams } from "react-router";
 
 import { ops } from "../../shared/i18n/en.ops.ts";
-import { listActions } from "../api.ts";
 import { Page } from "../parts/Page.tsx";
 import { Pages } from "../parts/small.tsx";
 import { useAsk } from "../questions.ts";
@@ -11,7 +11,7 @@ import { ActionsTable } from "./ActionsTable.tsx";
 export function ActionsPage() {
   const [params] = useSearchParams();
   const cursor = params.get("cursor");
-  const asked = useAsk("actions", listActions, {
+  const asked = useAsk("actions", operations.listActions, {
     query: cursor ? { cursor } : {},
     streamed: true,
   });

@@ -1,6 +1,6 @@
+import { operations } from "@metacortex/client";
 import { ops } from "../../shared/i18n/en.ops.ts";
 import { type Column, Table } from "../../shared/ui/Table.tsx";
-import { listChecks } from "../api.ts";
 import { Page } from "../parts/Page.tsx";
 import { Chip } from "../parts/small.tsx";
 import { useAsk } from "../questions.ts";
@@ -40,7 +40,7 @@ const worstFirst = (rows: readonly Check[]): Check[] =>
 
 /** What `metacortex doctor` finds, the worst first. */
 export function ChecksPage() {
-  const asked = useAsk("checks", listChecks, { every_ms: EVERY_MS });
+  const asked = useAsk("checks", operations.listChecks, { every_ms: EVERY_MS });
   return (
     <Page title={ops.pagesNamed.checks} asked={asked}>
       {({ data }) => (

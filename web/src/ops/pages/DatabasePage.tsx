@@ -1,6 +1,6 @@
+import { operations } from "@metacortex/client";
 import { ops } from "../../shared/i18n/en.ops.ts";
 import { type Column, Table } from "../../shared/ui/Table.tsx";
-import { getDatabase } from "../api.ts";
 import { Page } from "../parts/Page.tsx";
 import { When } from "../parts/When.tsx";
 import { useAsk } from "../questions.ts";
@@ -71,7 +71,7 @@ const STATEMENTS: Column<Statement>[] = [
 
 /** How large, how busy, and what is slow. */
 export function DatabasePage() {
-  const asked = useAsk("database", getDatabase, { every_ms: EVERY_MS });
+  const asked = useAsk("database", operations.getDatabase, { every_ms: EVERY_MS });
   return (
     <Page title={ops.pagesNamed.database} asked={asked}>
       {({ data }) => <Whole of={data} />}

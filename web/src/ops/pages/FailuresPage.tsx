@@ -1,8 +1,8 @@
+import { operations } from "@metacortex/client";
 import { Link, useSearchParams } from "react-router";
 
 import { ops } from "../../shared/i18n/en.ops.ts";
 import { type Column, Table } from "../../shared/ui/Table.tsx";
-import { listFailures } from "../api.ts";
 import { ActionButton } from "../parts/ActionButton.tsx";
 import { Page } from "../parts/Page.tsx";
 import { Pages, Switch } from "../parts/small.tsx";
@@ -58,7 +58,7 @@ export function FailuresPage() {
   const [params] = useSearchParams();
   const open = params.get("show") === "open";
   const cursor = params.get("cursor");
-  const asked = useAsk("failures", listFailures, {
+  const asked = useAsk("failures", operations.listFailures, {
     query: { ...(open && { open }), ...(cursor && { cursor }) },
   });
   return (

@@ -1,7 +1,7 @@
+import { operations } from "@metacortex/client";
 import { useSearchParams } from "react-router";
 
 import { ops } from "../../shared/i18n/en.ops.ts";
-import { listProjections, listWorkers } from "../api.ts";
 import { Charts } from "../charts/Charts.tsx";
 import { type Range, rangeOf, RANGES } from "../charts/ranges.ts";
 import { Changes } from "../parts/Changes.tsx";
@@ -66,7 +66,7 @@ function RangeChoice({ range }: { range: Range }) {
 }
 
 function Worst() {
-  const { data } = useAsk("projections", listProjections, { query: WORST });
+  const { data } = useAsk("projections", operations.listProjections, { query: WORST });
   return (
     <section aria-labelledby="worst">
       <h2 id="worst">{ops.projections.title}</h2>
@@ -78,7 +78,7 @@ function Worst() {
 }
 
 function Processes() {
-  const { data } = useAsk("workers", listWorkers);
+  const { data } = useAsk("workers", operations.listWorkers);
   return (
     <section className="ops-section" aria-labelledby="processes">
       <h2 id="processes">{ops.pagesNamed.workers}</h2>

@@ -1,7 +1,7 @@
+import { operations } from "@metacortex/client";
 import { useSearchParams } from "react-router";
 
 import { ops } from "../../shared/i18n/en.ops.ts";
-import { listProjections } from "../api.ts";
 import { ActionButton } from "../parts/ActionButton.tsx";
 import { Page } from "../parts/Page.tsx";
 import { Id, Pages, Switch } from "../parts/small.tsx";
@@ -17,7 +17,7 @@ export function ProjectionsPage() {
   const workspace_id = params.get("workspace_id");
   const cursor = params.get("cursor");
   const behind = params.get("show") === "behind";
-  const asked = useAsk("projections", listProjections, {
+  const asked = useAsk("projections", operations.listProjections, {
     query: {
       ...(workspace_id && { workspace_id }),
       ...(cursor && { cursor }),

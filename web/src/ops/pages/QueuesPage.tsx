@@ -1,8 +1,8 @@
+import { operations } from "@metacortex/client";
 import { Link } from "react-router";
 
 import { ops } from "../../shared/i18n/en.ops.ts";
 import { type Column, Table } from "../../shared/ui/Table.tsx";
-import { listQueues } from "../api.ts";
 import { ActionButton } from "../parts/ActionButton.tsx";
 import { Page } from "../parts/Page.tsx";
 import { Chip } from "../parts/small.tsx";
@@ -73,7 +73,7 @@ const QUEUES: Column<Queue>[] = [
 ];
 
 export function QueuesPage() {
-  const asked = useAsk("queues", listQueues);
+  const asked = useAsk("queues", operations.listQueues);
   return (
     <Page title={ops.pagesNamed.queues} asked={asked}>
       {({ data }) => (

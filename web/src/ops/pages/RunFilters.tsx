@@ -1,8 +1,8 @@
+import { operations } from "@metacortex/client";
 import { type FormEvent, type ReactNode, useRef } from "react";
 import { Link, useSearchParams } from "react-router";
 
 import { ops } from "../../shared/i18n/en.ops.ts";
-import { listQueues } from "../api.ts";
 import { addressOf, FIELDS, isFiltered, toInstant, toLocal } from "../filters.ts";
 import { useAsk } from "../questions.ts";
 import type { Outcome } from "../types.ts";
@@ -142,7 +142,7 @@ function Choice({ name, label, value, options, onChange }: ChoiceProps) {
 }
 
 function QueueChoice({ value, onChange }: { value: string; onChange: () => void }) {
-  const { data } = useAsk("queues", listQueues, { every_ms: 60_000 });
+  const { data } = useAsk("queues", operations.listQueues, { every_ms: 60_000 });
   const names = data?.data.map((it) => it.name) ?? [];
   return (
     // The list comes later than the page: then the choice is made anew.

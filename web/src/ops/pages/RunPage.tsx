@@ -1,9 +1,8 @@
-import { ApiError } from "@metacortex/client";
+import { ApiError, operations } from "@metacortex/client";
 import type { ReactNode } from "react";
 import { Link, useParams } from "react-router";
 
 import { ops } from "../../shared/i18n/en.ops.ts";
-import { getRun } from "../api.ts";
 import { Page } from "../parts/Page.tsx";
 import { Id, OutcomeChip, ProgressBar } from "../parts/small.tsx";
 import { When } from "../parts/When.tsx";
@@ -18,7 +17,7 @@ const { run: words } = ops;
 /** One run: what it was, why it failed, and everything else of its correlation. */
 export function RunPage() {
   const { id = "" } = useParams();
-  const asked = useAsk("run", getRun, { path: { id } });
+  const asked = useAsk("run", operations.getRun, { path: { id } });
   const run = asked.data?.data;
   if (asked.error instanceof ApiError && [400, 404].includes(asked.error.status))
     return (

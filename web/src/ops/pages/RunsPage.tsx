@@ -1,8 +1,8 @@
+import { operations } from "@metacortex/client";
 import { useSearchParams } from "react-router";
 
 import { ops } from "../../shared/i18n/en.ops.ts";
 import { Icon } from "../../shared/ui/Icon.tsx";
-import { listRuns } from "../api.ts";
 import { addressOf, isFiltered, LINKED, queryOf } from "../filters.ts";
 import { Page } from "../parts/Page.tsx";
 import { Pages } from "../parts/small.tsx";
@@ -14,7 +14,10 @@ import { RunsTable } from "./RunsTable.tsx";
 /** Every run that is kept; what is searched for stands in the address. */
 export function RunsPage() {
   const [params] = useSearchParams();
-  const asked = useAsk("runs", listRuns, { query: queryOf(params), streamed: true });
+  const asked = useAsk("runs", operations.listRuns, {
+    query: queryOf(params),
+    streamed: true,
+  });
   const empty = isFiltered(params) ? ops.runs.empty : ops.runs.none;
   return (
     <Page

@@ -1,8 +1,8 @@
+import { operations } from "@metacortex/client";
 import { Link } from "react-router";
 
 import { ops } from "../../shared/i18n/en.ops.ts";
 import { type Column, Table } from "../../shared/ui/Table.tsx";
-import { listSchedules } from "../api.ts";
 import { ActionButton } from "../parts/ActionButton.tsx";
 import { Page } from "../parts/Page.tsx";
 import { Chip } from "../parts/small.tsx";
@@ -78,7 +78,7 @@ const SCHEDULES: Column<Schedule>[] = [
 ];
 
 export function SchedulesPage() {
-  const asked = useAsk("schedules", listSchedules);
+  const asked = useAsk("schedules", operations.listSchedules);
   return (
     <Page title={ops.pagesNamed.schedules} asked={asked}>
       {({ data }) => (

@@ -74,7 +74,7 @@ function useAct(act: Act, id: string, of: string) {
   const run = async () => {
     setBusy(true);
     try {
-      const { data } = await client.command(ACTS[act], { path: { id } });
+      const { data } = await ACTS[act](client, id);
       const to = data.run_id ? `/ops/runs/${data.run_id}` : "/ops/actions";
       toasts.show({
         message: ops.acts.done(title, data.result),

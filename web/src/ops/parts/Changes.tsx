@@ -1,7 +1,7 @@
+import { operations } from "@metacortex/client";
 import { Link } from "react-router";
 
 import { ops } from "../../shared/i18n/en.ops.ts";
-import { listActions, listFailures, listWorkers } from "../api.ts";
 import { changesOf } from "../changes.ts";
 import { useAsk } from "../questions.ts";
 import { When } from "./When.tsx";
@@ -10,9 +10,15 @@ const FEW = { per_page: 8 };
 
 /** What changed last, whoever changed it. */
 export function Changes() {
-  const actions = useAsk("actions", listActions, { query: FEW, streamed: true });
-  const failures = useAsk("failures", listFailures, { query: FEW, streamed: true });
-  const workers = useAsk("workers", listWorkers);
+  const actions = useAsk("actions", operations.listActions, {
+    query: FEW,
+    streamed: true,
+  });
+  const failures = useAsk("failures", operations.listFailures, {
+    query: FEW,
+    streamed: true,
+  });
+  const workers = useAsk("workers", operations.listWorkers);
   const changes = changesOf(
     actions.data?.data ?? [],
     failures.data?.data ?? [],

@@ -18,7 +18,6 @@ import {
 } from "../sync/gateway.ts";
 import type { Command, Refusal } from "../sync/pending.ts";
 import { type Document, isKind, type Kind, type Row } from "../sync/rows.ts";
-import { listSections } from "./operations.ts";
 
 const PAGE = 200; // the most that the API gives
 const EVENTS = 1000; // of the change feed at a time; the most that it gives
@@ -90,7 +89,7 @@ const LISTS = {
   task: operations.listTasks,
   project: operations.listProjects,
   tag: operations.listTags,
-  section: listSections as unknown as typeof operations.listTags,
+  section: operations.listSections,
 };
 
 async function* pages(

@@ -34,7 +34,3 @@ export function useMeta() {
     placeholderData: remembered,
   });
 }
-
-export function useFeature(name: string): boolean {
-  return useMeta().data?.features.includes(name) ?? false;
-}

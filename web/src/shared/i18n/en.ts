@@ -33,7 +33,6 @@ export const en = {
   nobody: "Nobody",
   noDue: "No date",
   none: "none",
-  noOrder: "This server does not keep an order of tasks yet.",
   noSection: "No section",
   nothingToUndo: "Nothing to undo",
   overdue: "Overdue",
@@ -214,7 +213,6 @@ export const en = {
     title: "Board",
     addSection: "Add a section",
     section: (name: string) => `Section ${name}`,
-    blockedReason: "Put on hold",
   },
 
   searching: {

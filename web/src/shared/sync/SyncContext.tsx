@@ -9,7 +9,6 @@ import {
 
 import { useClient } from "../api/ApiContext.tsx";
 import { gatewayOf } from "../api/gateway.ts";
-import { useFeature } from "../api/meta.ts";
 import { useSession } from "../auth/AuthContext.tsx";
 import { text } from "../i18n/index.ts";
 import { useToasts } from "../ui/Toasts.tsx";
@@ -37,12 +36,10 @@ export function SyncProvider({ children }: { children: ReactNode }) {
   const { key } = useSession();
   const client = useClient();
   const { show } = useToasts();
-  const sections = useFeature("sections");
   const [sync, setSync] = useState<Sync>({ engine: null, connection: "connecting" });
 
   useEffect(() => {
-    const kinds: Kind[] = ["task", "project", "tag"];
-    if (sections) kinds.push("section");
+    const kinds: Kind[] = ["task", "project", "tag", "section"];
     let ended = false;
     const starting = Engine.start(gatewayOf(client), key, kinds, {
       connection: (connection) => {
@@ -67,7 +64,7 @@ export function SyncProvider({ children }: { children: ReactNode }) {
       ended = true;
       void starting.then((engine) => engine.stop());
     };
-  }, [client, key, sections, show]);
+  }, [client, key, show]);
 
   return <Context value={sync}>{children}</Context>;
 }

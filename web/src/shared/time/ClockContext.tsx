@@ -1,3 +1,4 @@
+import { operations, type schemas } from "@metacortex/client";
 import { useQuery } from "@tanstack/react-query";
 import {
   createContext,
@@ -9,8 +10,6 @@ import {
 } from "react";
 
 import { useClient } from "../api/ApiContext.tsx";
-import { useFeature } from "../api/meta.ts";
-import { getMe, type Me } from "../api/operations.ts";
 import { localZone, wallClock } from "./days.ts";
 
 interface Clock {
@@ -24,13 +23,11 @@ const TICK_MS = 20_000; // so that a new day begins within half a minute
 export const useClock = (): Clock => useContext(Context);
 
 /** The person's own settings, where the server keeps them. */
-export function useMe(): Me | undefined {
+export function useMe(): schemas.Me | undefined {
   const client = useClient();
-  const enabled = useFeature("me");
   return useQuery({
     queryKey: ["me"],
-    queryFn: async () => (await client.query(getMe)).data,
-    enabled,
+    queryFn: async () => (await client.query(operations.getMe)).data,
   }).data;
 }
 
