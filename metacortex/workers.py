@@ -23,15 +23,15 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from metacortex.kernel.database import autocommit, engine
 from metacortex.kernel.driver_errors import report
+from metacortex.operations.actor_functions import ActorFunctions
 from metacortex.operations.actors import QUEUES
-from metacortex.operations.duties import TICK_S, Duties
-from metacortex.operations.failing import failure
+from metacortex.operations.error_reports import failure
 from metacortex.operations.heartbeats import Heart, Heartbeat, Process
 from metacortex.operations.jobs import JobWorker
+from metacortex.operations.leader_tasks import TICK_S, LeaderTasks
 from metacortex.operations.recorder import Recorder
 from metacortex.operations.runs import FailedTurn
 from metacortex.operations.schedules import SWEEP, Schedules, entries
-from metacortex.operations.work import Actors
 from metacortex.queries.projector import Projector, Turn
 from metacortex.settings import Settings
 from metacortex.wakeups import (
@@ -250,7 +250,7 @@ def _jobs(
     writes: AsyncEngine,
 ) -> JobWorker:
     telling = make_broker(settings.redis_url)
-    actors = Actors(
+    actors = ActorFunctions(
         projector=projector,
         keeping=database,
         writes=writes,
@@ -270,21 +270,21 @@ async def run_scheduler(settings: Settings) -> None:
     database, projector = _projector(settings)
     broker = make_broker(settings.redis_url)
     leadership, sweep = Leadership(database, SWEEP), Sweep(projector)
-    duties = Duties(database, broker)
+    leader_tasks = LeaderTasks(database, broker)
     heartbeat = Heartbeat(Heart(database, Process(kind="scheduler")))
     heartbeat.start()
     logger.info("scheduler_started", interval_s=settings.sweep_interval_s)
 
     async def sweeping() -> None:
         """Sweep until nothing lags, while this process leads and none stops it."""
-        while not stopping.is_set() and duties.sweeps and await leadership.take():
+        while not stopping.is_set() and leader_tasks.sweeps and await leadership.take():
             if not await sweep.turn():
                 return
 
     async def doing() -> None:
         """Do what a second brings, while this process leads."""
         if await leadership.take():
-            await duties.turn()
+            await leader_tasks.turn()
 
     async def declaring() -> None:
         """Make the schedules those of this release, once the database is there."""

@@ -36,9 +36,9 @@ from metacortex.api.keys import JwksKeys, KeySource, StaticKeys
 from metacortex.api.lean import add_lean_routes, lean_routes
 from metacortex.api.middleware import PREFIX, Middleware, RouteTable
 from metacortex.api.openapi import complete, tags
-from metacortex.api.ops import acting
+from metacortex.api.ops import actions
 from metacortex.api.ops import routes as ops
-from metacortex.api.ops.hub import Hub
+from metacortex.api.ops.broadcaster import Broadcaster
 from metacortex.api.ops.service import Operations
 from metacortex.api.parsing import Waits
 from metacortex.api.routing import EnvelopeRoute, Router, adopt
@@ -49,9 +49,9 @@ from metacortex.commands.lane import Lane
 from metacortex.commands.members import Members
 from metacortex.kernel.database import Reader, driver_pool, engine
 from metacortex.operations.actors import QUEUES
-from metacortex.operations.acts import Acts
 from metacortex.operations.heartbeats import Heart, Heartbeat, Process
 from metacortex.operations.observer import Observer, Sources
+from metacortex.operations.operator_actions import OperatorActions
 from metacortex.queries.bus import Queries
 from metacortex.settings import Settings
 from metacortex.wakeups import WakeUps, make_broker, sender
@@ -65,7 +65,7 @@ ORDINARY = (
     people.router,
     imports.router,
     ops.router,
-    acting.router,
+    actions.router,
 )
 LOCAL_LIFETIME_S = 366 * 24 * 3600  # local tokens may live long; they open nothing real
 EXPOSED = (
@@ -276,7 +276,7 @@ def _operations(
     writes: AsyncEngine,
     reads: AsyncEngine,
     redis: Redis,
-    acts: Acts,
+    operator_actions: OperatorActions,
 ) -> Operations:
     primary = driver_pool(writes)
     replica = driver_pool(reads) if settings.database_read_url else None
@@ -284,9 +284,9 @@ def _operations(
     return Operations(
         reads=primary,
         engines={"writes": writes, "reads": reads},
-        acts=acts,
+        operator_actions=operator_actions,
         observer=observer,
-        hub=Hub(primary, observer),
+        broadcaster=Broadcaster(primary, observer),
         ask=lambda: asyncio.to_thread(_checks, settings),
     )
 
@@ -344,16 +344,16 @@ def _lifespan(settings: Settings) -> Lifespan:
             settings.redis_url, socket_connect_timeout=1, socket_timeout=1
         )
         heartbeat = Heartbeat(Heart(writes, Process(kind="api"), Figures()))
-        acts = Acts(writes, broker)
+        operator_actions = OperatorActions(writes, broker)
         app.state.services = services = Services(
             verifier=_verifier(settings, keys, issuer, life),
             lane=lane,
             members=Members(writes),
             queries=Queries(reads),
             writes=writes,
-            acts=acts,
+            operator_actions=operator_actions,
             redis=redis,
-            operations=_operations(settings, writes, reads, redis, acts),
+            operations=_operations(settings, writes, reads, redis, operator_actions),
             waits=Waits(settings.wait_default_s, settings.wait_limit_s),
             body_limit=settings.body_limit_bytes,
         )

@@ -100,7 +100,7 @@ async def create_import(
     if run_id is None:
         response.headers["Idempotency-Replayed"] = "true"
     else:
-        await services.acts.sent([(run_id, IMPORT)])
+        await services.operator_actions.sent([(run_id, IMPORT)])
     response.headers["Location"] = f"/api/v1{PATH}/{asked.id}"
     found = await imports.find(services.writes, caller.workspace_id, asked.id)
     return _status(found)

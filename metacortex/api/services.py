@@ -18,7 +18,7 @@ from metacortex.api.parsing import Waits
 from metacortex.commands.lane import Lane
 from metacortex.commands.members import Members, person_id
 from metacortex.kernel.errors import Forbidden
-from metacortex.operations.acts import Acts
+from metacortex.operations.operator_actions import OperatorActions
 from metacortex.queries.bus import Freshness, Queries
 from metacortex.queries.page import ListQuery
 from metacortex.queries.watermarks import Watermark
@@ -38,7 +38,7 @@ class Services:
     members: Members
     queries: Queries
     writes: AsyncEngine
-    acts: Acts
+    operator_actions: OperatorActions
     redis: Redis
     operations: Operations
     waits: Waits

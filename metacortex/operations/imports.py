@@ -18,9 +18,9 @@ from metacortex.kernel.errors import Invalid, NotFound
 from metacortex.operations import runs
 from metacortex.operations.actors import IMPORT
 from metacortex.operations.jobs import Job
-from metacortex.operations.runs import Wanted
+from metacortex.operations.runs import JobRequest
 
-ERRORS_KEPT = 1_000  # refusals that are told; the rest is counted by none
+ERRORS_KEPT = 1_000  # refusals listed; further ones are dropped
 
 _ADD = text(
     "INSERT INTO workers.imports (id, workspace_id, actor_id, project, content, digest,"
@@ -94,7 +94,7 @@ async def add(engine: AsyncEngine, asked: Asked) -> UUID | None:
                 source = {"header": "Idempotency-Key"}
                 raise Invalid("idempotency_key_reused", source=source)
             return None
-        wanted = Wanted(
+        wanted = JobRequest(
             actor=IMPORT,
             arguments={"import_id": str(asked.id)},
             workspace_id=asked.workspace_id,

@@ -15,7 +15,7 @@ from dramatiq.middleware import Middleware, SkipMessage
 
 from metacortex.kernel.driver_errors import report
 from metacortex.operations.actors import ACTORS, JOB_QUEUES, Actor
-from metacortex.operations.failing import failure
+from metacortex.operations.error_reports import failure
 from metacortex.operations.recorder import Recorder
 from metacortex.operations.runs import Claimed, Ended
 from metacortex.wakeups import NAMESPACE, Broker

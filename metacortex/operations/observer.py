@@ -29,9 +29,9 @@ from metacortex.operations.conditions import (
     Judge,
     Judgement,
 )
-from metacortex.operations.depths import Depth, depths
 from metacortex.operations.queries_runs import Row
 from metacortex.operations.queries_state import Lag
+from metacortex.operations.queue_depths import Depth, depths
 from metacortex.wakeups import QUEUE as PROJECTIONS
 
 logger = structlog.get_logger(__name__)

@@ -22,10 +22,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from metacortex.kernel.database import driver_pool
 from metacortex.kernel.driver_errors import report
-from metacortex.operations import minutes
+from metacortex.operations import wakeup_counts
 from metacortex.operations.heartbeats import BEAT_S, Heart, Process
-from metacortex.operations.minutes import Minute
 from metacortex.operations.runs import Claimed, Ended, FailedTurn, Runs
+from metacortex.operations.wakeup_counts import Minute
 
 logger = structlog.get_logger(__name__)
 
@@ -243,7 +243,7 @@ class Recorder:
         }
         try:
             async with driver_pool(engine).begin() as direct:
-                await minutes.add(direct, named)
+                await wakeup_counts.add(direct, named)
         except BaseException:
             with self._lock:
                 for minute, it in counted.items():

@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from metacortex.kernel.database import DriverConnection, driver_pool
 from metacortex.kernel.ids import new_id
 from metacortex.operations.actors import ACTORS, Actor
-from metacortex.operations.failing import Failure, fingerprint, masked_arguments
+from metacortex.operations.error_reports import Failure, fingerprint, masked_arguments
 
 ENDED = Counter(
     "metacortex_runs_total",
@@ -104,7 +104,7 @@ _PROGRESS = text(
 
 
 @dataclass(frozen=True, slots=True)
-class Started:
+class Enqueued:
     """A run, and whether this call made it: else it was there already."""
 
     run_id: UUID
@@ -112,7 +112,7 @@ class Started:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class JobRequest:
     """A job to enqueue."""
 
     actor: str
@@ -161,7 +161,7 @@ class FailedTurn:
     failure: Failure
 
 
-async def enqueue(direct: DriverConnection, wanted: Wanted) -> Started:
+async def enqueue(direct: DriverConnection, wanted: JobRequest) -> Enqueued:
     """Write a run that waits, in the caller's transaction; the dispatcher sends it.
 
     With a `unique_key` that another run holds, return that one.
@@ -183,10 +183,10 @@ async def enqueue(direct: DriverConnection, wanted: Wanted) -> Started:
     }
     for _ in range(3):  # the holder may end between our insert and our look
         if await direct.write(_INSERT, values):
-            return Started(id, True)
+            return Enqueued(id, True)
         held = await direct.row(_HOLDER, {"unique_key": wanted.unique_key})
         if held is not None:
-            return Started(plain(held[0]), False)
+            return Enqueued(plain(held[0]), False)
     raise KeyHeld(wanted.unique_key)
 
 

@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from metacortex.kernel.database import DriverConnection, driver_pool
 from metacortex.operations import runs
 from metacortex.operations.actors import DELETE_OLD
-from metacortex.operations.runs import Wanted
+from metacortex.operations.runs import JobRequest
 
 SWEEP = "sweep"
 SAMPLES = "samples"
@@ -202,7 +202,7 @@ async def _move(
 
 
 async def _enqueue(direct: DriverConnection, schedule: Schedule, due: datetime) -> None:
-    wanted = Wanted(
+    wanted = JobRequest(
         actor=schedule.actor, arguments=schedule.arguments, schedule=schedule.name
     )
     started = await runs.enqueue(direct, wanted)

@@ -30,7 +30,7 @@ from metacortex.queries.activity import ActivityTable
 from metacortex.queries.fold import Fold
 from metacortex.queries.registry import PROJECTIONS
 from metacortex.queries.tables import KEPT
-from metacortex.queries.verify import Progress, unheard, written_columns
+from metacortex.queries.verify import Progress, no_progress, written_columns
 
 logger = structlog.get_logger(__name__)
 
@@ -252,7 +252,9 @@ class Projector:
             raise Parked(row[0])
         return turn.events
 
-    async def rebuild(self, workspace_id: UUID, progress: Progress = unheard) -> int:
+    async def rebuild(
+        self, workspace_id: UUID, progress: Progress = no_progress
+    ) -> int:
         """Fold a workspace again from its first event; readers see all or nothing.
 
         Also what brings a parked workspace back. Returns the number of events, and
@@ -287,7 +289,7 @@ class Projector:
         self,
         workspace_id: UUID,
         chunk: int = verification.CHUNK,
-        progress: Progress = unheard,
+        progress: Progress = no_progress,
     ) -> list[str]:
         """Compare the read tables with the log; return what differs, in words.
 

@@ -35,7 +35,7 @@ PASSES = 3  # over the log: its hashes, the task log, the rows
 Progress = Callable[[int, int], None]
 
 
-def unheard(done: int, total: int) -> None:
+def no_progress(done: int, total: int) -> None:
     """Tell nobody how far it is."""
 
 
@@ -44,7 +44,7 @@ async def differences(
     workspace_id: UUID,
     shown: int,
     chunk: int = CHUNK,
-    progress: Progress = unheard,
+    progress: Progress = no_progress,
 ) -> list[str]:
     """Say what differs from a fold up to the sequence shown, at most `MOST` of it.
 

@@ -12,7 +12,7 @@ from metacortex.api.app import local_issuer
 from metacortex.api.auth import Role
 from metacortex.api.issuer import LocalIssuer
 from metacortex.kernel.database import engine
-from metacortex.operations.work import Actors
+from metacortex.operations.actor_functions import ActorFunctions
 from metacortex.queries.projector import Projector
 from metacortex.settings import Settings
 from tests import shared
@@ -33,7 +33,7 @@ async def jobs(urls: Urls) -> AsyncIterator[None]:
     """A worker of jobs behind the API."""
     async with Operating.on(urls) as operating:
         writes = engine(urls.app)
-        actors = Actors(
+        actors = ActorFunctions(
             projector=Projector(operating.database),
             keeping=operating.database,
             writes=writes,

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from metacortex.api.app import local_issuer
 from metacortex.api.auth import Role
-from metacortex.api.ops import hub
+from metacortex.api.ops import broadcaster
 from metacortex.settings import Settings
 from tests.clients import Client
 from tests.http.conftest import Live, listen
@@ -65,7 +65,7 @@ async def test_the_overview_comes_every_second(live: Live, settings: Settings) -
         began = loop.time()
         for _ in range(3):
             await wait_for(found, "overview")
-        assert loop.time() - began > 2 * hub.TICK_S
+        assert loop.time() - began > 2 * broadcaster.TICK_S
     answer = promised(OPERATIONS["getOverview"], 200)
     envelope = {"data": first, "meta": {"request_id": "x"}, "errors": []}
     assert wrongs(answer, envelope) == []
@@ -102,11 +102,11 @@ async def test_nobody_looks_when_nobody_listens(live: Live, settings: Settings) 
     async with opened(live.url, settings) as one, opened(live.url, settings) as two:
         await wait_for(events(one), "overview")
         await wait_for(events(two), "overview")
-        assert services.operations.hub.listeners >= 2
+        assert services.operations.broadcaster.listeners >= 2
     async with asyncio.timeout(WAIT_S):
-        while services.operations.hub.listeners:
+        while services.operations.broadcaster.listeners:
             await asyncio.sleep(0.1)
-        while not services.operations.hub._task.done():
+        while not services.operations.broadcaster._task.done():
             await asyncio.sleep(0.1)
 
 
@@ -123,8 +123,8 @@ async def test_a_stream_says_when_to_come_back(settings: Settings) -> None:
 async def test_a_stream_ends_when_its_time_is_up(
     live: Live, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hub, "LIFETIME_S", 0.1)
-    monkeypatch.setattr(hub, "HEARTBEAT_S", 0.0)
+    monkeypatch.setattr(broadcaster, "LIFETIME_S", 0.1)
+    monkeypatch.setattr(broadcaster, "HEARTBEAT_S", 0.0)
     async with opened(live.url, settings) as lines:
         told = [line async for line in lines]
     assert told[0] == "retry: 3000"

@@ -17,7 +17,7 @@ from fastapi import FastAPI
 from metacortex.api import feeds
 from metacortex.api.app import local_issuer
 from metacortex.api.auth import Role
-from metacortex.api.ops import hub
+from metacortex.api.ops import broadcaster
 from metacortex.api.parsing import Waits
 from metacortex.settings import Settings
 from tests.conftest import ROOT
@@ -84,7 +84,7 @@ async def test_the_service_keeps_what_its_document_says(
     paths: str,
 ) -> None:
     monkeypatch.setattr(feeds, "LIFETIME_S", BRIEF_S)
-    monkeypatch.setattr(hub, "LIFETIME_S", BRIEF_S)
+    monkeypatch.setattr(broadcaster, "LIFETIME_S", BRIEF_S)
     app = cast(FastAPI, live.server.config.app)
     monkeypatch.setattr(app.state.services, "waits", Waits(BRIEF_S, BRIEF_S))
     token = local_issuer(settings).token("fuzzer", role=role)

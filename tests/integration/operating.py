@@ -17,7 +17,7 @@ from metacortex.operations.dispatching import Dispatcher
 from metacortex.operations.heartbeats import Process
 from metacortex.operations.jobs import JobWorker, Work
 from metacortex.operations.recorder import Recorder
-from metacortex.operations.runs import Runs, Wanted
+from metacortex.operations.runs import JobRequest, Runs
 from metacortex.wakeups import Broker, make_broker
 from tests.conftest import Urls
 
@@ -48,7 +48,7 @@ class Operating:
     async def enqueue(self, actor: str, **values: Any) -> UUID:
         """Write a run that waits."""
         async with driver_pool(self.database).begin() as direct:
-            started = await runs.enqueue(direct, Wanted(actor=actor, **values))
+            started = await runs.enqueue(direct, JobRequest(actor=actor, **values))
         return started.run_id
 
     async def dispatch(self) -> int:

@@ -15,9 +15,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from metacortex.api.auth import workspace_of
 from metacortex.kernel.database import driver_pool, engine
 from metacortex.operations.actors import DELETE_OLD
-from metacortex.operations.acts import Acts
 from metacortex.operations.heartbeats import BEAT_S
 from metacortex.operations.imports import Asked, add
+from metacortex.operations.operator_actions import OperatorActions
 from metacortex.operations.runs import DEAD_S
 from tests.integration.installation import Installation
 
@@ -178,7 +178,7 @@ async def test_rebuild_and_verify_are_runs(
     installation: Installation, database: AsyncEngine
 ) -> None:
     workspace = workspace_of("org_import")
-    acts = Acts(database)
+    operator_actions = OperatorActions(database)
     await until(
         database,
         "SELECT c.sequence = h.sequence FROM events.heads h JOIN queries.checkpoints c"
@@ -186,7 +186,7 @@ async def test_rebuild_and_verify_are_runs(
         (True,),
         w=workspace,
     )
-    rebuilding = (await acts.rebuild(workspace)).run_id
+    rebuilding = (await operator_actions.rebuild(workspace)).run_id
     await until(database, OUTCOME, ("succeeded",), id=rebuilding)
     [[done, total]] = await rows(
         database, "SELECT done, total FROM workers.runs WHERE id = :id", id=rebuilding
@@ -195,7 +195,7 @@ async def test_rebuild_and_verify_are_runs(
     owner = engine(installation.urls.owner)
     wrong = text("UPDATE queries.tasks SET title = 'x' WHERE workspace_id = :w")
     await driver_pool(owner).write(wrong, {"w": workspace})
-    verifying = (await acts.verify(workspace)).run_id
+    verifying = (await operator_actions.verify(workspace)).run_id
     await until(database, OUTCOME, ("failed",), id=verifying)
     [[kind, message]] = await rows(
         database,
@@ -204,10 +204,16 @@ async def test_rebuild_and_verify_are_runs(
     )
     assert kind == "Differs" and "title" in message
     await until(
-        database, OUTCOME, ("succeeded",), id=(await acts.rebuild(workspace)).run_id
+        database,
+        OUTCOME,
+        ("succeeded",),
+        id=(await operator_actions.rebuild(workspace)).run_id,
     )
     await until(
-        database, OUTCOME, ("succeeded",), id=(await acts.verify(workspace)).run_id
+        database,
+        OUTCOME,
+        ("succeeded",),
+        id=(await operator_actions.verify(workspace)).run_id,
     )
     await owner.dispose()
 
@@ -215,8 +221,8 @@ async def test_rebuild_and_verify_are_runs(
 async def test_a_parked_workspace_goes_on_once_it_can(
     installation: Installation, database: AsyncEngine
 ) -> None:
-    workspace, acts = workspace_of("org_import"), Acts(database)
-    assert (await acts.retry_projection(workspace)).result == "not_parked"
+    workspace, operator_actions = workspace_of("org_import"), OperatorActions(database)
+    assert (await operator_actions.retry_projection(workspace)).result == "not_parked"
     await driver_pool(database).write(
         text(
             "UPDATE queries.checkpoints SET parked_at = now(), error = 'x'"
@@ -224,7 +230,9 @@ async def test_a_parked_workspace_goes_on_once_it_can(
         ),
         {"w": workspace},
     )
-    found = await asyncio.gather(*(acts.retry_projection(workspace) for _ in range(4)))
+    found = await asyncio.gather(
+        *(operator_actions.retry_projection(workspace) for _ in range(4))
+    )
     assert sum(it.result == "started" for it in found) == 1
     await until(database, OUTCOME, ("succeeded",), id=found[0].run_id)
     [[parked]] = await rows(

@@ -26,13 +26,13 @@ from metacortex.operations.actors import (
     Actor,
     SecretArgument,
 )
-from metacortex.operations.acts import Acts
-from metacortex.operations.failing import LIMIT, failure, masked, masked_arguments
+from metacortex.operations.error_reports import LIMIT, failure, masked, masked_arguments
 from metacortex.operations.heartbeats import Heart, Process
 from metacortex.operations.jobs import Job
-from metacortex.operations.minutes import Minute, percentile
+from metacortex.operations.operator_actions import OperatorActions
 from metacortex.operations.recorder import Recorder
 from metacortex.operations.runs import DEAD_S, Claimed
+from metacortex.operations.wakeup_counts import Minute, percentile
 from metacortex.wakeups import HEARTBEAT_MS, NAMESPACE
 from tests.conftest import ROOT, Urls, migrated
 from tests.integration.operating import HANG_S, Operating
@@ -139,7 +139,9 @@ async def test_what_redis_holds_still_is_not_sent_again(
     ids = await client.lrange(f"{NAMESPACE}:{ACTORS[IMPORT].queue}", 0, -1)
     await client.aclose()
     assert ids.count(str(id).encode()) == 1
-    assert (await Acts(operating.database).discard_run(id)).result == "discarded"
+    assert (
+        await OperatorActions(operating.database).discard_run(id)
+    ).result == "discarded"
 
 
 async def nothing(job: Job) -> None:
@@ -254,7 +256,9 @@ async def test_a_claim_whose_answer_got_lost_has_crashed(
     assert await operating.runs.reap() == 0, "the worker says that it runs it"
     await heart.beat(0.0, [])
     assert await operating.runs.reap() == 1
-    await Acts(operating.database).discard_run(await queued(operating, workspace))
+    await OperatorActions(operating.database).discard_run(
+        await queued(operating, workspace)
+    )
 
 
 async def test_a_worker_that_shuts_down_hands_its_job_on(
@@ -304,18 +308,18 @@ async def test_a_failed_run_is_retried_once_however_many_ask(
     operating: Operating, workspace: UUID
 ) -> None:
     id, _ = await failed(operating, workspace)
-    acts = Acts(operating.database)
-    found = await asyncio.gather(*(acts.retry_run(id) for _ in range(8)))
+    operator_actions = OperatorActions(operating.database)
+    found = await asyncio.gather(*(operator_actions.retry_run(id) for _ in range(8)))
     assert sorted(it.result for it in found) == ["already_retried"] * 7 + ["retried"]
     assert len({it.run_id for it in found}) == 1
     new = found[0].run_id
     assert new is not None and new != id
-    assert (await acts.discard_run(id)).result == "already_retried"
+    assert (await operator_actions.discard_run(id)).result == "already_retried"
     async with operating.worker({VERIFY: nothing}):
         await operating.until(new, "succeeded")
-    assert (await acts.retry_run(new)).result == "not_failed"
+    assert (await operator_actions.retry_run(new)).result == "not_failed"
     with pytest.raises(NotFound):
-        await acts.retry_run(uuid4())
+        await operator_actions.retry_run(uuid4())
 
 
 async def test_a_group_is_retried_or_discarded_whole_and_once(
@@ -324,8 +328,10 @@ async def test_a_group_is_retried_or_discarded_whole_and_once(
     spaces = [uuid4() for _ in range(3)]
     ids = [await failed(operating, space) for space in spaces]
     [fingerprint] = {it[1] for it in ids}
-    acts = Acts(operating.database)
-    found = await asyncio.gather(*(acts.retry_failures(fingerprint) for _ in range(4)))
+    operator_actions = OperatorActions(operating.database)
+    found = await asyncio.gather(
+        *(operator_actions.retry_failures(fingerprint) for _ in range(4))
+    )
     assert sum(it.count for it in found) == 3
     assert {it.result for it in found} <= {"retried", "nothing_open"}
     [row] = await operating.rows(
@@ -333,24 +339,28 @@ async def test_a_group_is_retried_or_discarded_whole_and_once(
         ids=[it[0] for it in ids],
     )
     assert row[0] == 3
-    assert (await acts.discard_failures(fingerprint)).result == "nothing_open"
+    assert (
+        await operator_actions.discard_failures(fingerprint)
+    ).result == "nothing_open"
     await operating.change("DELETE FROM workers.runs WHERE outcome = 'queued'")
 
     id, same = await failed(operating, uuid4())
     assert same == fingerprint
-    assert (await acts.discard_failures(fingerprint)).count == 1
-    assert (await acts.retry_run(id)).result == "already_discarded"
-    assert (await acts.discard_run(id)).result == "already_discarded"
+    assert (await operator_actions.discard_failures(fingerprint)).count == 1
+    assert (await operator_actions.retry_run(id)).result == "already_discarded"
+    assert (await operator_actions.discard_run(id)).result == "already_discarded"
     with pytest.raises(NotFound):
-        await acts.retry_failures("none")
+        await operator_actions.retry_failures("none")
     await operating.change("DELETE FROM workers.runs WHERE outcome = 'queued'")
 
 
 async def test_a_paused_queue_keeps_its_messages(
     operating: Operating, workspace: UUID
 ) -> None:
-    acts = Acts(operating.database, operating.broker)
-    found = await asyncio.gather(*(acts.pause_queue(MAINTENANCE) for _ in range(4)))
+    operator_actions = OperatorActions(operating.database, operating.broker)
+    found = await asyncio.gather(
+        *(operator_actions.pause_queue(MAINTENANCE) for _ in range(4))
+    )
     assert sorted(it.result for it in found) == ["already_paused"] * 3 + ["paused"]
     client = redis.asyncio.Redis.from_url(operating.urls.redis)
     async with operating.worker({VERIFY: nothing}) as worker:
@@ -358,36 +368,40 @@ async def test_a_paused_queue_keeps_its_messages(
             while MAINTENANCE not in worker.broker.paused:
                 await asyncio.sleep(0.02)
         id = await operating.enqueue(VERIFY, **job(workspace))
-        await acts.sent([(id, VERIFY)])
+        await operator_actions.sent([(id, VERIFY)])
         await asyncio.sleep(1.0)  # several polls
         assert await operating.attempts(id) == [(1, "queued")]
         assert await client.hexists(f"{NAMESPACE}:{MAINTENANCE}.msgs", str(id))
-        assert (await acts.resume_queue(MAINTENANCE)).result == "resumed"
-        assert (await acts.resume_queue(MAINTENANCE)).result == "not_paused"
+        assert (await operator_actions.resume_queue(MAINTENANCE)).result == "resumed"
+        assert (await operator_actions.resume_queue(MAINTENANCE)).result == "not_paused"
         await operating.until(id, "succeeded", turns=False)
     await client.aclose()
     with pytest.raises(NotFound):
-        await acts.pause_queue("none")
+        await operator_actions.pause_queue("none")
 
 
 async def test_work_on_a_workspace_is_begun_once(
     operating: Operating, own_urls: Urls, workspace: UUID
 ) -> None:
-    acts = Acts(operating.database)
+    operator_actions = OperatorActions(operating.database)
     with pytest.raises(NotFound):
-        await acts.rebuild(workspace)
+        await operator_actions.rebuild(workspace)
     writes = engine(own_urls.app)
     create = tasks.CreateTask(task_id=uuid4(), title="New")
     await Bus(writes).execute([unit(workspace, create)])
     await writes.dispose()
-    found = await asyncio.gather(*(acts.rebuild(workspace) for _ in range(6)))
+    found = await asyncio.gather(
+        *(operator_actions.rebuild(workspace) for _ in range(6))
+    )
     assert sorted(it.result for it in found) == ["already_running"] * 5 + ["started"]
     assert len({it.run_id for it in found}) == 1
-    assert (await acts.verify(workspace)).result == "started", "that is another job"
+    assert (
+        await operator_actions.verify(workspace)
+    ).result == "started", "that is another job"
     async with operating.worker({REBUILD: nothing, VERIFY: nothing}):
         assert found[0].run_id is not None
         await operating.until(found[0].run_id, "succeeded")
-    assert (await acts.rebuild(workspace)).result == "started"
+    assert (await operator_actions.rebuild(workspace)).result == "started"
     await operating.change("DELETE FROM workers.runs WHERE outcome = 'queued'")
 
 
@@ -488,4 +502,4 @@ async def test_ids_bound_what_was_enqueued_when(
     after = datetime.now(timezone.utc) + timedelta(milliseconds=1)
     assert first_id(before) <= id < first_id(after)
     assert first_id(before).version == 7
-    await Acts(operating.database).discard_run(id)
+    await OperatorActions(operating.database).discard_run(id)

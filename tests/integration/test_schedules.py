@@ -13,8 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from metacortex.kernel.database import engine
 from metacortex.kernel.errors import NotFound
 from metacortex.operations.actors import ACTORS, DELETE_OLD
-from metacortex.operations.acts import Acts
-from metacortex.operations.duties import Duties
+from metacortex.operations.leader_tasks import LeaderTasks
+from metacortex.operations.operator_actions import OperatorActions
 from metacortex.operations.retention import delete_old
 from metacortex.operations.samples import METRICS, Sampler
 from metacortex.operations.schedules import (
@@ -195,28 +195,32 @@ async def test_paused_is_paused_and_a_declaration_leaves_it_so(
     operating: Operating,
 ) -> None:
     entry = Entry(name="a", actor=DELETE_OLD, interval_s=3600)
-    schedules, acts = await declared(operating, entry), Acts(operating.database)
-    assert (await acts.pause_schedule("a")).result == "paused"
-    assert (await acts.pause_schedule("a")).result == "already_paused"
+    schedules, operator_actions = await declared(operating, entry), OperatorActions(
+        operating.database
+    )
+    assert (await operator_actions.pause_schedule("a")).result == "paused"
+    assert (await operator_actions.pause_schedule("a")).result == "already_paused"
     await due(operating, 1)
     await schedules.declare([entry])
     assert not await schedules.enqueue_due((await schedules.all())[0])
-    assert (await acts.resume_schedule("a")).result == "resumed"
+    assert (await operator_actions.resume_schedule("a")).result == "resumed"
     assert not await schedules.enqueue_due((await schedules.all())[0])
     [seen] = await schedules.all()
     assert seen.next_at is not None and seen.next_at > seen.now
     with pytest.raises(NotFound):
-        await acts.pause_schedule("none")
+        await operator_actions.pause_schedule("none")
 
 
 async def test_run_now_runs_once_at_a_time(operating: Operating) -> None:
     await declared(operating, Entry(name="a", actor=DELETE_OLD, interval_s=3600))
-    acts = Acts(operating.database)
-    found = await asyncio.gather(*(acts.run_schedule("a") for _ in range(6)))
+    operator_actions = OperatorActions(operating.database)
+    found = await asyncio.gather(
+        *(operator_actions.run_schedule("a") for _ in range(6))
+    )
     assert sorted(it.result for it in found) == ["already_running"] * 5 + ["started"]
     assert len(await enqueued(operating)) == 1
     with pytest.raises(NotFound):
-        await acts.run_schedule("none")
+        await operator_actions.run_schedule("none")
 
 
 # The scheduler's own
@@ -252,26 +256,32 @@ async def test_the_leader_samples_enqueues_and_sends(operating: Operating) -> No
     )
     await due(operating, 0.1)
     await operating.change("DELETE FROM workers.samples")
-    duties = Duties(operating.database, operating.broker)
-    assert await sweeps(duties)
+    leader_tasks = LeaderTasks(operating.database, operating.broker)
+    assert await sweeps(leader_tasks)
     assert await operating.rows("SELECT 1 FROM workers.samples")
     [row] = await operating.rows("SELECT sent_at IS NOT NULL FROM workers.runs")
     assert row[0]
-    acts = Acts(operating.database)
+    operator_actions = OperatorActions(operating.database)
     for pause, resume in (
-        (acts.pause_schedule("sweep"), acts.resume_schedule("sweep")),
-        (acts.pause_queue("projections"), acts.resume_queue("projections")),
+        (
+            operator_actions.pause_schedule("sweep"),
+            operator_actions.resume_schedule("sweep"),
+        ),
+        (
+            operator_actions.pause_queue("projections"),
+            operator_actions.resume_queue("projections"),
+        ),
     ):
         await pause
-        assert not await sweeps(duties)
+        assert not await sweeps(leader_tasks)
         await resume
-        assert await sweeps(duties)
+        assert await sweeps(leader_tasks)
 
 
-async def sweeps(duties: Duties) -> bool:
-    """Return whether the scheduler sweeps after a turn of its duties."""
-    await duties.turn()
-    return duties.sweeps
+async def sweeps(leader_tasks: LeaderTasks) -> bool:
+    """Return whether the scheduler sweeps after a turn of its tasks."""
+    await leader_tasks.turn()
+    return leader_tasks.sweeps
 
 
 async def test_what_is_past_its_time_goes_and_the_rest_stays(

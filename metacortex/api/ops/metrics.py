@@ -81,7 +81,7 @@ async def refresh(operations: Operations, lane: Lane) -> None:
     BROKER.set("broker_unreachable" not in look.found)
     DATABASE.set("database_unreachable" not in look.found)
     LANE.set(lane.waiting)
-    LISTENERS.set(operations.hub.listeners)
+    LISTENERS.set(operations.broadcaster.listeners)
     _of_pools(operations.engines)
     _of_schedules(
         await queries_state.schedules(operations.reads) if look.lag is not None else ()

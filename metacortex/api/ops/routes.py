@@ -10,7 +10,7 @@ from starlette.responses import Response, StreamingResponse
 from metacortex.api.auth import Role
 from metacortex.api.dependencies import CurrentServices
 from metacortex.api.ops import examples, schemas
-from metacortex.api.ops.hub import HEARTBEAT_S, LIFETIME_S
+from metacortex.api.ops.broadcaster import HEARTBEAT_S, LIFETIME_S
 from metacortex.api.ops.parameters import (
     ActionParameters,
     CursorPage,
@@ -268,7 +268,7 @@ async def stream_operations(
     if request.method == "HEAD":  # an empty body of any length would never end
         return Response(media_type=EVENT_STREAM, headers=headers)
     return StreamingResponse(
-        operations.hub.listen(lambda: services.closing),
+        operations.broadcaster.listen(lambda: services.closing),
         media_type=EVENT_STREAM,
         headers=headers,
     )

@@ -8,10 +8,10 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from metacortex.api.ops.hub import Hub
+from metacortex.api.ops.broadcaster import Broadcaster
 from metacortex.kernel.database import Reader
-from metacortex.operations.acts import Acts
 from metacortex.operations.observer import Observer
+from metacortex.operations.operator_actions import OperatorActions
 
 CHECKED_S = 10.0  # the checks log in everywhere, and read a sample of the log
 
@@ -26,9 +26,9 @@ class Operations:
     """The primary: an operator sees at once what he did."""
     engines: Mapping[str, AsyncEngine]
     """Those of the process, by what they are for."""
-    acts: Acts
+    operator_actions: OperatorActions
     observer: Observer
-    hub: Hub
+    broadcaster: Broadcaster
     ask: Checks
     _asked: tuple[float, Sequence[dict[str, Any]]] | None = None
     _one: asyncio.Lock = field(default_factory=asyncio.Lock)

@@ -553,7 +553,7 @@ export const startSchedule = <ThrowOnError extends boolean = false>(options: Opt
 });
 
 /**
- * Let a schedule rest
+ * Pause a schedule
  *
  * Run nothing for this schedule until it is resumed.
  */
@@ -569,7 +569,7 @@ export const pauseSchedule = <ThrowOnError extends boolean = false>(options: Opt
 });
 
 /**
- * Go on with a schedule
+ * Resume a schedule
  *
  * Go on at the next time; what fell due meanwhile does not run.
  */
@@ -585,7 +585,7 @@ export const resumeSchedule = <ThrowOnError extends boolean = false>(options: Op
 });
 
 /**
- * Let a queue rest; its messages stay
+ * Pause a queue; its messages stay
  *
  * Let workers take nothing from this queue until it is resumed.
  */
@@ -601,7 +601,7 @@ export const pauseQueue = <ThrowOnError extends boolean = false>(options: Option
 });
 
 /**
- * Go on with a queue
+ * Resume a queue
  *
  * Let workers take from this queue again.
  */

@@ -23,7 +23,7 @@ class Differs(Exception):
     """The read tables are not what the log makes of them; the message says where."""
 
 
-class Actors:
+class ActorFunctions:
     """The work, with what it needs."""
 
     def __init__(

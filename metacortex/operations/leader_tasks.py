@@ -25,7 +25,7 @@ TICK_S = 1.0
 _PAUSED = text("SELECT paused FROM workers.queues WHERE name = :name")
 
 
-class Duties:
+class LeaderTasks:
     """One turn enqueues what is due, ends what died, and sends what waits."""
 
     def __init__(self, engine: AsyncEngine, broker: Broker) -> None:
@@ -43,7 +43,7 @@ class Duties:
             try:
                 await step()
             except Exception as error:
-                report(logger, "duty_failed", error, duty=step.__name__)
+                report(logger, "leader_task_failed", error, task=step.__name__)
 
     async def _enqueue_due(self) -> None:
         for schedule in await self._schedules.all():

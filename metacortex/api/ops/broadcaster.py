@@ -31,7 +31,7 @@ HEARTBEAT = ": still here\n\n"
 RECONNECT = "event: reconnect\ndata: {}\n\n"
 
 
-class Hub:
+class Broadcaster:
     """Tells every listener the same; needs a running event loop."""
 
     def __init__(self, reads: Reader, observer: Observer) -> None:

@@ -1,6 +1,6 @@
-"""The operators' buttons: each takes effect once, and each press is written down.
+"""The operators' actions: each takes effect once, and each request is recorded.
 
-A press is a row of `workers.actions`, whatever it came to: of twenty presses of one
+A request is a row of `workers.actions`, whatever its outcome: of twenty clicks on one
 button one says `retried`, the others `already_retried`.
 """
 
@@ -24,7 +24,7 @@ from metacortex.api.routing import Router
 from metacortex.api.schemas import Envelope
 from metacortex.kernel.database import driver_pool
 from metacortex.kernel.ids import new_id
-from metacortex.operations.acts import Act, Acts
+from metacortex.operations.operator_actions import ActionResult, OperatorActions
 
 logger = structlog.get_logger(__name__)
 
@@ -53,7 +53,7 @@ async def act(
     operations: Operations,
     action: str,
     target: object,
-    doing: Awaitable[Act],
+    doing: Awaitable[ActionResult],
 ) -> Any:
     """Do it, write down that it was asked for, and return the row."""
     done = await doing
@@ -103,7 +103,7 @@ def _add(
 
 
 def _of_run(
-    verb: str, method: Callable[[Acts, UUID], Awaitable[Act]]
+    verb: str, method: Callable[[OperatorActions, UUID], Awaitable[ActionResult]]
 ) -> Callable[..., Awaitable[Any]]:
     async def endpoint(
         request: Request,
@@ -112,14 +112,14 @@ def _of_run(
         id: UUID,
         body: Optional = None,
     ) -> Any:
-        doing = method(operations.acts, id)
+        doing = method(operations.operator_actions, id)
         return await act(request, caller, operations, f"run.{verb}", id, doing)
 
     return endpoint
 
 
 def _of_failures(
-    verb: str, method: Callable[[Acts, str], Awaitable[Act]]
+    verb: str, method: Callable[[OperatorActions, str], Awaitable[ActionResult]]
 ) -> Callable[..., Awaitable[Any]]:
     async def endpoint(
         request: Request,
@@ -128,7 +128,7 @@ def _of_failures(
         fingerprint: Fingerprint,
         body: Optional = None,
     ) -> Any:
-        doing = method(operations.acts, fingerprint)
+        doing = method(operations.operator_actions, fingerprint)
         action = f"failures.{verb}"
         return await act(request, caller, operations, action, fingerprint, doing)
 
@@ -136,7 +136,7 @@ def _of_failures(
 
 
 def _of_name(
-    action: str, method: Callable[[Acts, str], Awaitable[Act]]
+    action: str, method: Callable[[OperatorActions, str], Awaitable[ActionResult]]
 ) -> Callable[..., Awaitable[Any]]:
     async def endpoint(
         request: Request,
@@ -145,14 +145,14 @@ def _of_name(
         name: Name,
         body: Optional = None,
     ) -> Any:
-        doing = method(operations.acts, name)
+        doing = method(operations.operator_actions, name)
         return await act(request, caller, operations, action, name, doing)
 
     return endpoint
 
 
 def _of_workspace(
-    verb: str, method: Callable[[Acts, UUID], Awaitable[Act]]
+    verb: str, method: Callable[[OperatorActions, UUID], Awaitable[ActionResult]]
 ) -> Callable[..., Awaitable[Any]]:
     async def endpoint(
         request: Request,
@@ -161,7 +161,7 @@ def _of_workspace(
         workspace_id: Workspace,
         body: Optional = None,
     ) -> Any:
-        doing = method(operations.acts, workspace_id)
+        doing = method(operations.operator_actions, workspace_id)
         action = f"projection.{verb}"
         return await act(request, caller, operations, action, workspace_id, doing)
 
@@ -173,82 +173,82 @@ _add(
     "retryRun",
     "Repeat a failed run",
     "Enqueue the job of a failed run again, as a new run that names this one.",
-    _of_run("retry", Acts.retry_run),
+    _of_run("retry", OperatorActions.retry_run),
 )
 _add(
     "/runs/{id:uuid}/discard",
     "discardRun",
     "Leave a failed run as it is",
     "Close a failed run without another attempt.",
-    _of_run("discard", Acts.discard_run),
+    _of_run("discard", OperatorActions.discard_run),
 )
 _add(
     "/failures/{fingerprint}/retry",
     "retryFailures",
     "Repeat all open runs of a group",
     "Enqueue the jobs of all open runs of a group again; `result` has their number.",
-    _of_failures("retry", Acts.retry_failures),
+    _of_failures("retry", OperatorActions.retry_failures),
 )
 _add(
     "/failures/{fingerprint}/discard",
     "discardFailures",
     "Leave all open runs of a group as they are",
     "Close all open runs of a group; `result` has their number.",
-    _of_failures("discard", Acts.discard_failures),
+    _of_failures("discard", OperatorActions.discard_failures),
 )
 _add(
     "/schedules/{name}/run",
     "startSchedule",
     "Run a schedule now",
     "Run the schedule's job at once, unless a run that was started so is still on.",
-    _of_name("schedule.run", Acts.run_schedule),
+    _of_name("schedule.run", OperatorActions.run_schedule),
 )
 _add(
     "/schedules/{name}/pause",
     "pauseSchedule",
-    "Let a schedule rest",
+    "Pause a schedule",
     "Run nothing for this schedule until it is resumed.",
-    _of_name("schedule.pause", Acts.pause_schedule),
+    _of_name("schedule.pause", OperatorActions.pause_schedule),
 )
 _add(
     "/schedules/{name}/resume",
     "resumeSchedule",
-    "Go on with a schedule",
+    "Resume a schedule",
     "Go on at the next time; what fell due meanwhile does not run.",
-    _of_name("schedule.resume", Acts.resume_schedule),
+    _of_name("schedule.resume", OperatorActions.resume_schedule),
 )
 _add(
     "/queues/{name}/pause",
     "pauseQueue",
-    "Let a queue rest; its messages stay",
+    "Pause a queue; its messages stay",
     "Let workers take nothing from this queue until it is resumed.",
-    _of_name("queue.pause", Acts.pause_queue),
+    _of_name("queue.pause", OperatorActions.pause_queue),
 )
 _add(
     "/queues/{name}/resume",
     "resumeQueue",
-    "Go on with a queue",
+    "Resume a queue",
     "Let workers take from this queue again.",
-    _of_name("queue.resume", Acts.resume_queue),
+    _of_name("queue.resume", OperatorActions.resume_queue),
 )
 _add(
     "/projections/{workspace_id:uuid}/retry",
     "retryProjection",
     "Let a parked workspace go on",
     "Apply the event at which the workspace is parked again, and go on from it.",
-    _of_workspace("retry", Acts.retry_projection),
+    _of_workspace("retry", OperatorActions.retry_projection),
 )
 _add(
     "/projections/{workspace_id:uuid}/rebuild",
     "rebuildProjection",
     "Fold the read tables of a workspace again",
     "Enqueue a rebuild from the first event; readers see the old rows until it ends.",
-    _of_workspace("rebuild", Acts.rebuild),
+    _of_workspace("rebuild", OperatorActions.rebuild),
 )
 _add(
     "/projections/{workspace_id:uuid}/verify",
     "verifyProjection",
     "Compare the read tables of a workspace with its log",
     "Enqueue a comparison; differences make the run fail, and change no row.",
-    _of_workspace("verify", Acts.verify),
+    _of_workspace("verify", OperatorActions.verify),
 )

@@ -26,7 +26,7 @@ from metacortex.operations.actors import (
     VERIFY,
 )
 from metacortex.operations.jobs import send
-from metacortex.operations.runs import Wanted
+from metacortex.operations.runs import JobRequest
 from metacortex.operations.schedules import IN_PROCESS
 from metacortex.wakeups import Broker
 
@@ -104,16 +104,16 @@ Result = Literal[
 
 
 @dataclass(frozen=True, slots=True)
-class Act:
-    """What an act came to: the run that it made or found, and how many it was about."""
+class ActionResult:
+    """The outcome of an action: the run it made or found, how many things it touched."""
 
     result: Result
     run_id: UUID | None = None
     count: int = 0
 
 
-class Acts:
-    """The acts, on a database; new runs are sent at once if there is a broker.
+class OperatorActions:
+    """What operators do, on a database; new runs are sent at once with a broker.
 
     Raises NotFound for what there is not.
     """
@@ -124,7 +124,7 @@ class Acts:
 
     # Runs and failures
 
-    async def retry_run(self, id: UUID) -> Act:
+    async def retry_run(self, id: UUID) -> ActionResult:
         """Repeat a run that failed for good, as a new job."""
         async with self._pool.begin() as direct:
             taken = await direct.rows(_TAKE, {"id": id})
@@ -132,22 +132,26 @@ class Acts:
                 started = await _repeat(direct, taken[0])
         if taken:
             await self.sent([(started, taken[0][1])])
-            return Act("retried", started, 1)
+            return ActionResult("retried", started, 1)
         outcome, _, later = await self._run(id)
         if later is not None:
-            return Act("already_retried", later)
-        return Act("already_discarded" if outcome == "discarded" else "not_failed", id)
+            return ActionResult("already_retried", later)
+        return ActionResult(
+            "already_discarded" if outcome == "discarded" else "not_failed", id
+        )
 
-    async def discard_run(self, id: UUID) -> Act:
+    async def discard_run(self, id: UUID) -> ActionResult:
         """Decide that a failed run stays so, or that a waiting one does not begin."""
         if await self._pool.rows(_DISCARD, {"id": id}):
-            return Act("discarded", id, 1)
+            return ActionResult("discarded", id, 1)
         outcome, _, later = await self._run(id)
         if later is not None:
-            return Act("already_retried", later)
-        return Act("already_discarded" if outcome == "discarded" else "not_failed", id)
+            return ActionResult("already_retried", later)
+        return ActionResult(
+            "already_discarded" if outcome == "discarded" else "not_failed", id
+        )
 
-    async def retry_failures(self, fingerprint: str) -> Act:
+    async def retry_failures(self, fingerprint: str) -> ActionResult:
         """Repeat all of a group that failed before now; later ones are not touched."""
         values = {**await self._group(fingerprint), "most": STEP}
         count, last = 0, None
@@ -159,51 +163,59 @@ class Acts:
                 break
             await self.sent(made)
             count, last = count + len(made), made[-1][0]
-        return Act("retried", last, count) if count else Act("nothing_open")
+        return (
+            ActionResult("retried", last, count)
+            if count
+            else ActionResult("nothing_open")
+        )
 
-    async def discard_failures(self, fingerprint: str) -> Act:
+    async def discard_failures(self, fingerprint: str) -> ActionResult:
         """Decide that all of a group that failed before now stays so."""
         values = {**await self._group(fingerprint), "most": STEP}
         count = 0
         while rows := await self._pool.rows(_DISCARD_GROUP, values):
             count += len(rows)
-        return Act("discarded", None, count) if count else Act("nothing_open")
+        return (
+            ActionResult("discarded", None, count)
+            if count
+            else ActionResult("nothing_open")
+        )
 
     # Queues and schedules
 
-    async def pause_queue(self, name: str) -> Act:
+    async def pause_queue(self, name: str) -> ActionResult:
         """Let workers begin nothing of a queue; its messages stay."""
         return await self._set_queue(name, True)
 
-    async def resume_queue(self, name: str) -> Act:
+    async def resume_queue(self, name: str) -> ActionResult:
         """Let workers go on with a queue."""
         return await self._set_queue(name, False)
 
-    async def _set_queue(self, name: str, paused: bool) -> Act:
+    async def _set_queue(self, name: str, paused: bool) -> ActionResult:
         if name not in QUEUES:
             raise NotFound("not_found")
         changed = await self._pool.write(_SET_QUEUE, {"name": name, "paused": paused})
         return _switched(bool(changed), paused)
 
-    async def pause_schedule(self, name: str) -> Act:
+    async def pause_schedule(self, name: str) -> ActionResult:
         """Enqueue nothing by a schedule any more."""
         return await self._set_schedule(name, True)
 
-    async def resume_schedule(self, name: str) -> Act:
+    async def resume_schedule(self, name: str) -> ActionResult:
         """Go on with a schedule at its next time; what fell due meanwhile does not run.
 
         Paused is no accident, as a scheduler that was away is.
         """
         return await self._set_schedule(name, False)
 
-    async def _set_schedule(self, name: str, paused: bool) -> Act:
+    async def _set_schedule(self, name: str, paused: bool) -> ActionResult:
         values = {"name": name, "paused": paused}
         async with self._pool.begin() as direct:
             if await direct.row(_SCHEDULE, values) is None:
                 raise NotFound("not_found")
             return _switched(bool(await direct.write(_SET_SCHEDULE, values)), paused)
 
-    async def run_schedule(self, name: str) -> Act:
+    async def run_schedule(self, name: str) -> ActionResult:
         """Run a schedule now, unless a run that was started so is still on."""
         async with self._pool.begin() as direct:
             row = await direct.row(_SCHEDULE, {"name": name})
@@ -211,8 +223,8 @@ class Acts:
                 raise NotFound("not_found")
             if name in IN_PROCESS:
                 await direct.write(_NOW, {"name": name})
-                return Act("started")
-            wanted = Wanted(
+                return ActionResult("started")
+            wanted = JobRequest(
                 actor=row[0],
                 arguments=orjson.loads(row[1]),
                 schedule=name,
@@ -222,33 +234,33 @@ class Acts:
             if started.new:
                 await direct.write(_SLOT, {"name": name, "run": started.run_id})
         if not started.new:
-            return Act("already_running", started.run_id)
+            return ActionResult("already_running", started.run_id)
         await self.sent([(started.run_id, row[0])])
-        return Act("started", started.run_id, 1)
+        return ActionResult("started", started.run_id, 1)
 
     # Projections
 
-    async def rebuild(self, workspace_id: UUID) -> Act:
+    async def rebuild(self, workspace_id: UUID) -> ActionResult:
         """Begin to fold a workspace's read tables again."""
         return await self._about(workspace_id, REBUILD)
 
-    async def verify(self, workspace_id: UUID) -> Act:
+    async def verify(self, workspace_id: UUID) -> ActionResult:
         """Begin to compare a workspace's read tables with its log."""
         return await self._about(workspace_id, VERIFY)
 
-    async def retry_projection(self, workspace_id: UUID) -> Act:
+    async def retry_projection(self, workspace_id: UUID) -> ActionResult:
         """Let a parked workspace go on at the event that stopped it."""
         own = {"workspace": workspace_id}
         row = await self._pool.row(_PARKED, own)
         if row is not None and not row[0]:
-            return Act("not_parked")
+            return ActionResult("not_parked")
         return await self._about(workspace_id, RETRY_PROJECTION)
 
-    async def _about(self, workspace_id: UUID, actor: str) -> Act:
+    async def _about(self, workspace_id: UUID, actor: str) -> ActionResult:
         async with self._pool.begin() as direct:
             if await direct.row(_HEAD, {"workspace": workspace_id}) is None:
                 raise NotFound("not_found")
-            wanted = Wanted(
+            wanted = JobRequest(
                 actor=actor,
                 arguments={"workspace_id": str(workspace_id)},
                 workspace_id=workspace_id,
@@ -256,9 +268,9 @@ class Acts:
             )
             started = await runs.enqueue(direct, wanted)
         if not started.new:
-            return Act("already_running", started.run_id)
+            return ActionResult("already_running", started.run_id)
         await self.sent([(started.run_id, actor)])
-        return Act("started", started.run_id, 1)
+        return ActionResult("started", started.run_id, 1)
 
     async def sent(self, made: Sequence[tuple[UUID, str]]) -> None:
         """Tell Redis of new runs (id, actor); if it is away, the scheduler does."""
@@ -287,7 +299,7 @@ class Acts:
 async def _repeat(direct: DriverConnection, row: Sequence[Any]) -> UUID:
     """Enqueue the job of a run again; one that is on already stands for it."""
     id, actor, arguments, workspace, key, schedule, correlation, command = row
-    wanted = Wanted(
+    wanted = JobRequest(
         actor=actor,
         arguments=orjson.loads(arguments),
         workspace_id=workspace,
@@ -300,7 +312,7 @@ async def _repeat(direct: DriverConnection, row: Sequence[Any]) -> UUID:
     return (await runs.enqueue(direct, wanted)).run_id
 
 
-def _switched(changed: bool, paused: bool) -> Act:
+def _switched(changed: bool, paused: bool) -> ActionResult:
     if changed:
-        return Act("paused" if paused else "resumed", None, 1)
-    return Act("already_paused" if paused else "not_paused")
+        return ActionResult("paused" if paused else "resumed", None, 1)
+    return ActionResult("already_paused" if paused else "not_paused")
