@@ -105,7 +105,7 @@ Result = Literal[
 
 @dataclass(frozen=True, slots=True)
 class ActionResult:
-    """The outcome of an action: the run it made or found, how many things it touched."""
+    """The outcome of an action: the run it made or found, how many it touched."""
 
     result: Result
     run_id: UUID | None = None
