@@ -104,33 +104,33 @@ async def _event(connection: AsyncConnection, row: Mapping[str, Any]) -> dict[st
     sequence, workspace = row["shown"] + 1, row["workspace_id"]
     reader = ReadConnection(connection)
     found = await log.read_range(reader, workspace, sequence, sequence)
-    told: dict[str, Any] = {"sequence": sequence, "event_type": None}
-    told["matches_hashes"] = None
+    parked: dict[str, Any] = {"sequence": sequence, "event_type": None}
+    parked["matches_hashes"] = None
     for it in found:
-        told["event_type"] = f"{it.type} v{it.schema_version}"
-        told["matches_hashes"] = mismatch(it) is None
-    told["remedy"] = f"{_before(told)}, then `metacortex rebuild {workspace}`"
-    return told
+        parked["event_type"] = f"{it.type} v{it.schema_version}"
+        parked["matches_hashes"] = mismatch(it) is None
+    parked["remedy"] = f"{_before(parked)}, then `metacortex rebuild {workspace}`"
+    return parked
 
 
-def _before(told: Mapping[str, Any]) -> str:
+def _before(parked: Mapping[str, Any]) -> str:
     """Return what has to be done before a rebuild helps."""
-    if told["event_type"] is None:
+    if parked["event_type"] is None:
         return f"{_CHECK}, restore the event, which the log lacks, from a backup"
-    if not told["matches_hashes"]:
+    if not parked["matches_hashes"]:
         return f"{_CHECK}, restore the event, which was altered after it was written"
     return "deploy the release that knows the event, or mend the defect"
 
 
 def parked_line(row: Mapping[str, Any]) -> str:
-    """Return what `status` told of a parked workspace, in one line."""
-    told = row["parked"]
+    """Return what `status` says of a parked workspace, in one line."""
+    parked = row["parked"]
     matches = {
         True: "the event matches its hashes",
         False: "THE EVENT DOES NOT MATCH ITS HASHES",
         None: "there is no event",
-    }[told["matches_hashes"]]
-    kind = told["event_type"] or "missing"
+    }[parked["matches_hashes"]]
+    kind = parked["event_type"] or "missing"
     error = (row["error"] or "no error was kept").splitlines()[0]
-    where = f"{row['workspace_id']}: parked at event {told['sequence']} ({kind})"
-    return f"{where}: {error}; {matches}; {told['remedy']}"
+    where = f"{row['workspace_id']}: parked at event {parked['sequence']} ({kind})"
+    return f"{where}: {error}; {matches}; {parked['remedy']}"

@@ -123,10 +123,10 @@ def _html(content: str, policy: str) -> Response:
 def _plain(app: FastAPI) -> str:
     """Return the page, made anew when the document has changed."""
     spec = app.openapi()
-    kept: tuple[Schema, str] | None = getattr(app.state, "plain_docs", None)
-    if kept is None or kept[0] is not spec:
-        kept = app.state.plain_docs = spec, _Page(spec).render()
-    return kept[1]
+    cached: tuple[Schema, str] | None = getattr(app.state, "plain_docs", None)
+    if cached is None or cached[0] is not spec:
+        cached = app.state.plain_docs = spec, _Page(spec).render()
+    return cached[1]
 
 
 class _Page:

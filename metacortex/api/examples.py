@@ -78,7 +78,7 @@ class Story:
         self._cache = SessionCache.of(Loaded({WORKSPACE: head}, [], [], False))
         self.records: list[EventRecord] = []
 
-    def tell(self, spec: CommandRoute, target: UUID) -> Answer:
+    def run_example(self, spec: CommandRoute, target: UUID) -> Answer:
         """Run the example of a command. Raises whatever refuses it."""
         body = spec.body.model_validate(spec.body.examples)
         return self.run(build(spec, target, body, self._next_id()))
@@ -142,18 +142,18 @@ def _record(row: Mapping[str, Any]) -> EventRecord:
     return EventRecord(**values)
 
 
-def _told(module: ModuleRoutes, spec: CommandRoute) -> tuple[Story, Answer]:
+def _story_of(module: ModuleRoutes, spec: CommandRoute) -> tuple[Story, Answer]:
     """Return the story up to a command, and the command's answer."""
     story, target = Story(), derived(COMMAND, module.stream_type)
     create = module.commands[0]
     for before in spec.example_after:
         if before.target is not None:
-            story.tell(modules.COMMANDS[before.command], before.target)
-    answer = story.tell(create, target)
+            story.run_example(modules.COMMANDS[before.command], before.target)
+    answer = story.run_example(create, target)
     for before in spec.example_after:
         if before.target is None:
-            story.tell(modules.COMMANDS[before.command], target)
-    return story, answer if spec is create else story.tell(spec, target)
+            story.run_example(modules.COMMANDS[before.command], target)
+    return story, answer if spec is create else story.run_example(spec, target)
 
 
 def _envelope(data: Any, meta: Mapping[str, Any] | None = None) -> Example:
@@ -171,7 +171,7 @@ def _page(row: Any, sequence: int) -> Example:
 
 def of_command(module: ModuleRoutes, spec: CommandRoute) -> Example:
     """Return the answer to the example of a command."""
-    _, answer = _told(module, spec)
+    _, answer = _story_of(module, spec)
     data = viewed(spec, CALLER, answer)
     return _envelope(orjson.Fragment(data), command_meta(answer))
 
@@ -181,7 +181,7 @@ class _Household:
 
     def __init__(self, module: ModuleRoutes) -> None:
         self.module, last = module, len(module.commands) - 1
-        self.story, self.answer = _told(module, module.commands[min(1, last)])
+        self.story, self.answer = _story_of(module, module.commands[min(1, last)])
         self.sequence = self.answer.sequence
         self.row: Example = orjson.loads(resource_of(self.answer))
 
@@ -247,8 +247,8 @@ def by_operation() -> Mapping[str, Any]:
 def of_comments() -> Mapping[str, Example]:
     """Return the answers about the comments of a task, by operation."""
     story, id = Story(), derived(COMMAND, "task")
-    story.tell(modules.COMMANDS["task.create"], id)
-    added = story.tell(modules.COMMANDS["task.comment"], id)
+    story.run_example(modules.COMMANDS["task.create"], id)
+    added = story.run_example(modules.COMMANDS["task.comment"], id)
     assert added.stored is not None
     said = added.stored.state.comments[0]
     row = orjson.loads(comments.document(comments.row(said, id, NOW, deleted=False)))
@@ -293,16 +293,16 @@ def _of_record(household: _Household) -> Example:
 
 
 def _entry(receipt: Receipt) -> Example:
-    told = commands.as_schema(receipt)
+    shown = commands.as_schema(receipt)
     names = ("type", "recorded_at", "outcome", "actor", "stream")
-    found = {"id": told["command_id"], **{name: told[name] for name in names}}
+    found = {"id": shown["command_id"], **{name: shown[name] for name in names}}
     return {**found, "title": "Call", "undoable": True, "undone_by": None}
 
 
 def _receipt(receipt: Receipt) -> Example:
-    told = commands.as_schema(receipt)
+    shown = commands.as_schema(receipt)
     names = ("version", "first_sequence", "last_sequence", "correlation_id")
-    found = {name: told[name] for name in (*names, "request_id", "error")}
+    found = {name: shown[name] for name in (*names, "request_id", "error")}
     return {**_entry(receipt), **found}
 
 

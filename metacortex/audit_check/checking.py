@@ -109,22 +109,22 @@ class _Said:
     def __init__(self, total: int, progress: Progress) -> None:
         self._total, self._progress = total, progress
         self._workspaces = self._events = 0
-        self._began = self._told = time.monotonic()
+        self._began = self._reported_at = time.monotonic()
 
     def workspace(self) -> None:
         self._workspaces += 1
 
     def events(self, count: int) -> None:
         self._events += count
-        if time.monotonic() - self._told >= REPORT_S:
-            self._tell()
+        if time.monotonic() - self._reported_at >= REPORT_S:
+            self._report()
 
     def end(self) -> None:
-        self._tell()
+        self._report()
 
-    def _tell(self) -> None:
-        self._told = time.monotonic()
-        since = self._told - self._began
+    def _report(self) -> None:
+        self._reported_at = time.monotonic()
+        since = self._reported_at - self._began
         self._progress(self._workspaces, self._total, self._events, since)
 
 

@@ -18,7 +18,8 @@ from pathlib import Path
 import pytest
 from dotenv import dotenv_values
 
-from metacortex.devtools.supervisor.up import ECHO_S, write_services
+from metacortex.devtools.supervisor.services import write_services
+from metacortex.devtools.supervisor.up import ECHO_S
 from tests.devtools.processes import alive, eventually
 
 ROOT = Path(__file__).parents[2]

@@ -17,9 +17,6 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import unquote, urlsplit
-
-from sqlalchemy.engine import make_url
 
 from metacortex.devtools.embedded import (
     EmbeddedError,
@@ -38,6 +35,7 @@ from metacortex.devtools.supervisor.parts import (
     Running,
 )
 from metacortex.devtools.supervisor.screen import Screen
+from metacortex.devtools.supervisor.services import addresses, probe, write_services
 from metacortex.kernel.processes import die_with_parent
 from metacortex.settings import SERVICES_FILE, Settings
 
@@ -52,9 +50,7 @@ DATABASE_NAMES = (
 READY = "200"
 PROCESSES = ("api", "worker", "scheduler")
 DATABASE = "metacortex"
-POSTGRES_PORT, REDIS_PORT = 5432, 6379  # where a URL names none
 READY_TIMEOUT_S = 60.0  # a cold start on a slow disk; the usual one takes two
-PROBE_TIMEOUT_S = 5.0
 PROBE_PAUSE_S = 0.1
 SPARE_S = 2.0  # beyond the grace period that the children grant themselves
 ECHO_S = 0.3  # a child that is just being forked hears Ctrl-C as well, and passes it on
@@ -220,7 +216,7 @@ class Up:
             for name in PROCESSES:
                 await self._keep(name, partial(self._child, name))
             await self._until_ready()
-        rows = {**self._rows(), **_services(urls)}
+        rows = {**self._rows(), **addresses(urls)}
         self._screen.result(rows, await self._token(), self._exports())
         self._is_up = True
         self._screen.say(f"Everything is up after {time.monotonic() - began:.1f} s.")
@@ -357,54 +353,3 @@ async def prepare(superuser_url: str) -> dict[str, str]:
         "DATABASE_PROJECTOR_URL": with_parts(owner, user="metacortex_projector"),
         "DATABASE_AUDITOR_URL": with_parts(owner, user="metacortex_auditor"),
     }
-
-
-def _services(urls: Mapping[str, str]) -> dict[str, str]:
-    """Return where Postgres and Redis listen, without names and passwords."""
-    database, redis = make_url(urls["DATABASE_URL"]), urlsplit(urls["REDIS_URL"])
-    socket_folder = database.query.get("host")
-    host = f"{database.host or 'localhost'}:{database.port or POSTGRES_PORT}"
-    return {
-        "Postgres": f"{socket_folder or host}, database {database.database}",
-        "Redis": (
-            unquote(redis.path)
-            if redis.scheme == "unix"
-            else f"{redis.hostname}:{redis.port or REDIS_PORT}"
-        ),
-    }
-
-
-def write_services(file: Path, values: Mapping[str, str]) -> None:
-    """Replace the file at once, readable by its owner only: URLs hold passwords."""
-    fresh = file.with_suffix(".new")
-    handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(handle, "w") as output:
-        output.write("# Written by `metacortex up`.\n")
-        output.writelines(f"{name}={_literal(v)}\n" for name, v in values.items())
-    fresh.replace(file)
-
-
-def _literal(value: str) -> str:
-    """Quote for dotenv. (It would expand ${NAME} even so; no URL has braces.)"""
-    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
-    return f"'{escaped}'"
-
-
-async def probe(host: str, port: int) -> str | None:
-    """Return the status of GET /health/ready, or None if nobody answers."""
-    try:
-        async with asyncio.timeout(PROBE_TIMEOUT_S):
-            return await _status(host, port)
-    except OSError:  # which a timeout is too
-        return None
-
-
-async def _status(host: str, port: int) -> str | None:
-    reader, writer = await asyncio.open_connection(host, port)
-    try:
-        request = f"GET /health/ready HTTP/1.1\r\nHost: {host}:{port}\r\n"
-        writer.write(f"{request}Connection: close\r\n\r\n".encode())
-        words = (await reader.readline()).decode(errors="replace").split()
-        return words[1] if len(words) > 1 else None
-    finally:
-        writer.close()
