@@ -112,6 +112,9 @@ class Sort:
         return f"coalesce({self.expression}, '{extreme}')"
 
 
+Counted = tuple[str, Collection[str]]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListQuery(ABC):
     """A page of a read table; subclasses say which, filtered and sorted how."""
@@ -131,7 +134,7 @@ class ListQuery(ABC):
     sorts: ClassVar[Mapping[str, Sort]]
     sorted_within: ClassVar[Mapping[str, str]] = {}
     """By sort key that orders siblings, the filter that must have one value."""
-    counted: ClassVar[tuple[str, Collection[str]] | None] = None
+    counted: ClassVar[Counted | None] = None
     """A table of kept counts `n`, and the columns that it counts by."""
     default_sort: ClassVar[tuple[str, ...]]
 

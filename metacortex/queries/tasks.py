@@ -9,7 +9,7 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Literal, assert_never, get_args
+from typing import Any, ClassVar, Literal, assert_never, get_args
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -47,7 +47,7 @@ from metacortex.events.tasks import (
 from metacortex.kernel.database import Reader
 from metacortex.kernel.rank import effective_sql
 from metacortex.queries import comments, counts, words
-from metacortex.queries.page import Filters, ListQuery, Sort
+from metacortex.queries.page import Counted, Filters, ListQuery, Sort
 from metacortex.queries.tables import (
     INSTANT,
     SCHEMA,
@@ -300,7 +300,7 @@ class ListTasks(ListQuery):
     now: datetime
 
     table = "queries.tasks"
-    counted = (counts.TABLE, counts.KIND)
+    counted: ClassVar[Counted | None] = (counts.TABLE, counts.KIND)
     document = _COUNTED
     sorts = {
         "due": Sort(_DUE, "timestamp", "infinity"),
