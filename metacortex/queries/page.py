@@ -8,7 +8,7 @@ import base64
 import hashlib
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache, lru_cache
@@ -35,22 +35,34 @@ class Filters:
     def __init__(self) -> None:
         self.conditions: list[str] = []
         self.values: dict[str, Any] = {}
+        self.columns: set[str] | None = set()
+        """What is compared, None once it is more than columns with values."""
 
     def add(self, condition: str, **values: Any) -> "Filters":
         """Add a condition; its names must be bound by `values`."""
+        self.columns = None
+        return self._add(condition, **values)
+
+    def _add(self, condition: str, **values: Any) -> "Filters":
         self.conditions.append(condition)
         self.values.update(values)
         return self
 
+    def _compare(self, column: str, condition: str, **values: Any) -> "Filters":
+        if self.columns is not None:
+            self.columns.add(column)
+        return self._add(condition, **values)
+
     def join(self, other: "Filters") -> "Filters":
         """Add all conditions of another."""
+        self.columns = None
         self.conditions += other.conditions
         self.values |= other.values
         return self
 
     def equal(self, column: str, value: Any) -> "Filters":
         """Add: the column has the value."""
-        return self.add(f"{column} = :{column}", **{column: value})
+        return self._compare(column, f"{column} = :{column}", **{column: value})
 
     def by_columns(
         self, table: type[Table], query: "ListQuery", **instead: Any
@@ -74,15 +86,14 @@ class Filters:
             return self
         given = [value for value in values if value != "none"]
         if not given:
-            return self.add(f"{column} IS NULL")
+            return self._compare(column, f"{column} IS NULL")
         if len(values) == 1:  # so that an index gives the rest of its order
-            return self.add(
-                f"{column} = CAST(:{column} AS {type})", **{column: given[0]}
-            )
+            one = f"{column} = CAST(:{column} AS {type})"
+            return self._compare(column, one, **{column: given[0]})
         some = f"{column} = ANY (CAST(:{column} AS {type}[]))"
         if len(given) < len(values):
             some = f"({some} OR {column} IS NULL)"
-        return self.add(some, **{column: given})
+        return self._compare(column, some, **{column: given})
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +110,9 @@ class Sort:
             return self.expression
         extreme = f"-{self.missing}" if descending else self.missing
         return f"coalesce({self.expression}, '{extreme}')"
+
+
+Counted = tuple[str, Collection[str]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +134,8 @@ class ListQuery(ABC):
     sorts: ClassVar[Mapping[str, Sort]]
     sorted_within: ClassVar[Mapping[str, str]] = {}
     """By sort key that orders siblings, the filter that must have one value."""
+    counted: ClassVar[Counted | None] = None
+    """A table of kept counts `n`, and the columns that it counts by."""
     default_sort: ClassVar[tuple[str, ...]]
 
     @property
@@ -181,6 +197,7 @@ async def fetch(reader: Reader, query: ListQuery, source: Source | None = None) 
         tuple(keys),
         after is not None,
         "" if source is None else f"{source.sql}, ",
+        _total(query, filters),
     )
     values = {
         **filters.values,
@@ -200,6 +217,15 @@ async def fetch(reader: Reader, query: ListQuery, source: Source | None = None) 
         documents=(documents or "").encode(),
         next_cursor=_cursor(mark, last) if more else None,
     )
+
+
+def _total(query: ListQuery, filters: Filters) -> str:
+    """Return what the total is selected from: kept counts where they can tell."""
+    if query.counted is not None and filters.columns is not None:
+        table, columns = query.counted
+        if filters.columns <= set(columns):
+            return f"coalesce(sum(n), 0)::bigint FROM {table}"
+    return f"count(*) FROM {query.table}"
 
 
 _NAMED = (
@@ -299,6 +325,7 @@ def _statement(
     keys: tuple[_Key, ...],
     after: bool,
     source: str,
+    total: str,
 ) -> TextClause:
     """Return the statement; documents are put together for the page's rows alone."""
     order = ", ".join(f"{sql} {'DESC' if down else 'ASC'}" for sql, _, down in keys)
@@ -311,7 +338,7 @@ def _statement(
         SELECT (SELECT sequence FROM queries.checkpoints
         WHERE workspace_id = :workspace), (SELECT rebuilds FROM queries.checkpoints
         WHERE workspace_id = :workspace),
-        (SELECT count(*) FROM {table} p WHERE {where}),
+        (SELECT {total} p WHERE {where}),
         (SELECT string_agg({document}, ',' ORDER BY n) FROM (SELECT * FROM page
         ORDER BY n LIMIT :per_page) p),
         (SELECT json_build_array({names})::text FROM page

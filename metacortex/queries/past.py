@@ -70,6 +70,7 @@ class ListPastTasks(ListTasks):
     """A list of tasks of another time; the rows come with the statement."""
 
     table = "past"
+    counted = None
     document = "p.document::text"
 
 

@@ -24,7 +24,7 @@ from metacortex.events import log, merkle
 from metacortex.events.record import EventRecord, mismatch
 from metacortex.kernel.database import DriverConnection, ReadConnection, driver_pool
 from metacortex.kernel.driver_errors import meaning, sqlstate
-from metacortex.queries import activity, fold
+from metacortex.queries import activity, counts, fold
 from metacortex.queries import verify as verification
 from metacortex.queries.activity import ActivityTable
 from metacortex.queries.fold import Fold
@@ -435,7 +435,8 @@ _INSERT_ACTIVITY = (
 
 def _tables() -> list[str]:
     parts = [it.parts.table for it in PROJECTIONS.values() if it.parts is not None]
-    return [*(it.table for it in PROJECTIONS.values()), *parts, activity.TABLE]
+    tables = [it.table for it in PROJECTIONS.values()]
+    return [*tables, *parts, activity.TABLE, counts.TABLE]  # counts after the tasks
 
 
 @lru_cache

@@ -9,7 +9,7 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Literal, assert_never
+from typing import Any, ClassVar, Literal, assert_never, get_args
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -46,8 +46,8 @@ from metacortex.events.tasks import (
 )
 from metacortex.kernel.database import Reader
 from metacortex.kernel.rank import effective_sql
-from metacortex.queries import comments, words
-from metacortex.queries.page import Filters, ListQuery, Sort
+from metacortex.queries import comments, counts, words
+from metacortex.queries.page import Counted, Filters, ListQuery, Sort
 from metacortex.queries.tables import (
     INSTANT,
     SCHEMA,
@@ -248,6 +248,7 @@ def summary(event: TaskEvent) -> str:
             assert_never(event)
 
 
+STATUSES = get_args(Status)
 OPEN = ("pending", "in_progress", "blocked")
 
 _DUE = "due_date + coalesce((document -> 'due' ->> 'time')::time, '23:59:59.999999')"
@@ -299,6 +300,7 @@ class ListTasks(ListQuery):
     now: datetime
 
     table = "queries.tasks"
+    counted: ClassVar[Counted | None] = (counts.TABLE, counts.KIND)
     document = _COUNTED
     sorts = {
         "due": Sort(_DUE, "timestamp", "infinity"),
@@ -345,23 +347,24 @@ class ListTasks(ListQuery):
         return found
 
 
+def _sum(condition: str) -> str:
+    """Return the SQL of how many tasks the kept counts have of some kinds."""
+    return f"coalesce(sum(n) FILTER (WHERE {condition}), 0)::bigint"
+
+
+_BY_STATUS = ", ".join(f"'{it}', {_sum(f'status = $${it}$$')}" for it in STATUSES)
+_BY_PRIORITY = ", ".join(
+    f"'{name}', {_sum(f'priority = {value}')}" for name, value in PRIORITIES.items()
+)
 _STATS = text(f"""SELECT (SELECT sequence FROM queries.checkpoints
     WHERE workspace_id = :workspace), (SELECT json_build_object(
-    'total', count(*),
-    'open', count(*) FILTER (WHERE status = ANY (:open)),
-    'overdue', count(*) FILTER (WHERE {_OVERDUE}),
-    'by_status', json_build_object(
-    'pending', count(*) FILTER (WHERE status = 'pending'),
-    'in_progress', count(*) FILTER (WHERE status = 'in_progress'),
-    'blocked', count(*) FILTER (WHERE status = 'blocked'),
-    'completed', count(*) FILTER (WHERE status = 'completed'),
-    'cancelled', count(*) FILTER (WHERE status = 'cancelled')),
-    'by_priority', json_build_object(
-    'low', count(*) FILTER (WHERE priority = 0),
-    'medium', count(*) FILTER (WHERE priority = 1),
-    'high', count(*) FILTER (WHERE priority = 2),
-    'urgent', count(*) FILTER (WHERE priority = 3)))::text
-    FROM queries.tasks WHERE workspace_id = :workspace AND NOT deleted),
+    'total', {_sum("true")},
+    'open', {_sum("status = ANY (:open)")},
+    'overdue', (SELECT count(*) FROM queries.tasks
+    WHERE workspace_id = :workspace AND NOT deleted AND ({_OVERDUE})),
+    'by_status', json_build_object({_BY_STATUS}),
+    'by_priority', json_build_object({_BY_PRIORITY}))::text
+    FROM {counts.TABLE} WHERE workspace_id = :workspace AND NOT deleted),
     (SELECT document ->> 'time_zone' FROM queries.people
     WHERE workspace_id = :workspace AND id = :person AND NOT deleted)""")
 

@@ -1,0 +1,69 @@
+"""How many tasks there are of each kind, kept beside them, so that no list counts them.
+
+Triggers on `queries.tasks` move the counts in the statement that moves the tasks, in
+whatever way it does (docs/decisions/0020-flat-reads.md). A kind is what the columns of
+`CountTable` say; a total is a sum of kinds, and a kind of none may be missing.
+"""
+
+from uuid import UUID
+
+from sqlalchemy import BigInteger, Index, SmallInteger, Text, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from metacortex.kernel.database import ReadConnection, Table
+from metacortex.queries.tables import SCHEMA
+
+TABLE = "queries.task_counts"
+KIND = ("project_id", "status", "priority", "archived", "deleted")
+"""The columns of a task that are counted by; filters of other ones are counted."""
+
+
+class CountTable(Table):
+    """How many tasks of a workspace are of a kind."""
+
+    __tablename__ = "task_counts"
+    __table_args__ = (
+        Index(
+            "uq_task_counts_kind",
+            "workspace_id",
+            *KIND,
+            unique=True,
+            postgresql_nulls_not_distinct=True,
+        ),
+        {"schema": SCHEMA},
+    )
+
+    workspace_id: Mapped[UUID] = mapped_column()
+    project_id: Mapped[UUID | None] = mapped_column()
+    status: Mapped[str] = mapped_column(Text)
+    priority: Mapped[int] = mapped_column(SmallInteger)
+    archived: Mapped[bool] = mapped_column()
+    deleted: Mapped[bool] = mapped_column()
+    n: Mapped[int] = mapped_column(BigInteger)
+
+    __mapper_args__ = {
+        "primary_key": (workspace_id, project_id, status, priority, archived, deleted)
+    }
+
+
+_KIND = ", ".join(KIND)
+_DIFFERENCES = text(
+    "SELECT concat_ws(' ', coalesce(project_id::text, 'no project'), status, priority,"
+    " CASE WHEN archived THEN 'archived' END, CASE WHEN deleted THEN 'deleted' END),"
+    " sum(kept)::bigint, sum(there)::bigint"
+    f" FROM (SELECT {_KIND}, n AS kept, 0 AS there FROM {TABLE}"
+    f" WHERE workspace_id = :workspace UNION ALL SELECT {_KIND}, 0,"
+    f" count(*) FROM queries.tasks WHERE workspace_id = :workspace GROUP BY {_KIND}) c"
+    f" GROUP BY {_KIND} HAVING sum(kept) <> sum(there) ORDER BY 1 LIMIT :most"
+)
+
+
+async def differences(
+    connection: ReadConnection, workspace_id: UUID, most: int
+) -> list[str]:
+    """Say which counts are not those of the tasks, at most `most` of them."""
+    values = {"workspace": workspace_id, "most": most}
+    return [
+        f"{TABLE} {kind}: counted {kept}, there are {there}"
+        for kind, kept, there in await connection.execute(_DIFFERENCES, values)
+    ]
