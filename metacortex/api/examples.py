@@ -36,8 +36,7 @@ from metacortex.events.record import SALT_BYTES, EventRecord, leaf_of, payload_h
 from metacortex.kernel.decider import Change, Revert, changes_of
 from metacortex.kernel.errors import CODES
 from metacortex.kernel.ids import derived
-from metacortex.queries import comments
-from metacortex.queries.fold import Fold
+from metacortex.queries import comments, event_documents
 
 Example = dict[str, Any]
 
@@ -123,10 +122,8 @@ class Story:
 
     def lines(self) -> list[Example]:
         """Return the task log so far."""
-        fold = Fold({})
-        for record in self.records:
-            fold.apply(record)
-        return [orjson.loads(orjson.dumps(line["document"])) for line in fold.log]
+        shown = map(event_documents.document, self.records)
+        return [orjson.loads(orjson.dumps(it)) for it in shown]
 
 
 def _record(row: Mapping[str, Any]) -> EventRecord:

@@ -1,7 +1,8 @@
-"""The task log: one row per event of any resource, with what changed from → to.
+"""The task log: one row per event of any resource, with what lists filter by.
 
 What histories, the change feed, server-sent events and the audit list are read from; it
-moves with the read tables, so that all of them show the same sequence.
+moves with the read tables, so that all of them show the same sequence. What else they
+show of an event is put together from its record (queries/event_documents.py).
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,12 +13,11 @@ from uuid import UUID
 
 import orjson
 from sqlalchemy import BigInteger, Index, Text, text
-from sqlalchemy.dialects.postgresql import JSON
 from sqlalchemy.orm import Mapped, mapped_column
 
-from metacortex.events.record import Recorded
-from metacortex.kernel.clock import rfc3339
+from metacortex.events.record import EventRecord
 from metacortex.kernel.database import Reader, Table
+from metacortex.queries import event_documents
 from metacortex.queries.page import Filters, ListQuery, Sort
 from metacortex.queries.registry import PROJECTIONS
 from metacortex.queries.tables import INSTANT, SCHEMA
@@ -44,33 +44,13 @@ class ActivityTable(Table):
     correlation_id: Mapped[str] = mapped_column(Text)
     request_id: Mapped[str | None] = mapped_column(Text)
     recorded_at: Mapped[datetime] = mapped_column(INSTANT)
-    document: Mapped[Any] = mapped_column(JSON)
 
 
 TABLE = "queries.activity"
 
 
-def project(event: Recorded[Any], summary: str) -> Mapping[str, Any]:
-    """Return the row of an event; a birth has values without a `from`."""
-    record = event.record
-    data: Mapping[str, Any] = orjson.loads(record.data)
-    context: Mapping[str, Any] = orjson.loads(record.context)
-    document = {
-        "event_id": record.event_id,
-        "sequence": record.sequence,
-        "version": record.version,
-        "type": record.type,
-        "recorded_at": rfc3339(record.recorded_at),
-        "actor": {"type": record.actor_type, "id": record.actor_id},
-        "command": {"type": record.command_type, "id": record.command_id},
-        "stream": {"type": record.stream_type, "id": record.stream_id},
-        "correlation_id": record.correlation_id,
-        "causation_id": record.causation_id,
-        "request_id": context["request_id"],
-        "summary": summary,
-        "changes": changes(data, record.version == 1),
-        "details": details(data, record.version == 1),
-    }
+def line(record: EventRecord) -> Mapping[str, Any]:
+    """Return the row of an event."""
     return {
         "workspace_id": record.workspace_id,
         "sequence": record.sequence,
@@ -81,28 +61,9 @@ def project(event: Recorded[Any], summary: str) -> Mapping[str, Any]:
         "actor_id": record.actor_id,
         "command_id": record.command_id,
         "correlation_id": record.correlation_id,
-        "request_id": context["request_id"],
+        "request_id": orjson.loads(record.context)["request_id"],
         "recorded_at": record.recorded_at,
-        "document": document,
     }
-
-
-def _is_change(value: Any) -> bool:
-    return isinstance(value, dict) and value.keys() == {"from", "to"}
-
-
-def changes(data: Mapping[str, Any], birth: bool) -> Mapping[str, Any]:
-    """Return the field changes of an event's data; absent and null differ."""
-    if birth:
-        return {name: {"to": value} for name, value in data.items()}
-    return {name: value for name, value in data.items() if _is_change(value)}
-
-
-def details(data: Mapping[str, Any], birth: bool) -> Mapping[str, Any]:
-    """Return what else an event says: a comment's text, for one."""
-    if birth:
-        return {}
-    return {name: value for name, value in data.items() if not _is_change(value)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,7 +81,8 @@ class ListActivity(ListQuery):
     until: datetime | None = None
 
     table = TABLE
-    reads = "p.workspace_id, p.sequence, p.document"
+    reads = "p.workspace_id, p.sequence"
+    document = event_documents.of_row("")
     key = "sequence"
     key_type = "bigint"
     sorts = {"sequence": Sort("sequence", "bigint")}
@@ -140,16 +102,13 @@ class ListActivity(ListQuery):
 class ListRecords(ListActivity):
     """The same list for auditors: each event with its leaf and its hashes."""
 
-    document = (
-        "(SELECT left(p.document::text, -1)"
+    document = event_documents.of_row(
         " || ',\"schema_version\":' || l.schema_version"
         " || ',\"data\":' || coalesce(l.data::text, 'null')"
         " || ',\"context\":' || coalesce(l.context::text, 'null')"
         " || ',\"salt\":' || coalesce('\"' || encode(l.salt, 'hex') || '\"', 'null')"
         " || ',\"payload_hash\":\"' || encode(l.payload_hash, 'hex')"
-        " || '\",\"leaf_hash\":\"' || encode(l.leaf_hash, 'hex') || '\"}'"
-        " FROM events.log l WHERE l.workspace_id = p.workspace_id"
-        " AND l.sequence = p.sequence)"
+        " || '\",\"leaf_hash\":\"' || encode(l.leaf_hash, 'hex') || '\"'"
     )
     event_id: UUID | None = None
 
@@ -196,13 +155,13 @@ async def changes_since(
     return ChangesPage(shown, reached, (documents or "").encode())
 
 
-_THIN = text("""SELECT sequence, type, json_build_object('event_id', event_id, 'stream',
-    json_build_object('type', stream_type, 'id', stream_id), 'version',
-    (document ->> 'version')::int, 'sequence', sequence, 'actor_id', actor_id,
-    'changed_fields', (SELECT coalesce(json_agg(k), '[]') FROM
-    json_object_keys(document -> 'changes') k))::text
-    FROM queries.activity WHERE workspace_id = :workspace AND sequence > :after
-    ORDER BY sequence LIMIT :limit""")
+_THIN = text(f"""SELECT a.sequence, a.type, json_build_object('event_id', a.event_id,
+    'stream', json_build_object('type', a.stream_type, 'id', a.stream_id), 'version',
+    l.version, 'sequence', a.sequence, 'actor_id', a.actor_id,
+    'changed_fields', {event_documents.CHANGED_FIELDS})::text
+    FROM queries.activity a JOIN events.log l USING (workspace_id, sequence)
+    WHERE a.workspace_id = :workspace AND a.sequence > :after
+    ORDER BY a.sequence LIMIT :limit""")
 
 
 async def thin_after(

@@ -1,6 +1,6 @@
 """Folding events into rows, purely; the projector and the past both use it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -12,7 +12,7 @@ from metacortex.events import codec
 from metacortex.events.record import EventRecord
 from metacortex.queries import activity
 from metacortex.queries.registry import PROJECTIONS
-from metacortex.queries.tables import Parts
+from metacortex.queries.tables import Parts, words_of
 
 Key = tuple[UUID, str, UUID]
 """Workspace, stream type, stream id: one row of one read table."""
@@ -46,15 +46,21 @@ class Fold:
     log: list[Mapping[str, Any]] = field(default_factory=list)
     parts: dict[Key, Any] = field(default_factory=dict)
     """Parts of streams as they are after the events; the key has the part's own id."""
+    reworded: set[Key] = field(default_factory=set)
+    """Rows whose words are to be found out: new ones, and those with another text."""
 
     def apply(self, record: EventRecord) -> None:
         """Apply one event. Raises whatever a poisoned event makes `project` raise."""
         projection = PROJECTIONS[record.stream_type]
         event = codec.read(record)
-        line = activity.project(event, projection.summary(event.event))
-        row = projection.project(self.rows.get(key(record)), event)
-        self.rows[key(record)] = row
-        self.changed[key(record)] = None
+        line = activity.line(record)
+        its = key(record)
+        before = self.rows.get(its)
+        row = projection.project(before, event)
+        if projection.texts and _has_other_texts(before, row, projection.texts):
+            self.reworded.add(its)
+        self.rows[its] = row
+        self.changed[its] = None
         self.log.append(line)
         if projection.parts is not None:
             for part in projection.parts.project(event):
@@ -62,12 +68,16 @@ class Fold:
                 self.parts[where] = part
 
     def table_rows(self, stream_type: str) -> list[dict[str, Any]]:
-        """Return the changed rows of a read table, as columns."""
-        projection = PROJECTIONS[stream_type]
+        """Return the changed rows of a read table, as columns.
+
+        Those of words are there, and empty, where Postgres is to work them out.
+        """
+        words = dict.fromkeys(words_of(PROJECTIONS[stream_type].table), "")
         return [
-            columns(workspace_id, type, self.rows[workspace_id, type, id])
-            for workspace_id, type, id in self.changed
-            if type == projection.stream_type
+            columns(its[0], stream_type, self.rows[its])
+            | (words if its in self.reworded else {})
+            for its in self.changed
+            if its[1] == stream_type
         ]
 
     def part_rows(self, stream_type: str) -> list[dict[str, Any]]:
@@ -79,6 +89,12 @@ class Fold:
             for (workspace_id, type, _), row in self.parts.items()
             if type == stream_type
         ]
+
+
+def _has_other_texts(before: Any, row: Any, texts: Sequence[str]) -> bool:
+    return before is None or any(
+        getattr(before, it) != getattr(row, it) for it in texts
+    )
 
 
 def columns(workspace_id: UUID, stream_type: str, row: Any) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from metacortex.kernel.decider import exchanges_of, names_of
 from metacortex.kernel.errors import Invalid
 from metacortex.queries import fold, page
 from metacortex.queries.page import Page, Source
+from metacortex.queries.tables import is_written
 from metacortex.queries.tasks import (
     OPEN,
     RANK,
@@ -52,7 +53,7 @@ _REACHED = text("""WITH RECURSIVE halves(low, high) AS (
     WHERE workspace_id = :workspace AND sequence = m.middle) l WHERE h.low < h.high)
     SELECT low FROM halves WHERE low >= high""")
 
-_NAMES = ", ".join(it.name for it in TaskTable.__table__.columns if not it.computed)
+_NAMES = ", ".join(it.name for it in TaskTable.__table__.columns if is_written(it))
 
 
 def _source(searched: bool) -> str:

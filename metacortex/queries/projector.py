@@ -8,7 +8,7 @@ heads and checkpoints once more: whoever skipped a locked workspace relies on th
 """
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -29,7 +29,7 @@ from metacortex.queries import verify as verification
 from metacortex.queries.activity import ActivityTable
 from metacortex.queries.fold import Fold
 from metacortex.queries.registry import PROJECTIONS
-from metacortex.queries.tables import KEPT
+from metacortex.queries.tables import KEPT, words_of
 from metacortex.queries.verify import Progress, no_progress, written_columns
 
 logger = structlog.get_logger(__name__)
@@ -405,23 +405,28 @@ def _bound(table: str) -> str:
 
 
 def _upsert(table: str) -> str:
-    columns = written_columns(table)
-    names = ", ".join(columns)
+    words = words_of(table)
+    columns = [*written_columns(table), *words]
+    values = [
+        f"CASE WHEN {it} IS NOT NULL THEN {words[it]} END" if it in words else it
+        for it in columns
+    ]
     sets = ", ".join(
-        f"{name} = {_after(name)}"
+        f"{name} = {_after(name, words)}"
         for name in columns
         if name not in ("workspace_id", "id")
     )
     return (
-        f"INSERT INTO {table} AS t ({names}) SELECT {names} FROM"
+        f"INSERT INTO {table} AS t ({', '.join(columns)})"
+        f" SELECT {', '.join(values)} FROM"
         f" json_populate_recordset(NULL::{table}, CAST(:{_bound(table)} AS json))"
         f" ON CONFLICT (workspace_id, id) DO UPDATE SET {sets}"
     )
 
 
-def _after(column: str) -> str:
+def _after(column: str, words: Container[str]) -> str:
     """Return what a column of a row that is there becomes."""
-    if column in KEPT:
+    if column in KEPT or column in words:
         return f"coalesce(excluded.{column}, t.{column})"
     return f"excluded.{column}"
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from metacortex.queries import event_documents
 from metacortex.queries.page import Filters, ListQuery, Sort
 from metacortex.queries.registry import PROJECTIONS
 
@@ -27,18 +28,18 @@ WHERE f.workspace_id = p.workspace_id AND f.sequence = p.first_sequence)"""
 # every undo in the chain turns the command off, or on again
 _UNDONE_BY = f"""(WITH RECURSIVE chain(id, at) AS (
 SELECT p.command_id::text, p.last_sequence UNION
-SELECT a.document -> 'command' ->> 'id', a.sequence FROM chain c
+SELECT a.command_id::text, a.sequence FROM chain c
 JOIN queries.activity a ON a.workspace_id = p.workspace_id
 AND a.stream_id = {_FIRST_STREAM} AND a.sequence > c.at
-AND a.document ->> 'causation_id' = c.id)
+JOIN events.log l ON l.workspace_id = a.workspace_id AND l.sequence = a.sequence
+AND l.causation_id = c.id)
 SELECT CASE WHEN count(DISTINCT id) % 2 = 0
 THEN (array_agg(id ORDER BY at DESC))[1] END FROM chain)"""
 
-_CHANGED = """EXISTS (SELECT FROM queries.activity e
-WHERE e.workspace_id = p.workspace_id
-AND e.sequence BETWEEN p.first_sequence AND p.last_sequence
-AND (e.document ->> 'version' = '1' OR (e.document -> 'changes')::text <> '{}'
-OR e.type = 'task.commented' OR e.document -> 'details' -> 'comments' IS NOT NULL))"""
+_CHANGED = f"""EXISTS (SELECT FROM events.log l
+WHERE l.workspace_id = p.workspace_id
+AND l.sequence BETWEEN p.first_sequence AND p.last_sequence
+AND {event_documents.CHANGES_SOMETHING})"""
 
 _STREAM = """CASE WHEN p.stream_id IS NOT NULL
 THEN json_build_object('type', p.stream_type, 'id', p.stream_id) END"""

@@ -15,6 +15,7 @@ from pydantic import Field
 from sqlalchemy import BigInteger, Integer, Text
 from sqlalchemy.dialects.postgresql import JSON, TIMESTAMP
 from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.sql.elements import KeyedColumnElement
 
 from metacortex.events.record import Recorded
 from metacortex.kernel.database import Table
@@ -47,6 +48,13 @@ Rows are read back from their documents, so only a birth knows it; see `KEPT`.
 
 KEPT = frozenset(("created_by",))
 """The columns of such fields: what a later event cannot tell stays."""
+
+WORDS = "words"
+"""In a column's `info`: the SQL of its `tsvector`, over other columns of its row.
+
+It is no generated column: that is computed at each change of a row, which is most of
+what the change costs. The projector computes it where the texts have changed.
+"""
 
 SHARED = frozenset(("workspace_id", "id", "created_at", "updated_at", "document"))
 """The columns of `ReadTable`."""
@@ -96,6 +104,8 @@ class Projection:
     summary: Callable[[Any], str]
     """What an event did, in plain words, for the task log."""
     parts: Parts | None = None
+    texts: tuple[str, ...] = ()
+    """The fields of a row whose words the table's column of `WORDS` holds."""
 
 
 def first_row(row: type[R], created: type[Any]) -> Callable[[Recorded[Any]], R]:
@@ -133,6 +143,17 @@ def by_name(table: type[ReadTable], row: Any, **columns: Any) -> Mapping[str, An
 
 @cache
 def _own_columns(table: Hashable) -> Sequence[str]:
-    """Return the columns that not all read tables have, and that Postgres lets fill."""
+    """Return the columns that not all read tables have, and that a row fills."""
     columns = cast(type[ReadTable], table).__table__.columns
-    return [it.name for it in columns if not it.computed and it.name not in SHARED]
+    return [it.name for it in columns if is_written(it) and it.name not in SHARED]
+
+
+def is_written(column: KeyedColumnElement[Any]) -> bool:
+    """Tell whether a row says what a column holds; Postgres works out the others."""
+    return not column.computed and WORDS not in column.info
+
+
+def words_of(table: str) -> Mapping[str, str]:
+    """Return the columns of words of a table, each with its SQL."""
+    columns = ReadTable.metadata.tables[table].columns
+    return {it.name: it.info[WORDS] for it in columns if WORDS in it.info}

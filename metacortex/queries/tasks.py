@@ -51,6 +51,7 @@ from metacortex.queries.page import Counted, Filters, ListQuery, Sort
 from metacortex.queries.tables import (
     INSTANT,
     SCHEMA,
+    WORDS,
     ColumnOnly,
     Projection,
     ReadTable,
@@ -117,7 +118,7 @@ class TaskTable(ReadTable):
     rank: Mapped[str] = mapped_column(
         Text(collation="C"), Computed(RANK, persisted=True)
     )
-    search: Mapped[Any] = mapped_column(TSVECTOR, Computed(SEARCHED, persisted=True))
+    search: Mapped[Any | None] = mapped_column(TSVECTOR, info={WORDS: SEARCHED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -390,4 +391,5 @@ PROJECTION = Projection(
     columns=columns,
     summary=summary,
     parts=comments.PARTS,
+    texts=("title", "description"),
 )

@@ -3,7 +3,7 @@
 Two passes, neither of which holds more than a chunk: the task log in the order of
 sequences, then the rows in the order of streams, where a row is compared as soon as its
 stream has ended. Postgres compares, since it knows what a value becomes in a column.
-What it computes itself (the search vector) cannot be written, and is left out. Kept
+What it computes itself (a rank, for one) cannot be written, and is left out. Kept
 counts are compared with the tasks in the end.
 """
 
@@ -16,11 +16,11 @@ import orjson
 from sqlalchemy import TextClause, text
 
 from metacortex.events import codec, log, merkle
-from metacortex.events.record import EventRecord, mismatch
+from metacortex.events.record import mismatch
 from metacortex.kernel.database import ReadConnection
 from metacortex.queries import activity, counts, fold
 from metacortex.queries.registry import PROJECTIONS
-from metacortex.queries.tables import ReadTable
+from metacortex.queries.tables import ReadTable, is_written, words_of
 
 CHUNK = 5_000  # events held in memory at a time, some 10 MB
 MOST = 1_000  # differences that are told; a rebuild mends the rest as well
@@ -104,7 +104,7 @@ async def _task_log(
     """Compare the task log, chunk by chunk of sequences, and what stands beyond."""
     done = 0
     while records := await log.read_on(connection, workspace_id, done, shown, chunk):
-        lines = [_line(record) for record in records]
+        lines = [activity.line(record) for record in records]
         after, done = done or None, records[-1].sequence
         yield await _compared(
             connection, activity.TABLE, workspace_id, lines, after, done
@@ -112,12 +112,6 @@ async def _task_log(
     yield await _compared(
         connection, activity.TABLE, workspace_id, [], done or None, None
     )
-
-
-def _line(record: EventRecord) -> Any:
-    event = codec.read(record)
-    projection = PROJECTIONS[record.stream_type]
-    return activity.project(event, projection.summary(event.event))
 
 
 async def _rows(
@@ -215,14 +209,19 @@ def _comparison(table: str, within: str) -> TextClause:
     cases = ", ".join(
         f"CASE WHEN {_value('w', name)} IS DISTINCT FROM {_value('s', name)}"
         f" THEN '{name}' END"
-        for name in written_columns(table)
+        for name in [*written_columns(table), *words_of(table)]
     )
+    made = [
+        *written_columns(table),
+        *(f"{s} AS {n}" for n, s in words_of(table).items()),
+    ]
     return text(
         f"SELECT key::text, what FROM (SELECT coalesce(w.{key}, s.{key}) AS key,"
         f" CASE WHEN w.{key} IS NULL THEN 'not in the log'"
         f" WHEN s.{key} IS NULL THEN 'missing' ELSE nullif(concat_ws(', ', {cases}),"
         " '') || ' differs' END AS what"
-        f" FROM json_populate_recordset(NULL::{table}, CAST(:rows AS json)) w"
+        f" FROM (SELECT {', '.join(made)}"
+        f" FROM json_populate_recordset(NULL::{table}, CAST(:rows AS json))) w"
         f" FULL JOIN (SELECT * FROM {table} WHERE workspace_id = :workspace"
         f" AND (CAST(:after AS {kind}) IS NULL OR {bounded} > CAST(:after AS {kind}))"
         f" AND (CAST(:upto AS {kind}) IS NULL OR {bounded} <= CAST(:upto AS {kind}))) s"
@@ -238,4 +237,4 @@ def _value(side: str, name: str) -> str:
 def written_columns(table: str) -> list[str]:
     """Return the columns of a table that a projection writes."""
     columns = ReadTable.metadata.tables[table].columns
-    return [column.name for column in columns if column.computed is None]
+    return [column.name for column in columns if is_written(column)]

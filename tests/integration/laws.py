@@ -28,7 +28,7 @@ from metacortex.kernel.ids import event_id
 from metacortex.queries.fold import Fold
 from metacortex.queries.projector import Projector
 from metacortex.queries.registry import PROJECTIONS
-from metacortex.queries.tables import ReadTable
+from metacortex.queries.tables import ReadTable, is_written
 
 EVERYTHING = 10**9  # more events than any workspace of a test has
 
@@ -240,7 +240,7 @@ async def _column_differences(
     """Count the rows that only one side has, whatever Postgres computes left out."""
     table = PROJECTIONS[type].table
     columns = ReadTable.metadata.tables[table].columns
-    computed = [it.name for it in columns if it.computed is not None]
+    computed = [it.name for it in columns if not is_written(it)]
     left_out = "".join(f" - '{name}'" for name in computed)
     there = f"SELECT to_jsonb(t){left_out} FROM {table} t WHERE workspace_id = :w"
     wanted = (
