@@ -84,6 +84,8 @@ let people = 0;
 /** A name that nobody had: a workspace that nobody touched. */
 export const somebody = (): string => `p${process.pid}x${++people}x${Date.now() % 1e6}`;
 
+const NO_APP = "/health/live"; // of the app's origin, and nobody is signed in there
+
 /** Signs in as somebody, at a path. */
 export async function signedIn(
   page: Page,
@@ -91,7 +93,7 @@ export async function signedIn(
   path = "/",
   role = "owner",
 ): Promise<void> {
-  await page.goto(inject("web"));
+  await page.goto(inject("web") + NO_APP);
   await page.evaluate(
     ([key, value]) => localStorage.setItem(key ?? "", value ?? ""),
     ["metacortex.development", JSON.stringify({ user, role })],
