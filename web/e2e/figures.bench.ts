@@ -97,7 +97,7 @@ async function firstList(user: string): Promise<number> {
 
 describe("figures", () => {
   it("size of the first view", () => {
-    const built = join(import.meta.dirname, "built");
+    const built = join(import.meta.dirname, "../../metacortex/web");
     const html = readFileSync(join(built, "index.html"), "utf8");
     const files = [...html.matchAll(/(?:src|href)="\/(assets\/[^"]+\.js)"/g)].map(
       (it) => it[1] ?? "",
