@@ -4,15 +4,16 @@ import react from "@vitejs/plugin-react";
 import { defineConfig } from "vitest/config";
 
 import { api } from "./dev/api.ts";
-import { slimAxios } from "./scripts/axios.ts";
+import { firstView } from "./scripts/budget.ts";
 import { licences } from "./scripts/licenses.ts";
+import { withoutUnused } from "./scripts/unused.ts";
 import { workerFiles } from "./scripts/worker.ts";
 
 const SHARED =
   /node_modules\/(react|react-dom|scheduler|react-router|@tanstack\/(query|react-query)[^/]*|axios)\/|clients\/typescript|src\/shared\/(api|i18n\/(?!en\.ops)|sync|time|ui\/(Icon|Shell|Account|Menu|Toasts|keys|theme|direction)|auth\/(Auth|development|Require))/;
 
 export default defineConfig({
-  plugins: [react(), api(), slimAxios(), licences(), workerFiles()],
+  plugins: [react(), api(), withoutUnused(), licences(), workerFiles(), firstView()],
   resolve: {
     alias: {
       // Built from its sources: one compiler, one tree to shake.

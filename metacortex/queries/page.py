@@ -329,12 +329,13 @@ def _statement(
 ) -> TextClause:
     """Return the statement; documents are put together for the page's rows alone."""
     order = ", ".join(f"{sql} {'DESC' if down else 'ASC'}" for sql, _, down in keys)
-    chosen = ", ".join(f"({sql})::text AS k{n}" for n, (sql, _, _) in enumerate(keys))
+    sorted_by = ", ".join(f"{sql} AS s{n}" for n, (sql, _, _) in enumerate(keys))
+    shown = ", ".join(f"s{n}::text AS k{n}" for n in range(len(keys)))
     names = ", ".join(f"k{n}" for n in range(len(keys)))
     beyond = f" AND ({_beyond(keys)})" if after else ""
-    return text(f"""WITH {source}page AS (SELECT {columns}, {chosen},
-        row_number() OVER (ORDER BY {order}) AS n FROM {table} p
-        WHERE {where}{beyond} ORDER BY {order} LIMIT :limit OFFSET :offset)
+    return text(f"""WITH {source}page AS (SELECT *, {shown}, row_number() OVER () AS n
+        FROM (SELECT {columns}, {sorted_by} FROM {table} p WHERE {where}{beyond}
+        ORDER BY {order} LIMIT :limit OFFSET :offset) p)
         SELECT (SELECT sequence FROM queries.checkpoints
         WHERE workspace_id = :workspace), (SELECT rebuilds FROM queries.checkpoints
         WHERE workspace_id = :workspace),

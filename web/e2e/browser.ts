@@ -84,6 +84,8 @@ let people = 0;
 /** A name that nobody had: a workspace that nobody touched. */
 export const somebody = (): string => `p${process.pid}x${++people}x${Date.now() % 1e6}`;
 
+const NO_APP = "/health/live"; // of the app's origin, and nobody is signed in there
+
 /** Signs in as somebody, at a path. */
 export async function signedIn(
   page: Page,
@@ -91,7 +93,7 @@ export async function signedIn(
   path = "/",
   role = "owner",
 ): Promise<void> {
-  await page.goto(inject("web"));
+  await page.goto(inject("web") + NO_APP);
   await page.evaluate(
     ([key, value]) => localStorage.setItem(key ?? "", value ?? ""),
     ["metacortex.development", JSON.stringify({ user, role })],
@@ -117,6 +119,9 @@ export const row = (page: Page, title: string): Locator =>
 
 export const tick = (page: Page, title: string): Locator =>
   page.getByRole("main").getByRole("checkbox", { name: title, exact: true });
+
+export const focused = (one: Locator): Promise<boolean> =>
+  one.evaluate((it) => it === document.activeElement);
 
 /** The titles that are drawn, in order, each behind two spaces for each level. */
 export async function outline(page: Page): Promise<string[]> {
@@ -168,10 +173,24 @@ interface Listed {
 
 const tokens = new Map<string, string>();
 
+/** A token for somebody, from the development issuer. */
+export async function tokenOf(user: string, role = "owner"): Promise<string> {
+  const key = `${user} ${role}`;
+  const known = tokens.get(key);
+  if (known) return known;
+  const answer = await fetch(`${inject("api")}/dev/token`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ user, role }),
+  });
+  const { data } = (await answer.json()) as { data: { token: string } };
+  tokens.set(key, data.token);
+  return data.token;
+}
+
 /** What the server itself has, oldest first. */
 export async function stored(user: string): Promise<Listed["data"]> {
-  const token = tokens.get(user) ?? (await metacortex("token", "--user", user));
-  tokens.set(user, token);
+  const token = await tokenOf(user);
   const url = `${inject("api")}/api/v1/tasks?sort=created_at&per_page=200`;
   const answer = await fetch(url, { headers: { authorization: `Bearer ${token}` } });
   return ((await answer.json()) as Listed).data;

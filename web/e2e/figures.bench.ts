@@ -9,11 +9,11 @@ import { afterAll, describe, inject, it } from "vitest";
 import {
   add,
   browsing,
-  metacortex,
   quickAdd,
   signedIn,
   somebody,
   tick,
+  tokenOf,
 } from "./browser.ts";
 
 const browser = browsing();
@@ -26,7 +26,7 @@ const ms = (values: number[]): string =>
   `p50 ${quantile(values, 0.5).toFixed(1)} ms, p95 ${quantile(values, 0.95).toFixed(1)} ms (n ${values.length})`;
 
 async function fill(user: string, count: number, parent?: string): Promise<void> {
-  const token = await metacortex("token", "--user", user);
+  const token = await tokenOf(user);
   for (let from = 0; from < count; from += 100) {
     const size = Math.min(100, count - from);
     const commands = Array.from({ length: size }, (_, index) => ({
@@ -97,7 +97,7 @@ async function firstList(user: string): Promise<number> {
 
 describe("figures", () => {
   it("size of the first view", () => {
-    const built = join(import.meta.dirname, "built");
+    const built = join(import.meta.dirname, "../../metacortex/web");
     const html = readFileSync(join(built, "index.html"), "utf8");
     const files = [...html.matchAll(/(?:src|href)="\/(assets\/[^"]+\.js)"/g)].map(
       (it) => it[1] ?? "",

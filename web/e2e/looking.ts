@@ -19,7 +19,7 @@ interface Violation {
 
 /** What axe finds that is serious. It is injected past the page's policy, by the debugger. */
 async function serious(page: Page): Promise<string[]> {
-  await page.evaluate(AXE);
+  if (!(await page.evaluate(() => "axe" in window))) await page.evaluate(AXE);
   const found = await page.evaluate(async () => {
     const { axe } = window as unknown as {
       axe: { run: () => Promise<{ violations: Violation[] }> };
@@ -34,6 +34,19 @@ async function serious(page: Page): Promise<string[]> {
     );
 }
 
+/** Two frames on, with all that moves at its end. */
+async function settled(page: Page): Promise<void> {
+  await page.evaluate(async () => {
+    const frame = () => new Promise((done) => requestAnimationFrame(done));
+    await frame();
+    await frame();
+    const moving = document
+      .getAnimations()
+      .filter((it) => it.effect?.getComputedTiming().endTime !== Infinity);
+    await Promise.allSettled(moving.map((it) => it.finished));
+  });
+}
+
 const WIDTHS = [360, 800, 1440];
 const THEMES = ["light", "dark"] as const;
 
@@ -45,7 +58,7 @@ export async function look(page: Page, name: string): Promise<string[]> {
     await page.emulateMedia({ colorScheme: theme });
     for (const width of WIDTHS) {
       await page.setViewportSize({ width, height: width === 360 ? 720 : 900 });
-      await page.waitForTimeout(200);
+      await settled(page);
       await page.screenshot({ path: join(PICTURES, `${name}-${width}-${theme}.png`) });
       const wide = await page.evaluate(
         () => document.documentElement.scrollWidth - window.innerWidth,

@@ -6,14 +6,7 @@ import { promisify } from "node:util";
 import type { Page } from "playwright-core";
 import { afterEach, describe, expect, inject, it } from "vitest";
 
-import {
-  add,
-  browsing,
-  eventually,
-  metacortex,
-  signedIn,
-  somebody,
-} from "./browser.ts";
+import { add, browsing, eventually, signedIn, somebody, tokenOf } from "./browser.ts";
 import { look } from "./looking.ts";
 
 const browser = browsing();
@@ -59,7 +52,7 @@ async function confirm(page: Page, label: string): Promise<void> {
 }
 
 async function token(role = "operator"): Promise<string> {
-  return metacortex("token", "--user", somebody(), "--role", role);
+  return tokenOf(somebody(), role);
 }
 
 async function count(path: string): Promise<number> {

@@ -1,3 +1,4 @@
+import type { Page } from "playwright-core";
 import { describe, expect, it } from "vitest";
 
 import {
@@ -128,38 +129,6 @@ describe("the mouse", () => {
     await row(page, "New").waitFor();
     await page.close();
   });
-
-  it("moves a card on the board", async () => {
-    const page = await browser.page();
-    await signedIn(page, somebody());
-    await add(page, "Saw the boards #Shed");
-    await page
-      .getByRole("navigation", { name: "Lists" })
-      .getByRole("link", { name: "Shed" })
-      .click();
-    await page.getByRole("button", { name: "Board" }).click();
-    for (const name of ["Doing", "Drying"]) {
-      await page.getByRole("button", { name: "Add a section" }).click();
-      await page.getByRole("textbox", { name: "Name" }).fill(name);
-      await page.getByRole("button", { name: "Save" }).click();
-      await page.getByRole("region", { name }).waitFor();
-    }
-    const card = page.getByRole("link", { name: "Saw the boards" });
-    const doing = page.getByRole("region", { name: "Doing" });
-    await card.dragTo(doing);
-    await doing.getByRole("link", { name: "Saw the boards" }).waitFor();
-    await page.reload();
-    await doing.getByRole("link", { name: "Saw the boards" }).waitFor();
-    const columns = await page
-      .getByRole("group", { name: "Board" })
-      .getByRole("region")
-      .all();
-    const titles = await Promise.all(
-      columns.map((it) => it.getAttribute("aria-label")),
-    );
-    expect(titles.slice(1)).toEqual(["Doing", "Drying"]);
-    await page.close();
-  });
 });
 
 describe("what people write", () => {
@@ -218,6 +187,51 @@ describe("settings", () => {
     expect(await theme()).toBe("dark");
     await page.getByRole("radio", { name: "As the system" }).check();
     expect(await theme()).toBe("light");
+    await page.close();
+  });
+});
+
+describe("from right to left", () => {
+  it("nests where subtasks are drawn: to the left", async () => {
+    const page = await browser.page();
+    await signedIn(page, somebody(), "/settings");
+    await page.getByRole("radio", { name: "Right to left" }).check();
+    await page.goto(new URL("/", page.url()).href);
+    await add(page, "One", "Two");
+    await page.getByRole("link", { name: "Two" }).focus();
+    await page.keyboard.press("Alt+ArrowLeft");
+    await eventually(() => outline(page), ["One", "  Two"]);
+    const starts = await page
+      .getByRole("main")
+      .getByRole("checkbox")
+      .evaluateAll((all) => all.map((it) => it.getBoundingClientRect().right));
+    expect(starts[1]).toBeLessThan(starts[0] ?? 0);
+    await page.keyboard.press("Alt+ArrowRight");
+    await eventually(() => outline(page), ["One", "Two"]);
+    await page.evaluate(() => localStorage.removeItem("metacortex.direction"));
+    await page.close();
+  });
+});
+
+describe("motion", () => {
+  const durations = (page: Page) =>
+    page.evaluate(() =>
+      [...document.querySelectorAll("*")].flatMap((it) => {
+        const style = getComputedStyle(it);
+        const all = `${style.transitionDuration}, ${style.animationDuration}`;
+        return all.split(", ").map(parseFloat);
+      }),
+    );
+
+  it("takes 150 ms at most, and there is none where it is not wanted", async () => {
+    const page = await browser.page();
+    await signedIn(page, somebody());
+    await add(page, "Moves");
+    await page.getByRole("link", { name: "Moves" }).click();
+    await page.getByRole("complementary", { name: "Task" }).waitFor();
+    expect(Math.max(...(await durations(page)))).toBeLessThanOrEqual(0.15);
+    await page.emulateMedia({ reducedMotion: "reduce" });
+    expect(Math.max(...(await durations(page)))).toBe(0);
     await page.close();
   });
 });

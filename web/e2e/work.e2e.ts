@@ -34,6 +34,37 @@ describe("signing in", () => {
   });
 });
 
+describe("a newcomer", () => {
+  it("adds, nests, completes, undoes, searches, and sees it move in a second tab", async () => {
+    const page = await browser.page();
+    await page.goto(inject("web") + "/health/live");
+    await page.evaluate(() => localStorage.clear());
+    await page.goto(inject("web"));
+    await page.getByRole("button", { name: "Continue as ada" }).click();
+    await page.getByRole("heading", { level: 1, name: "Inbox" }).waitFor();
+    await add(page, "Find a flat", "Pack the boxes", "Tape");
+    await page.getByRole("link", { name: "Tape" }).focus();
+    await page.keyboard.press("Alt+ArrowRight");
+    await eventually(() => outline(page), ["Find a flat", "Pack the boxes", "  Tape"]);
+    await tick(page, "Find a flat").check();
+    await page.getByRole("button", { name: "Undo" }).click();
+    await expect.poll(() => tick(page, "Find a flat").isChecked()).toBe(false);
+    const other = await browser.page();
+    await other.goto(inject("web"));
+    await eventually(() => outline(other), ["Find a flat", "Pack the boxes", "  Tape"]);
+    await page.getByRole("link", { name: "Pack the boxes" }).focus();
+    await page.keyboard.press("Alt+ArrowUp");
+    await eventually(() => outline(other), ["Pack the boxes", "  Tape", "Find a flat"]);
+    await page.keyboard.press("/");
+    await page.keyboard.type("fla");
+    await page.keyboard.press("Enter");
+    await page.getByText("1 task for “fla”").waitFor();
+    await tick(page, "Find a flat").waitFor();
+    await other.close();
+    await page.close();
+  });
+});
+
 describe("what the server keeps", () => {
   it("is the order of tasks, and their comments", async () => {
     const page = await browser.page();

@@ -6,11 +6,10 @@ import { useMemo, useState } from "react";
 import { text } from "../../shared/i18n/index.ts";
 import { useSnapshot } from "../../shared/sync/SyncContext.tsx";
 import NameDialog from "../../shared/ui/NameDialog.tsx";
-import { createSection } from "../commands/sections.ts";
+import { createSection, moveSection } from "../commands/sections.ts";
 import { useActions } from "../useActions.ts";
-import { Card } from "./Card.tsx";
-import { ColumnMenu } from "./ColumnMenu.tsx";
-import { type Column, columnsOf, moveTo } from "./columns.ts";
+import { BoardColumn } from "./BoardColumn.tsx";
+import { type Column, columnsOf, moveTo, NONE, sectionsOf } from "./columns.ts";
 
 /** The open tasks of a project in columns: its sections, and those in none. */
 export default function Board({ projectId }: { projectId: string }) {
@@ -18,21 +17,33 @@ export default function Board({ projectId }: { projectId: string }) {
   const [naming, setNaming] = useState(false);
   const actions = useActions();
   const columns = useMemo(() => columnsOf(snapshot, projectId), [snapshot, projectId]);
-  const move = (id: string, column: Column) => {
+  const put = (id: string, column: Column | undefined) => {
     const task = snapshot.task.get(id);
-    const draft = task && moveTo(task, column);
+    const draft = task && column && moveTo(task, column);
     if (draft) actions.run([draft]);
   };
+  const sections = sectionsOf(snapshot, projectId);
+  /** To the place of another section; the column of none is always the first. */
+  const shift = (id: string, to: string | undefined) => {
+    const target = to === NONE ? sections[0]?.id : to;
+    const own = sections.some((it) => it.id === id);
+    if (own && target && target !== id)
+      actions.run([moveSection(id, target, sections)]);
+  };
+  const shiftTo = (id: string, to: Column | undefined) =>
+    to && to.id !== NONE ? () => shift(id, to.id) : null;
   return (
     <div className="board" role="group" aria-label={text.board.title}>
       {columns.map((column, index) => (
         <BoardColumn
           key={column.id}
           column={column}
-          onDrop={(id) => move(id, column)}
-          onShift={(id, by) => {
-            const next = columns[index + by];
-            if (next) move(id, next);
+          onCard={(id) => put(id, column)}
+          onSection={(id) => shift(id, column.id)}
+          onShiftCard={(id, by) => put(id, columns[index + by])}
+          onShift={{
+            back: shiftTo(column.id, columns[index - 1]),
+            on: shiftTo(column.id, columns[index + 1]),
           }}
         />
       ))}
@@ -47,50 +58,5 @@ export default function Board({ projectId }: { projectId: string }) {
         />
       )}
     </div>
-  );
-}
-
-interface ColumnProps {
-  column: Column;
-  onDrop: (id: string) => void;
-  onShift: (id: string, by: 1 | -1) => void;
-}
-
-const KIND = "application/x-metacortex-task";
-
-function BoardColumn({ column, onDrop, onShift }: ColumnProps) {
-  const [over, setOver] = useState(false);
-  const { title, tasks } = column;
-  return (
-    <section
-      className={over ? "column over" : "column"}
-      aria-label={title}
-      onDragOver={(event) => {
-        if (!event.dataTransfer.types.includes(KIND)) return;
-        event.preventDefault();
-        setOver(true);
-      }}
-      onDragLeave={() => setOver(false)}
-      onDrop={(event) => {
-        setOver(false);
-        onDrop(event.dataTransfer.getData(KIND));
-      }}
-    >
-      <h2>
-        <span>{title}</span>
-        <span className="number muted">{tasks.length}</span>
-        {column.id !== "none" && <ColumnMenu column={column} />}
-      </h2>
-      <ul>
-        {tasks.map((task) => (
-          <Card
-            key={task.id}
-            task={task}
-            kind={KIND}
-            onShift={(by) => onShift(task.id, by)}
-          />
-        ))}
-      </ul>
-    </section>
   );
 }

@@ -4,33 +4,34 @@ import { Link, useSearchParams } from "react-router";
 import { isOpen, type Task } from "../../shared/sync/rows.ts";
 import { useClock } from "../../shared/time/ClockContext.tsx";
 import { dueWords } from "../../shared/time/words.ts";
+import { focusRow } from "../tree/useTreeKeys.ts";
 import { useActions } from "../useActions.ts";
+import { CARD, shiftOf } from "./dragging.ts";
 
 interface Props {
   task: Task;
-  /** Of what is dragged. */
-  kind: string;
   onShift: (by: 1 | -1) => void;
 }
 
 /** A task on the board; Alt with an arrow moves it a column on. */
-export function Card({ task, kind, onShift }: Props) {
+export function Card({ task, onShift }: Props) {
   const actions = useActions();
   const { today } = useClock();
   const [params] = useSearchParams();
   const shown = new URLSearchParams(params);
   shown.set("task", task.id);
   const keys = (event: KeyboardEvent) => {
-    if (!event.altKey || !/^Arrow(Left|Right)$/.test(event.key)) return;
+    const by = shiftOf(event.key, event.altKey);
+    if (by === null) return;
     event.preventDefault();
-    const rtl = document.documentElement.dir === "rtl";
-    onShift((event.key === "ArrowRight") === rtl ? -1 : 1);
+    onShift(by);
+    focusRow(task.id);
   };
   return (
     <li
       className={isOpen(task) ? "card" : "card done"}
       draggable
-      onDragStart={(event) => event.dataTransfer.setData(kind, task.id)}
+      onDragStart={(event) => event.dataTransfer.setData(CARD, task.id)}
     >
       <input
         type="checkbox"

@@ -1,5 +1,7 @@
 import { text } from "../../shared/i18n/index.ts";
 import type { Draft, Patch } from "../../shared/sync/pending.ts";
+import type { Section } from "../../shared/sync/rows.ts";
+import { rankAt } from "../tree/places.ts";
 
 export function createSection(id: string, name: string, project_id: string): Draft {
   const now = new Date().toISOString();
@@ -29,6 +31,15 @@ const about = (
 
 export const renameSection = (id: string, name: string): Draft =>
   about("edit", id, { name }, text.commands.renamed(name), { name });
+
+/** To another's place: before it on the way back, after it on the way on. */
+export function moveSection(id: string, to: string, all: readonly Section[]): Draft {
+  const from = all.findIndex((it) => it.id === id);
+  const onward = from < all.findIndex((it) => it.id === to);
+  const place = onward ? { after: to } : { before: to };
+  const label = text.commands.moved(all[from]?.name ?? "");
+  return about("move", id, place, label, { rank: rankAt(place, all) });
+}
 
 /** Its tasks stay, in no section. */
 export function deleteSection(

@@ -8,7 +8,7 @@ import { useSnapshot, useSync } from "../../shared/sync/SyncContext.tsx";
 import { useClock } from "../../shared/time/ClockContext.tsx";
 import { instantWords } from "../../shared/time/words.ts";
 import { changesOf } from "./changes.ts";
-import { personName } from "./PanelFields.tsx";
+import { useNameOf } from "./PanelFields.tsx";
 import { Section } from "./Section.tsx";
 
 interface Props {
@@ -58,7 +58,7 @@ function Entry({
   const { timeZone } = useClock();
   const { engine } = useSync();
   const snapshot = useSnapshot();
-  const who = personName(entry.actor.id);
+  const nameOf = useNameOf();
   const undo = () =>
     void engine?.outbox.undoCommand(
       entry.command.id,
@@ -68,12 +68,12 @@ function Entry({
   return (
     <li>
       <p>
-        <strong>{who}</strong> {entry.summary}{" "}
+        <strong>{nameOf(entry.actor.id)}</strong> {entry.summary}{" "}
         <time className="muted" dateTime={entry.recorded_at} title={entry.recorded_at}>
           {instantWords(entry.recorded_at, timeZone, new Date())}
         </time>
       </p>
-      {changesOf(entry, snapshot).map(({ field, from, to }) => (
+      {changesOf(entry, { ...snapshot, nameOf }).map(({ field, from, to }) => (
         <p key={field} className="change">
           <span className="muted">{field}</span> {from !== null && <del>{from}</del>}
           {from !== null && " → "}

@@ -26,6 +26,15 @@ export function useMembers(): { id: string; name: string | null }[] {
   return data ?? [{ id: userId, name }];
 }
 
+/** What people call themselves, else what they signed in as. */
+export function useNameOf(): (id: string) => string {
+  const members = useMembers();
+  return useMemo(() => {
+    const names = new Map(members.map((it) => [it.id, it.name]));
+    return (id: string) => names.get(id) ?? personName(id);
+  }, [members]);
+}
+
 export function PanelFields({ task }: { task: Task }) {
   const actions = useActions();
   return (
@@ -92,6 +101,7 @@ function ProjectField({ task }: { task: Task }) {
 
 function AssigneeField({ task }: { task: Task }) {
   const members = useMembers();
+  const nameOf = useNameOf();
   const actions = useActions();
   const { assignee_id: assignee } = task;
   const known = members.some((it) => it.id === assignee);
@@ -106,10 +116,10 @@ function AssigneeField({ task }: { task: Task }) {
         }
       >
         <option value="">{text.nobody}</option>
-        {assignee && !known && <option value={assignee}>{personName(assignee)}</option>}
+        {assignee && !known && <option value={assignee}>{nameOf(assignee)}</option>}
         {members.map((it) => (
           <option key={it.id} value={it.id}>
-            {it.name ?? personName(it.id)}
+            {nameOf(it.id)}
           </option>
         ))}
       </select>

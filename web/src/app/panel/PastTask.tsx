@@ -7,7 +7,7 @@ import { useSnapshot } from "../../shared/sync/SyncContext.tsx";
 import { useClock } from "../../shared/time/ClockContext.tsx";
 import { dueWords, instantWords } from "../../shared/time/words.ts";
 import { Markdown } from "./Markdown.tsx";
-import { personName } from "./PanelFields.tsx";
+import { useNameOf } from "./PanelFields.tsx";
 
 interface Props {
   id: string;
@@ -46,6 +46,7 @@ export function PastTask({ id, version, onNow }: Props) {
 function Fields({ task }: { task: Task }) {
   const { project, tag } = useSnapshot();
   const { today } = useClock();
+  const nameOf = useNameOf();
   const tags = task.tags.map((id) => tag.get(id)?.name ?? text.lists.tag).join(", ");
   const place = task.project_id ? project.get(task.project_id)?.name : text.lists.inbox;
   const rows: [string, string][] = [
@@ -54,10 +55,7 @@ function Fields({ task }: { task: Task }) {
     [text.fields.priority, text.priority[task.priority]],
     [text.fields.project, place ?? text.lists.project],
     [text.fields.tags, tags || text.none],
-    [
-      text.fields.assignee,
-      task.assignee_id ? personName(task.assignee_id) : text.nobody,
-    ],
+    [text.fields.assignee, task.assignee_id ? nameOf(task.assignee_id) : text.nobody],
   ];
   return (
     <>

@@ -18,7 +18,9 @@ interface Entry {
   changes: Record<string, { from?: unknown; to?: unknown }>;
 }
 
-type Names = Pick<Snapshot, "project" | "tag" | "task" | "section">;
+type Names = Pick<Snapshot, "project" | "tag" | "task" | "section"> & {
+  nameOf: (id: string) => string;
+};
 
 export function changesOf(entry: Entry, names: Names): ChangeWords[] {
   const birth = entry.version === 1;
@@ -55,7 +57,7 @@ function inWords(name: string, value: unknown, names: Names): string {
     return names.task.get(value as string)?.title ?? text.fields.parent;
   if (name === "section_id")
     return names.section.get(value as string)?.name ?? text.fields.section;
-  if (name === "assignee_id") return (value as string).replace(/^user_/, "");
+  if (name === "assignee_id") return names.nameOf(value as string);
   if (Array.isArray(value)) return tagsIn(value as string[], names);
   const words = typeof value === "string" ? value : JSON.stringify(value);
   return words.length > LONG ? `${words.slice(0, LONG)}…` : words;

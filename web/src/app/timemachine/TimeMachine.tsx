@@ -26,7 +26,8 @@ export default function TimeMachine({ list }: { list: ListOf }) {
     let found = Infinity;
     for (const it of snapshot.task.values())
       found = Math.min(found, Date.parse(it.created_at));
-    return Number.isFinite(found) ? found : null;
+    // Instants have microseconds: the first task is there a millisecond later.
+    return Number.isFinite(found) ? found + 1 : null;
   }, [snapshot.task]);
   const past = useQuery({
     queryKey: ["past", asked],

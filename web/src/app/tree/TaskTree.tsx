@@ -1,14 +1,14 @@
-import { useVirtualizer } from "@tanstack/react-virtual";
-import { useEffect, useLayoutEffect, useRef, useState } from "react";
+import { useEffect, useRef } from "react";
 import { useSearchParams } from "react-router";
 
-import { MAIN } from "../../shared/ui/Shell.tsx";
 import type { Children, HeadingLine, Line, TaskLine } from "./build.ts";
 import { rowHeight } from "./metrics.ts";
 import { TaskRow } from "./TaskRow.tsx";
 import { useDrag } from "./useDrag.ts";
 import type { Selection } from "./useSelection.ts";
 import type { TreeActions } from "./useTreeKeys.ts";
+import { useWindow } from "./useWindow.ts";
+import type { Range } from "./window.ts";
 
 interface Props {
   name: string;
@@ -22,8 +22,6 @@ interface Props {
   hideProject: boolean;
 }
 
-const OVERSCAN = 12; // rows beyond the edge, so that fast scrolling finds them drawn
-
 export function TaskTree({
   name,
   lines,
@@ -35,36 +33,25 @@ export function TaskTree({
   hideProject,
 }: Props) {
   const frame = useRef<HTMLDivElement>(null);
-  const [offset, setOffset] = useState(0);
   const [params] = useSearchParams();
   const shownTask = params.get("task");
-  useLayoutEffect(() => setOffset(frame.current?.offsetTop ?? 0), []);
-  const virtual = useVirtualizer({
-    count: lines.length,
-    getScrollElement: () => document.getElementById(MAIN),
-    estimateSize: rowHeight,
-    getItemKey: (index) => lines[index]?.id ?? index,
-    overscan: OVERSCAN,
-    scrollMargin: offset,
-    scrollPaddingStart: 60,
-    scrollPaddingEnd: 90,
-  });
+  const { range, scrollTo: scrollToLine } = useWindow(frame);
   const drag = useDrag(frame, lines, childrenOf, does?.place ?? null);
   const { current } = selection;
 
   const scrollTo = (id: string | null) => {
     const index = id === null ? -1 : lines.findIndex((it) => it.id === id);
-    if (index >= 0) virtual.scrollToIndex(index, { align: "auto" });
+    if (index >= 0) scrollToLine(index);
   };
   useEffect(() => scrollTo(current), [current]); // eslint-disable-line react-hooks/exhaustive-deps
   const addedIndex = added === null ? -1 : lines.findIndex((it) => it.id === added);
   useEffect(() => scrollTo(added), [added, addedIndex >= 0]); // eslint-disable-line react-hooks/exhaustive-deps
 
-  const row = (line: TaskLine, start: number) => (
+  const row = (line: TaskLine, top: number) => (
     <TaskRow
       key={line.id}
       line={line}
-      top={start - offset}
+      top={top}
       does={does}
       selection={selection}
       isShown={line.id === shownTask}
@@ -75,12 +62,12 @@ export function TaskTree({
     />
   );
   return (
-    <div className="tree" ref={frame} style={{ height: virtual.getTotalSize() }}>
-      {groupsOf(lines, virtual.getVirtualItems()).map(({ heading, rows, id }) => (
+    <div className="tree" ref={frame} style={{ height: lines.length * rowHeight() }}>
+      {groupsOf(lines, range).map(({ heading, rows, id }) => (
         <div key={id}>
-          {heading && <Heading line={heading.line} top={heading.start - offset} />}
+          {heading && <Heading line={heading.line} top={heading.top} />}
           <ul aria-label={heading ? heading.line.title : name}>
-            {rows.map((it) => row(it.line, it.start))}
+            {rows.map((it) => row(it.line, it.top))}
           </ul>
         </div>
       ))}
@@ -105,7 +92,7 @@ function Heading({ line, top }: { line: HeadingLine; top: number }) {
 
 interface Drawn<L> {
   line: L;
-  start: number;
+  top: number;
 }
 
 interface DrawnGroup {
@@ -115,19 +102,16 @@ interface DrawnGroup {
 }
 
 /** What is drawn, in lists: one for each heading. */
-function groupsOf(
-  lines: readonly Line[],
-  items: readonly { index: number; start: number }[],
-): DrawnGroup[] {
+function groupsOf(lines: readonly Line[], { first, end }: Range): DrawnGroup[] {
   const groups: DrawnGroup[] = [];
-  for (const { index, start } of items) {
-    const line = lines[index];
-    if (line?.kind === "heading")
-      groups.push({ id: line.id, heading: { line, start }, rows: [] });
-    else if (line) {
+  for (const [index, line] of lines.slice(first, end).entries()) {
+    const top = (first + index) * rowHeight();
+    if (line.kind === "heading")
+      groups.push({ id: line.id, heading: { line, top }, rows: [] });
+    else {
       const id = `group:${line.group}`;
       if (groups.at(-1)?.id !== id) groups.push({ id, heading: null, rows: [] });
-      groups.at(-1)?.rows.push({ line, start });
+      groups.at(-1)?.rows.push({ line, top });
     }
   }
   return groups;

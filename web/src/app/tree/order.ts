@@ -8,7 +8,7 @@ const DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 const BASE = DIGITS.length;
 const INSTANT = 15; // hexadecimal digits of the microseconds since 1970, as the server has it
 
-type Placed = Pick<Task, "id" | "created_at"> & { rank?: string | null };
+export type Placed = Pick<Task, "id" | "created_at"> & { rank?: string | null };
 
 /** The rank of what was never moved: by creation, then by id; none ends in 0. */
 function ofCreation({ id, created_at }: Placed): string {

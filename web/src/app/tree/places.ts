@@ -1,7 +1,7 @@
 /** Where a task goes by keyboard or by dragging: a parent, and a sibling beside it. */
 import type { Task } from "../../shared/sync/rows.ts";
 import { type Children, type Line, subtree, type TaskLine } from "./build.ts";
-import { between, rankOf } from "./order.ts";
+import { between, type Placed, rankOf } from "./order.ts";
 
 export interface Place {
   parent_id: string | null;
@@ -99,8 +99,8 @@ function first(lines: readonly Line[], above: number, own: ReadonlySet<string>) 
   return isTask(next) && next.depth === 0 ? { ...place, before: next.id } : place;
 }
 
-/** The rank that shows the task in its place until the server has said its own. */
-export function rankAt(place: Place, all: readonly Task[]): string {
+/** The rank that shows a task or a section in its place until the server has said its own. */
+export function rankAt(place: Partial<Place>, all: readonly Placed[]): string {
   const index = all.findIndex((it) => it.id === (place.before ?? place.after));
   const rank = (at: number) => (all[at] ? rankOf(all[at]) : "");
   if (index < 0) return between(rank(all.length - 1), "");

@@ -1,6 +1,7 @@
 /** The keys of a list: to walk, to work, to order and to nest. */
 import { useEffect, useEffectEvent } from "react";
 
+import { isRtl } from "../../shared/ui/direction.ts";
 import { isTyping, onKey } from "../../shared/ui/keys.ts";
 import type { Task } from "../../shared/sync/rows.ts";
 import { toggleCollapsed } from "../lists/useListSettings.ts";
@@ -88,14 +89,17 @@ function keysOfLine(
   // A row that has the focus opens by itself; what else has it keeps its own Enter.
   if (document.activeElement === document.body)
     keys["Enter"] = () => rowOf(line.id)?.click();
-  if (line.subtasks > 0) {
-    keys[line.collapsed ? "ArrowRight" : "ArrowLeft"] = () => toggleCollapsed(line.id);
-  }
+  // Deeper is where subtasks are drawn: to the left where one reads from right to left.
+  const [out, deeper] = isRtl()
+    ? (["ArrowRight", "ArrowLeft"] as const)
+    : (["ArrowLeft", "ArrowRight"] as const);
+  if (line.subtasks > 0)
+    keys[line.collapsed ? deeper : out] = () => toggleCollapsed(line.id);
   if (does.place) {
     keys["Alt+ArrowUp"] = put(shifted(lines, line, -1));
     keys["Alt+ArrowDown"] = put(shifted(lines, line, 1));
-    keys["Alt+ArrowRight"] = put(nested(lines, line));
-    keys["Alt+ArrowLeft"] = put(unnested(line, tasks));
+    keys[`Alt+${deeper}`] = put(nested(lines, line));
+    keys[`Alt+${out}`] = put(unnested(line, tasks));
   }
   return keys;
 }

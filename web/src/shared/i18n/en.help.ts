@@ -25,7 +25,7 @@ export const help = {
         ["Shift ↑↓", "Select more; Ctrl a all"],
         ["← →", "Hide or show subtasks"],
         ["Alt ↑↓", "Move up or down"],
-        ["Alt ←→", "Nest below the task above, or take out"],
+        ["Alt ←→", "Nest below the task above, or take out; on a board: one column on"],
       ],
     },
     {

@@ -212,6 +212,8 @@ export const en = {
   board: {
     title: "Board",
     addSection: "Add a section",
+    back: "Move one column back",
+    on: "Move one column on",
     section: (name: string) => `Section ${name}`,
   },
 

@@ -13,12 +13,15 @@ interface Props {
   items: readonly MenuItem[];
   up?: boolean;
   end?: boolean;
+  /** Keys of the button, for what the menu offers as well. */
+  onKeyDown?: (event: KeyboardEvent) => void;
 }
 
 const STEPS: Record<string, number> = { ArrowDown: 1, ArrowUp: -1 };
 
 /** A button with a menu, after the ARIA practice of that name. */
-export function Menu({ label, button, className = "button", items, up, end }: Props) {
+export function Menu(props: Props) {
+  const { label, button, className = "button", items, up, end, onKeyDown } = props;
   const [open, setOpen] = useState(false);
   const root = useRef<HTMLDivElement>(null);
   useEffect(() => {
@@ -55,6 +58,7 @@ export function Menu({ label, button, className = "button", items, up, end }: Pr
         aria-haspopup="menu"
         aria-expanded={open}
         aria-label={label}
+        onKeyDown={onKeyDown}
         onClick={() => setOpen(!open)}
       >
         {button}

@@ -20,3 +20,6 @@ export function startDirection(): void {
   document.documentElement.dir = chosen === "auto" ? text.direction : chosen;
   document.documentElement.lang = text.language;
 }
+
+/** Whether one reads from right to left, now. */
+export const isRtl = (): boolean => document.documentElement.dir === "rtl";
