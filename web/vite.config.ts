@@ -6,13 +6,14 @@ import { defineConfig } from "vitest/config";
 import { api } from "./dev/api.ts";
 import { slimAxios } from "./scripts/axios.ts";
 import { licences } from "./scripts/licenses.ts";
+import { runbook } from "./scripts/runbook.ts";
 import { workerFiles } from "./scripts/worker.ts";
 
 const SHARED =
   /node_modules\/(react|react-dom|scheduler|react-router|@tanstack\/(query|react-query)[^/]*|axios)\/|clients\/typescript|src\/shared\/(api|i18n\/(?!en\.ops)|sync|time|ui\/(Icon|Shell|Account|Menu|Toasts|keys|theme|direction)|auth\/(Auth|development|Require))/;
 
 export default defineConfig({
-  plugins: [react(), api(), slimAxios(), licences(), workerFiles()],
+  plugins: [react(), api(), slimAxios(), licences(), runbook(), workerFiles()],
   resolve: {
     alias: {
       // Built from its sources: one compiler, one tree to shake.
