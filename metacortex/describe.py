@@ -10,8 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from metacortex.api.app import document
 from metacortex.commands import registry as commands
 from metacortex.events import codec, log
-from metacortex.events.record import mismatch
 from metacortex.kernel.database import ReadConnection, autocommit, engine
+from metacortex.operations.parked_events import ParkedEvent
 from metacortex.queries.registry import PROJECTIONS
 from metacortex.settings import Settings
 
@@ -28,7 +28,6 @@ _WORKSPACES = text(
     " OR workspace_id = CAST(:only AS uuid) ORDER BY workspace_id"
 )
 
-_CHECK = "run `metacortex audit check`"
 _PARKED = text(
     "SELECT workspace_id, sequence + 1 AS sequence FROM queries.checkpoints"
     " WHERE parked_at IS NOT NULL"
@@ -104,22 +103,13 @@ async def _event(connection: AsyncConnection, row: Mapping[str, Any]) -> dict[st
     sequence, workspace = row["shown"] + 1, row["workspace_id"]
     reader = ReadConnection(connection)
     found = await log.read_range(reader, workspace, sequence, sequence)
-    parked: dict[str, Any] = {"sequence": sequence, "event_type": None}
-    parked["matches_hashes"] = None
-    for it in found:
-        parked["event_type"] = f"{it.type} v{it.schema_version}"
-        parked["matches_hashes"] = mismatch(it) is None
-    parked["remedy"] = f"{_before(parked)}, then `metacortex rebuild {workspace}`"
-    return parked
-
-
-def _before(parked: Mapping[str, Any]) -> str:
-    """Return what has to be done before a rebuild helps."""
-    if parked["event_type"] is None:
-        return f"{_CHECK}, restore the event, which the log lacks, from a backup"
-    if not parked["matches_hashes"]:
-        return f"{_CHECK}, restore the event, which was altered after it was written"
-    return "deploy the release that knows the event, or mend the defect"
+    event = ParkedEvent.of(found[0] if found else None)
+    return {
+        "sequence": sequence,
+        "event_type": event.event_type,
+        "matches_hashes": event.matches_hashes,
+        "remedy": f"{event.remedy}, then `metacortex rebuild {workspace}`",
+    }
 
 
 def parked_line(row: Mapping[str, Any]) -> str:

@@ -6,6 +6,7 @@ import { defineConfig } from "vitest/config";
 import { api } from "./dev/api.ts";
 import { firstView } from "./scripts/budget.ts";
 import { licences } from "./scripts/licenses.ts";
+import { runbook } from "./scripts/runbook.ts";
 import { withoutUnused } from "./scripts/unused.ts";
 import { workerFiles } from "./scripts/worker.ts";
 
@@ -13,7 +14,15 @@ const SHARED =
   /node_modules\/(react|react-dom|scheduler|react-router|@tanstack\/(query|react-query)[^/]*|axios)\/|clients\/typescript|src\/shared\/(api|i18n\/(?!en\.ops)|sync|time|ui\/(Icon|Shell|Account|Menu|Toasts|keys|theme|direction)|auth\/(Auth|development|Require))/;
 
 export default defineConfig({
-  plugins: [react(), api(), withoutUnused(), licences(), workerFiles(), firstView()],
+  plugins: [
+    react(),
+    api(),
+    withoutUnused(),
+    licences(),
+    runbook(),
+    workerFiles(),
+    firstView(),
+  ],
   resolve: {
     alias: {
       // Built from its sources: one compiler, one tree to shake.

@@ -14,7 +14,8 @@ from typing import Literal
 
 Verdict = Literal["healthy", "degraded", "failing"]
 
-RUNBOOK = "docs/operations.md"
+RUNBOOK = "/ops/runbook"
+"""The page of the web app that shows docs/operations.md."""
 
 
 class Severity(StrEnum):
@@ -42,7 +43,7 @@ class Condition:
 
     @property
     def link(self) -> str:
-        """Where the runbook says what to do."""
+        """Where the runbook says what to do: a path of the API's own host."""
         return f"{RUNBOOK}#{self.anchor}"
 
 
@@ -176,6 +177,7 @@ class Reason:
 
     code: str
     title: str
+    severity: Severity
     detail: str
     since: datetime
     link: str
@@ -228,7 +230,14 @@ class Judge:
         young = now - since < timedelta(seconds=condition.persists_s)
         if young and code not in self._older:
             return None
-        return Reason(code, condition.title, finding.detail, since, condition.link)
+        return Reason(
+            code,
+            condition.title,
+            condition.severity,
+            finding.detail,
+            since,
+            condition.link,
+        )
 
 
 def verdict_of(codes: Iterable[str]) -> Verdict:

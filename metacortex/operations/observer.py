@@ -425,15 +425,12 @@ def _of_processes(
 
 def _of_queues(queues: Sequence[Row], now: datetime) -> list[Finding]:
     limit_s = CONDITIONS["queue_growing"].threshold
-    old = [
-        it
-        for it in queues
-        if not it["paused"] and (it["oldest_age_s"] or 0.0) > limit_s
-    ]
+    old = [it for it in queues if (it["oldest_age_s"] or 0.0) > limit_s]
     if not old:
         return []
     said = [
-        f"{it['name']}: {it['ready']} ready, the oldest for {it['oldest_age_s']:.0f} s"
+        f"{it['name']}{' is paused' if it['paused'] else ''}: {it['ready']} ready, the"
+        f" oldest for {it['oldest_age_s']:.0f} s"
         for it in old
     ]
     age_s = max(it["oldest_age_s"] for it in old)

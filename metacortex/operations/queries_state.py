@@ -11,6 +11,7 @@ from sqlalchemy import text
 from metacortex.kernel.database import Reader
 from metacortex.kernel.ids import first_id
 from metacortex.operations import cursors
+from metacortex.operations.parked_events import ParkedEvent, parked_events
 from metacortex.operations.queries_runs import PER_PAGE, Listed, Row
 
 FINE_S, COARSE_S = 10, 300  # seconds between samples, as they are kept
@@ -253,15 +254,22 @@ async def projections(
         last = found[limit - 1]
         key = (last["is_parked"], last["distance"], last["workspace_id"])
         next_cursor = cursors.encode(given, key)
-    return Listed([_projection(it) for it in found[:limit]], next_cursor)
+    page = found[:limit]
+    stopped = [(it["workspace_id"], it["checkpoint"]) for it in page if it["is_parked"]]
+    events = await parked_events(reads, stopped)
+    rows = [_projection(it, events.get(it["workspace_id"])) for it in page]
+    return Listed(rows, next_cursor)
 
 
-def _projection(row: Row) -> Row:
+def _projection(row: Row, event: ParkedEvent | None) -> Row:
     parked = rebuilding = None
-    if row["parked_at"] is not None:
+    if event is not None:
         parked = {
             "sequence": row["checkpoint"] + 1,
+            "event_type": event.event_type,
+            "matches_hashes": event.matches_hashes,
             "error": row["error"] or "",
+            "remedy": event.remedy,
             "since": row["parked_at"],
         }
     if row["busy_s"] is not None:

@@ -271,6 +271,9 @@ async def test_projections_begin_with_the_worst(
     assert (mine["head"], mine["checkpoint"], mine["behind"]) == (2, 1, 1)
     assert "UnknownEvent" in mine["parked"]["error"]
     assert mine["parked"]["sequence"] == 2 and mine["lag_s"] > 0
+    assert mine["parked"]["event_type"] == "task.edited v2"
+    assert mine["parked"]["matches_hashes"] is True
+    assert "deploy the release that knows the event" in mine["parked"]["remedy"]
     seen: list[str] = []
     more: dict[str, Any] = {}
     while True:

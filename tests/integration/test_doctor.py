@@ -76,7 +76,7 @@ async def test_the_verdict_is_told_with_its_paragraph(
     ]
     assert status == "warning"
     assert "Redis does not answer: " in said
-    assert "docs/operations.md#redis-is-down" in said
+    assert "/ops/runbook#redis-is-down" in said
 
 
 @pytest.mark.parametrize(

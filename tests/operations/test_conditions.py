@@ -9,7 +9,6 @@ import yaml
 
 from metacortex.operations.conditions import (
     CONDITIONS,
-    RUNBOOK,
     Finding,
     Judge,
     verdict_of,
@@ -17,6 +16,7 @@ from metacortex.operations.conditions import (
 from tests.conftest import ROOT
 
 NOW = datetime(2026, 11, 23, 9, tzinfo=UTC)
+RUNBOOK = ROOT / "docs/operations.md"
 PERSISTING = [code for code, it in CONDITIONS.items() if it.persists_s]
 ALERTS = ROOT / "docs/monitoring/alerts.yaml"
 
@@ -79,7 +79,7 @@ def test_reasons_come_worst_first() -> None:
 
 def anchors() -> dict[str, str]:
     """Return the paragraphs of the runbook by the anchors of their headings."""
-    text = (ROOT / RUNBOOK).read_text()
+    text = RUNBOOK.read_text()
     parts = re.split(r"^## (.*)$", text, flags=re.MULTILINE)[1:]
     return {
         re.sub(r"[^a-z0-9 -]", "", heading.lower()).replace(" ", "-"): body
@@ -100,7 +100,7 @@ def test_the_table_of_the_runbook_is_that_of_the_code(code: str) -> None:
         f"| `{code}` | {it.title} | {it.severity} | {it.threshold:g} {it.unit} |"
         f" {it.persists_s:g} s | [what to do](#{it.anchor}) |"
     )
-    assert row in (ROOT / RUNBOOK).read_text()
+    assert row in RUNBOOK.read_text()
 
 
 def rules() -> list[dict[str, Any]]:
@@ -120,4 +120,6 @@ def test_an_alert_says_what_the_table_says(code: str) -> None:
     assert rule["expr"] == f'max(metacortex_condition{{code="{code}"}}) == 1'
     assert rule["labels"]["severity"] == condition.severity
     assert rule["annotations"]["summary"] == condition.title
-    assert rule["annotations"]["runbook_url"] == condition.link
+    assert rule["annotations"]["runbook_url"] == (
+        f"docs/operations.md#{condition.anchor}"
+    )

@@ -113,7 +113,8 @@ async def test_a_queue_whose_oldest_waits_is_a_finding(
             "INSERT INTO workers.queues VALUES ('imports', true)"
             " ON CONFLICT (name) DO UPDATE SET paused = true",
         )
-        assert detail(await look_once(sources), "queue_growing") is None
+        found = detail(await look_once(sources), "queue_growing") or ""
+        assert "imports is paused: 1 ready" in found, "a forgotten pause is told"
     finally:
         await execute(writes, "UPDATE workers.queues SET paused = false")
     await execute(

@@ -33,6 +33,7 @@ _OVERVIEW = {
         {
             "code": _PARKED.code,
             "title": _PARKED.title,
+            "severity": _PARKED.severity,
             "detail": "1 workspace is parked",
             "since": AT,
             "link": _PARKED.link,
@@ -210,7 +211,10 @@ EXAMPLES: Mapping[str, Any] = {
             "lag_s": 340.5,
             "parked": {
                 "sequence": 119,
+                "event_type": "task.pinned v1",
+                "matches_hashes": True,
                 "error": "UnknownEvent('task.pinned')",
+                "remedy": "deploy the release that knows the event, or mend the defect",
                 "since": AT,
             },
             "rebuilds": 0,

@@ -29,10 +29,14 @@ class CursorMeta(Meta):
 
 
 class OpsReason(Schema):
-    """A condition that holds; `link` leads to its paragraph of the runbook."""
+    """A condition that holds; `link` leads to its paragraph of the runbook.
+
+    `severity` is what it makes of the verdict.
+    """
 
     code: str
     title: str
+    severity: Literal["degraded", "failing"]
     detail: str
     since: AwareDatetime
     link: str
@@ -275,10 +279,17 @@ class Process(Schema):
 
 
 class ParkedAt(Schema):
-    """Where and why a projection stopped."""
+    """Where and why a projection stopped, and what has to be done first.
+
+    `event_type` and `matches_hashes` are null if the log lacks the event; the latter is
+    false if it was altered after it was written.
+    """
 
     sequence: int
+    event_type: str | None
+    matches_hashes: bool | None
     error: str
+    remedy: str
     since: AwareDatetime
 
 

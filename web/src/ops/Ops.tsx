@@ -19,6 +19,7 @@ import { FailuresPage } from "./pages/FailuresPage.tsx";
 import { OverviewPage } from "./pages/OverviewPage.tsx";
 import { ProjectionsPage } from "./pages/ProjectionsPage.tsx";
 import { QueuesPage } from "./pages/QueuesPage.tsx";
+import { RunbookPage } from "./pages/RunbookPage.tsx";
 import { RunPage } from "./pages/RunPage.tsx";
 import { RunsPage } from "./pages/RunsPage.tsx";
 import { SchedulesPage } from "./pages/SchedulesPage.tsx";
@@ -63,6 +64,7 @@ function Room() {
         <Route path="checks" element={<ChecksPage />} />
         <Route path="database" element={<DatabasePage />} />
         <Route path="actions" element={<ActionsPage />} />
+        <Route path="runbook" element={<RunbookPage />} />
         <Route path="*" element={<NoSuchPage />} />
       </Routes>
     </Shell>

@@ -16,6 +16,7 @@ const LINKS: [name: OpsIconName, count?: (it: Overview) => number | undefined][]
   ["checks"],
   ["database"],
   ["actions"],
+  ["runbook"],
 ];
 const NARROW: OpsIconName[] = ["overview", "runs", "failures", "projections"];
 

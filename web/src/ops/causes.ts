@@ -1,7 +1,7 @@
 /** Where in this room the cause of a reason stands, and its remedy beside it. */
 import { ops } from "../shared/i18n/en.ops.ts";
 
-type Place = keyof typeof ops.remedies;
+export type Place = keyof typeof ops.remedies;
 
 const CAUSES: Record<string, Place> = {
   database_unreachable: "checks",
@@ -19,10 +19,13 @@ const CAUSES: Record<string, Place> = {
   checkpoint_alarm: "checks",
 };
 
+const OPEN = "?show=open"; // of failures, those that wait for somebody
+
 /** A reason that this page does not know yet is among the checks. */
-export function causeOf(code: string): { to: string; label: string } {
+export function causeOf(code: string): { place: Place; to: string; label: string } {
   const place = CAUSES[code] ?? "checks";
-  return { to: `/ops/${place}`, label: ops.remedies[place] };
+  const to = `/ops/${place}${place === "failures" ? OPEN : ""}`;
+  return { place, to, label: ops.remedies[place] };
 }
 
 /** What an action was done to, by the name of the action. */

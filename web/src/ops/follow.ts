@@ -16,6 +16,12 @@ const TELLS: Record<string, readonly Question[]> = {
   action: ["actions", "queues", "schedules", "projections", "run"],
 };
 
+/** What is asked seldom, and at once when the verdict has other reasons. */
+const JUDGED: readonly Question[] = ["checks", "database", "failures"];
+
+const codesOf = (overview: Overview | undefined): string =>
+  overview?.reasons.map((it) => it.code).join() ?? "";
+
 /** Gathers which questions have another answer, and asks those that are shown. */
 function gatherer(queries: QueryClient, signal: AbortSignal) {
   const stale = new Set<Question>();
@@ -54,10 +60,10 @@ export async function follow(
       for await (const { type, data } of client.stream(STREAM, asked)) {
         if (type === "overview") {
           onLive(true);
-          queries.setQueryData<Overview>(
-            keyOf("overview"),
-            JSON.parse(data) as Overview,
-          );
+          const now = JSON.parse(data) as Overview;
+          const before = queries.getQueryData<Overview>(keyOf("overview"));
+          queries.setQueryData<Overview>(keyOf("overview"), now);
+          if (codesOf(now) !== codesOf(before)) gather(JUDGED);
         }
         ended = type === "reconnect";
         gather(TELLS[type] ?? []);

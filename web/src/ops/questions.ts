@@ -17,8 +17,8 @@ export const POLL_MS = 2_000;
 const ONCE = { retry: { attempts: 1 } }; // the next poll is the next attempt
 
 interface Options<F extends Operation> extends PartsOf<F> {
-  /** How often; 2 s unless given. */
-  every_ms?: number;
+  /** How often, or how often after an answer; 2 s unless given. */
+  every_ms?: number | ((answer: ResultOf<F> | undefined) => number);
   /** The stream tells when there is something new; polled only while it does not stand. */
   streamed?: boolean;
 }
@@ -42,7 +42,10 @@ export function useAsk<F extends Operation>(
   return useQuery({
     queryKey: keyOf(name, { ...parts.path, ...parts.query }),
     queryFn: ({ signal }) => ask(client, asked, parts as PartsOf<F>, signal),
-    refetchInterval: streamed && live ? false : every_ms,
+    refetchInterval: ({ state }) => {
+      if (streamed && live) return false;
+      return typeof every_ms === "function" ? every_ms(state.data) : every_ms;
+    },
     placeholderData: (before) => before,
     retry: false,
   });

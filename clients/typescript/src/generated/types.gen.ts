@@ -3102,6 +3102,8 @@ export type OpsNow = {
  * OpsReason
  *
  * A condition that holds; `link` leads to its paragraph of the runbook.
+ *
+ * `severity` is what it makes of the verdict.
  */
 export type OpsReason = {
     /**
@@ -3112,6 +3114,10 @@ export type OpsReason = {
      * Title
      */
     title: string;
+    /**
+     * Severity
+     */
+    severity: 'degraded' | 'failing';
     /**
      * Detail
      */
@@ -3263,7 +3269,10 @@ export type PageMeta = {
 /**
  * ParkedAt
  *
- * Where and why a projection stopped.
+ * Where and why a projection stopped, and what has to be done first.
+ *
+ * `event_type` and `matches_hashes` are null if the log lacks the event; the latter is
+ * false if it was altered after it was written.
  */
 export type ParkedAt = {
     /**
@@ -3271,9 +3280,21 @@ export type ParkedAt = {
      */
     sequence: number;
     /**
+     * Event Type
+     */
+    event_type: string | null;
+    /**
+     * Matches Hashes
+     */
+    matches_hashes: boolean | null;
+    /**
      * Error
      */
     error: string;
+    /**
+     * Remedy
+     */
+    remedy: string;
     /**
      * Since
      */

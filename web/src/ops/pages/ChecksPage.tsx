@@ -1,6 +1,7 @@
 import { operations } from "@metacortex/client";
 import { ops } from "../../shared/i18n/en.ops.ts";
 import { type Column, Table } from "../../shared/ui/Table.tsx";
+import { Notices } from "../parts/Notices.tsx";
 import { Page } from "../parts/Page.tsx";
 import { Chip } from "../parts/small.tsx";
 import { useAsk } from "../questions.ts";
@@ -42,7 +43,11 @@ const worstFirst = (rows: readonly Check[]): Check[] =>
 export function ChecksPage() {
   const asked = useAsk("checks", operations.listChecks, { every_ms: EVERY_MS });
   return (
-    <Page title={ops.pagesNamed.checks} asked={asked}>
+    <Page
+      title={ops.pagesNamed.checks}
+      asked={asked}
+      above={<Notices place="checks" />}
+    >
       {({ data }) => (
         <Table
           caption={ops.pagesNamed.checks}

@@ -1,6 +1,7 @@
 import { operations } from "@metacortex/client";
 import { ops } from "../../shared/i18n/en.ops.ts";
 import { type Column, Table } from "../../shared/ui/Table.tsx";
+import { Notices } from "../parts/Notices.tsx";
 import { Page } from "../parts/Page.tsx";
 import { When } from "../parts/When.tsx";
 import { useAsk } from "../questions.ts";
@@ -73,7 +74,11 @@ const STATEMENTS: Column<Statement>[] = [
 export function DatabasePage() {
   const asked = useAsk("database", operations.getDatabase, { every_ms: EVERY_MS });
   return (
-    <Page title={ops.pagesNamed.database} asked={asked}>
+    <Page
+      title={ops.pagesNamed.database}
+      asked={asked}
+      above={<Notices place="database" />}
+    >
       {({ data }) => <Whole of={data} />}
     </Page>
   );

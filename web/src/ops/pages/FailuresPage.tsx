@@ -4,6 +4,7 @@ import { Link, useSearchParams } from "react-router";
 import { ops } from "../../shared/i18n/en.ops.ts";
 import { type Column, Table } from "../../shared/ui/Table.tsx";
 import { ActionButton } from "../parts/ActionButton.tsx";
+import { Notices } from "../parts/Notices.tsx";
 import { Page } from "../parts/Page.tsx";
 import { Pages, Switch } from "../parts/small.tsx";
 import { When } from "../parts/When.tsx";
@@ -65,6 +66,7 @@ export function FailuresPage() {
     <Page
       title={ops.pagesNamed.failures}
       asked={asked}
+      above={<Notices place="failures" />}
       extra={
         <Switch name="show" value="open" on={failures.open} off={failures.everything} />
       }

@@ -2,14 +2,17 @@ import { operations } from "@metacortex/client";
 import { useSearchParams } from "react-router";
 
 import { ops } from "../../shared/i18n/en.ops.ts";
-import { ActionButton } from "../parts/ActionButton.tsx";
+import { Notices } from "../parts/Notices.tsx";
 import { Page } from "../parts/Page.tsx";
-import { Id, Pages, Switch } from "../parts/small.tsx";
-import { When } from "../parts/When.tsx";
-import { useAsk } from "../questions.ts";
-import type { Projection } from "../types.ts";
-import { short } from "../words.ts";
+import { PausedQueue } from "../parts/PausedQueue.tsx";
+import { Pages, Switch } from "../parts/small.tsx";
+import { POLL_MS, useAsk } from "../questions.ts";
+import { Parked } from "./Parked.tsx";
 import { ProjectionsTable } from "./ProjectionsTable.tsx";
+
+const PROJECTIONS = "projections"; // the queue of wake-ups
+const WORKING_MS = 500; // while something is rebuilt: one watches it
+const CARDS = 5; // of the parked ones; the rest stand in the table
 
 /** Parked ones first, each with its error and its remedy; then all, the worst first. */
 export function ProjectionsPage() {
@@ -23,12 +26,20 @@ export function ProjectionsPage() {
       ...(cursor && { cursor }),
       ...(behind && { behind: true }),
     },
+    every_ms: (answer) =>
+      answer?.data.some((it) => it.rebuilding) ? WORKING_MS : POLL_MS,
   });
   const { projections } = ops;
   return (
     <Page
       title={ops.pagesNamed.projections}
       asked={asked}
+      above={
+        <>
+          <PausedQueue name={PROJECTIONS} means={projections.paused} />
+          <Notices place="projections" />
+        </>
+      }
       extra={
         <Switch
           name="show"
@@ -40,7 +51,9 @@ export function ProjectionsPage() {
     >
       {({ data, meta }) => (
         <>
-          {data.map((it) => it.parked && <Parked key={it.workspace_id} of={it} />)}
+          {data.slice(0, CARDS).map((it) => (
+            <Parked key={it.workspace_id} of={it} />
+          ))}
           <ProjectionsTable
             rows={data}
             empty={behind ? projections.noneBehind : projections.empty}
@@ -49,28 +62,5 @@ export function ProjectionsPage() {
         </>
       )}
     </Page>
-  );
-}
-
-function Parked({ of: { workspace_id, parked } }: { of: Projection }) {
-  if (!parked) return null;
-  const name = short(workspace_id);
-  return (
-    <section className="ops-verdict failing" aria-label={name}>
-      <h2>
-        <Id id={workspace_id} />{" "}
-        {ops.projections.parked(parked.sequence.toLocaleString("en"))}
-      </h2>
-      <pre className="ops-pre" dir="ltr">
-        {parked.error}
-      </pre>
-      <p className="muted">
-        <When at={parked.since} />. {ops.projections.parkedRemedy}
-      </p>
-      <p className="ops-does">
-        <ActionButton act="projection.retry" id={workspace_id} of={name} primary />
-        <ActionButton act="projection.rebuild" id={workspace_id} of={name} />
-      </p>
-    </section>
   );
 }

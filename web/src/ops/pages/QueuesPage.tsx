@@ -4,6 +4,7 @@ import { Link } from "react-router";
 import { ops } from "../../shared/i18n/en.ops.ts";
 import { type Column, Table } from "../../shared/ui/Table.tsx";
 import { ActionButton } from "../parts/ActionButton.tsx";
+import { Notices } from "../parts/Notices.tsx";
 import { Page } from "../parts/Page.tsx";
 import { Chip } from "../parts/small.tsx";
 import { useAsk } from "../questions.ts";
@@ -27,7 +28,13 @@ const QUEUES: Column<Queue>[] = [
     title: columns.state,
     render: (it) =>
       it.paused ? (
-        <Chip tone="warn">{ops.queues.paused}</Chip>
+        <Link
+          className="ops-link"
+          title={ops.queues.whoPaused}
+          to={`/ops/actions?target=${encodeURIComponent(it.name)}`}
+        >
+          <Chip tone="warn">{ops.queues.paused}</Chip>
+        </Link>
       ) : (
         <span className="muted">{ops.queues.on}</span>
       ),
@@ -75,7 +82,11 @@ const QUEUES: Column<Queue>[] = [
 export function QueuesPage() {
   const asked = useAsk("queues", operations.listQueues);
   return (
-    <Page title={ops.pagesNamed.queues} asked={asked}>
+    <Page
+      title={ops.pagesNamed.queues}
+      asked={asked}
+      above={<Notices place="queues" />}
+    >
       {({ data }) => (
         <Table
           caption={ops.pagesNamed.queues}

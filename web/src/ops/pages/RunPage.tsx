@@ -6,18 +6,22 @@ import { ops } from "../../shared/i18n/en.ops.ts";
 import { Page } from "../parts/Page.tsx";
 import { Id, OutcomeChip, ProgressBar } from "../parts/small.tsx";
 import { When } from "../parts/When.tsx";
-import { useAsk } from "../questions.ts";
+import { POLL_MS, useAsk } from "../questions.ts";
 import type { RunStory } from "../types.ts";
 import { took } from "../words.ts";
 import { RunActions, RunsTable } from "./RunsTable.tsx";
 import { Story } from "./Story.tsx";
 
 const { run: words } = ops;
+const WORKING_MS = 500; // while it works: one watches its progress
 
 /** One run: what it was, why it failed, and everything else of its correlation. */
 export function RunPage() {
   const { id = "" } = useParams();
-  const asked = useAsk("run", operations.getRun, { path: { id } });
+  const asked = useAsk("run", operations.getRun, {
+    path: { id },
+    every_ms: (answer) => (answer?.data.outcome === "running" ? WORKING_MS : POLL_MS),
+  });
   const run = asked.data?.data;
   if (asked.error instanceof ApiError && [400, 404].includes(asked.error.status))
     return (

@@ -1,5 +1,6 @@
 import { operations } from "@metacortex/client";
 import { ops } from "../../shared/i18n/en.ops.ts";
+import { Notices } from "../parts/Notices.tsx";
 import { Page } from "../parts/Page.tsx";
 import { useAsk } from "../questions.ts";
 import { WorkersTable } from "./WorkersTable.tsx";
@@ -8,7 +9,11 @@ import { WorkersTable } from "./WorkersTable.tsx";
 export function WorkersPage() {
   const asked = useAsk("workers", operations.listWorkers);
   return (
-    <Page title={ops.pagesNamed.workers} asked={asked}>
+    <Page
+      title={ops.pagesNamed.workers}
+      asked={asked}
+      above={<Notices place="workers" />}
+    >
       {({ data }) => <WorkersTable rows={data} />}
     </Page>
   );

@@ -34,7 +34,7 @@ export function Verdict({ overview }: { overview: Overview }) {
       {reasons.length > 0 && (
         <ul aria-label={ops.verdict.reasons}>
           {reasons.map((it) => (
-            <ReasonRow key={it.code} reason={it} bad={verdict === "failing"} />
+            <ReasonRow key={it.code} reason={it} />
           ))}
         </ul>
       )}
@@ -61,16 +61,16 @@ function Since({ reasons }: { reasons: readonly Reason[] }) {
   return ops.verdict.since(at, span(seconds));
 }
 
-function ReasonRow({ reason, bad }: { reason: Reason; bad: boolean }) {
+function ReasonRow({ reason }: { reason: Reason }) {
   const { to, label } = causeOf(reason.code);
   return (
     <li className="ops-reason">
-      <Chip tone={bad ? "late" : "warn"}>{reason.code}</Chip>
+      <Chip tone={reason.severity === "failing" ? "late" : "warn"}>{reason.code}</Chip>
       <span className="ops-detail">
         {reason.title}: {reason.detail}
-        <span className="muted small" dir="ltr">
-          {ops.verdict.runbook(reason.link)}
-        </span>
+        <Link className="ops-link small" to={reason.link}>
+          {ops.verdict.runbook}
+        </Link>
       </span>
       <Link className="button" to={to}>
         {label}

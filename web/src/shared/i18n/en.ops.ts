@@ -32,7 +32,9 @@ export const ops = {
     checks: "Checks",
     database: "Database",
     actions: "Actions",
+    runbook: "Runbook",
   },
+  runbook: { contents: "Sections" },
   live: {
     live: "live",
     polling: "every 2 s",
@@ -54,7 +56,8 @@ export const ops = {
     },
     since: (at: string, span: string) => `Since ${at}, ${span}.`,
     reasons: "Reasons",
-    runbook: (link: string) => `Runbook: ${link}`,
+    sinceNotice: "since",
+    runbook: "What to do, in the runbook",
   },
   remedies: {
     projections: "See projections",
@@ -239,6 +242,8 @@ export const ops = {
   queues: {
     empty: "There is no queue.",
     paused: "paused",
+    isPaused: (name: string) => `The queue ${name} is paused`,
+    whoPaused: "Who paused it, and when",
     on: "running",
   },
   workers: {
@@ -259,9 +264,19 @@ export const ops = {
     parked: (sequence: string) => `parked at ${sequence}`,
     working: "at work",
     eta: (span: string) => `${span} left`,
-    remedy: "Remedy",
-    parkedRemedy:
-      "Commands go on; its lists stand still. Correct what the error names (a release that knows the event), then Retry. If the read tables themselves are wrong, Rebuild.",
+    parkedCard: (name: string) => `Parked: workspace ${name}`,
+    workspace: "Workspace",
+    event: "Event",
+    noEvent: "missing from the log",
+    hashes: "Its hashes",
+    asWritten: "match: it is as it was written",
+    altered: "do not match: it was altered after it was written",
+    since: "Parked since",
+    first: (remedy: string) =>
+      `First ${remedy.charAt(0).toLowerCase()}${remedy.slice(1).replaceAll("`", "")}.`,
+    then: "Then Retry: the read tables go on at this event. If they themselves are wrong, Rebuild: they are made anew from the log.",
+    paused:
+      "Somebody paused the queue of wake-ups: no read table follows its log until it is resumed. Nothing is lost.",
     runs: "Its runs",
     rebuilds: (n: number) => `rebuilt ${count(n, "time", "times")}`,
   },
@@ -282,7 +297,7 @@ export const ops = {
   },
   actions: {
     empty: "Nobody has done anything yet.",
-    ofTarget: (target: string) => `Only of ${target}`,
+    ofTarget: (target: string) => `of ${target}`,
   },
   acts: {
     show: "Show",
