@@ -14,7 +14,6 @@ from metacortex.kernel.database import engine
 from metacortex.kernel.errors import NotFound
 from metacortex.operations.actors import ACTORS, DELETE_OLD
 from metacortex.operations.leader_tasks import LeaderTasks
-from metacortex.operations.operator_actions import OperatorActions
 from metacortex.operations.retention import delete_old
 from metacortex.operations.samples import METRICS, Sampler
 from metacortex.operations.schedules import (
@@ -27,7 +26,7 @@ from metacortex.operations.schedules import (
     next_due,
 )
 from tests.conftest import Urls, migrated
-from tests.integration.operating import Operating
+from tests.integration.operating import Operating, acting
 
 BERLIN = "Europe/Berlin"
 
@@ -195,7 +194,7 @@ async def test_paused_is_paused_and_a_declaration_leaves_it_so(
     operating: Operating,
 ) -> None:
     entry = Entry(name="a", actor=DELETE_OLD, interval_s=3600)
-    schedules, operator_actions = await declared(operating, entry), OperatorActions(
+    schedules, operator_actions = await declared(operating, entry), acting(
         operating.database
     )
     assert (await operator_actions.pause_schedule("a")).result == "paused"
@@ -213,7 +212,7 @@ async def test_paused_is_paused_and_a_declaration_leaves_it_so(
 
 async def test_run_now_runs_once_at_a_time(operating: Operating) -> None:
     await declared(operating, Entry(name="a", actor=DELETE_OLD, interval_s=3600))
-    operator_actions = OperatorActions(operating.database)
+    operator_actions = acting(operating.database)
     found = await asyncio.gather(
         *(operator_actions.run_schedule("a") for _ in range(6))
     )
@@ -261,7 +260,7 @@ async def test_the_leader_samples_enqueues_and_sends(operating: Operating) -> No
     assert await operating.rows("SELECT 1 FROM workers.samples")
     [row] = await operating.rows("SELECT sent_at IS NOT NULL FROM workers.runs")
     assert row[0]
-    operator_actions = OperatorActions(operating.database)
+    operator_actions = acting(operating.database)
     for pause, resume in (
         (
             operator_actions.pause_schedule("sweep"),
