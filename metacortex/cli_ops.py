@@ -224,7 +224,7 @@ def queues(as_json: Json = False, watch: Watch = False) -> None:
 def workers(as_json: Json = False, watch: Watch = False) -> None:
     """List processes: workers, schedulers and APIs."""
     from metacortex.api.ops import schemas
-    from metacortex.operations.observer import processes
+    from metacortex.operations.process_states import processes
 
     async def view(asked: Asked) -> Any:
         return await processes(asked.reads)

@@ -31,7 +31,9 @@ from metacortex.kernel.database import (
     driver_arguments,
     driver_pool,
 )
-from metacortex.operations.observer import look_once
+from metacortex.operations.conditions import CONDITIONS
+from metacortex.operations.findings import of_disk
+from metacortex.operations.observer import disk_space, look_once
 from metacortex.settings import Settings
 
 Status = Literal["ok", "warning", "failing", "skipped"]
@@ -138,6 +140,7 @@ async def inspect(settings: Settings) -> list[Line]:
             lines.append(_line(check.name, "skipped", "the database does not answer"))
         else:
             lines.append(await check.line())
+    lines.append(_disk(settings))
     if settings.database_auditor_url is None:
         unset = "DATABASE_AUDITOR_URL is not set"
         lines.append(_line(f"login of {AUDITOR}", "skipped", unset))
@@ -153,6 +156,17 @@ def _own(settings: Settings) -> list[Line]:
         _line("metacortex", "ok", __version__),
         *(unsafe or [_line("settings", "ok", f"fit for {settings.environment}")]),
     ]
+
+
+def _disk(settings: Settings) -> Line:
+    """Say how full the database's disk is; of one elsewhere only its server knows."""
+    disk = disk_space(settings.local_data)
+    if disk is None:
+        return _line("disk", "skipped", "unknown: the database is not run by `up`")
+    if of_disk(disk):
+        remedy = f"free some, as {CONDITIONS['disk_low'].link} says"
+        return Line("disk", "failing", disk.told(), remedy)
+    return _line("disk", "ok", disk.told())
 
 
 class Doctor:

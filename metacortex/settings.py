@@ -293,10 +293,19 @@ class Settings(BaseSettings):
 
     @property
     def local_data(self) -> Path | None:
-        """Folder of the data if `metacortex up` keeps the database there."""
-        host = make_url(self.database_url).host
-        is_local = host is None or host in LOCAL_HOSTS
-        return self.data_dir if is_local and self.data_dir.is_dir() else None
+        """Folder of the database's files if `metacortex up` keeps them, else None.
+
+        It is that database if its server was started with the socket that the URL
+        names: at the other end of any other URL there may be a tunnel or a pooler.
+        """
+        folder = self.data_dir / "postgres"
+        host = make_url(self.database_url).query.get("host")
+        try:
+            started_with = (folder / "postmaster.opts").read_text()
+        except OSError:
+            return None
+        here = host is not None and f"unix_socket_directories={host}" in started_with
+        return folder if here else None
 
     def checked(self) -> Self:
         """Return these settings, fit for whatever this installation runs.

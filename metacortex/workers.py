@@ -31,7 +31,7 @@ from metacortex.operations.jobs import JobWorker
 from metacortex.operations.leader_tasks import TICK_S, LeaderTasks
 from metacortex.operations.recorder import Recorder
 from metacortex.operations.runs import FailedTurn
-from metacortex.operations.schedules import SWEEP, Schedules, entries
+from metacortex.operations.schedules import SWEEP, entries
 from metacortex.queries.projector import Projector, Turn
 from metacortex.settings import Settings
 from metacortex.wakeups import (
@@ -270,7 +270,8 @@ async def run_scheduler(settings: Settings) -> None:
     database, projector = _projector(settings)
     broker = make_broker(settings.redis_url)
     leadership, sweep = Leadership(database, SWEEP), Sweep(projector)
-    leader_tasks = LeaderTasks(database, broker)
+    wanted = entries(settings.sweep_interval_s)
+    leader_tasks = LeaderTasks(database, broker, wanted)
     heartbeat = Heartbeat(Heart(database, Process(kind="scheduler")))
     heartbeat.start()
     logger.info("scheduler_started", interval_s=settings.sweep_interval_s)
@@ -283,15 +284,9 @@ async def run_scheduler(settings: Settings) -> None:
 
     async def doing() -> None:
         """Do what a second brings, while this process leads."""
-        if await leadership.take():
-            await leader_tasks.turn()
-
-    async def declaring() -> None:
-        """Make the schedules those of this release, once the database is there."""
-        await Schedules(database).declare(entries(settings.sweep_interval_s))
+        await leader_tasks.turn(await leadership.take())
 
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(_once(declaring, stopping))
         tasks.create_task(_repeated(sweeping, settings.sweep_interval_s, stopping))
         tasks.create_task(_repeated(doing, TICK_S, stopping))
     await heartbeat.stop()
@@ -310,20 +305,12 @@ async def _repeated(step: Step, seconds: float, stopping: asyncio.Event) -> None
         await _pause(stopping, seconds)
 
 
-async def _once(step: Step, stopping: asyncio.Event) -> None:
-    """Run a step until it succeeds."""
-    while not stopping.is_set() and not await _guarded(step):
-        await _pause(stopping, TICK_S)
-
-
-async def _guarded(step: Step) -> bool:
+async def _guarded(step: Step) -> None:
     """Run a step; a database that is away for a while does not end the scheduler."""
     try:
         await step()
     except Exception as error:
-        report(logger, "sweep_failed", error, step=step.__name__)
-        return False  # the next interval tries again
-    return True
+        report(logger, "sweep_failed", error, step=step.__name__)  # and tries again
 
 
 async def _pause(stopping: asyncio.Event, seconds: float) -> None:

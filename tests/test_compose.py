@@ -12,6 +12,11 @@ from metacortex.settings import Settings, load_settings
 ROOT = Path(__file__).parents[1]
 
 
+MONITORING_FILES = ROOT / "docs/monitoring"
+MONITORING = ("prometheus", "grafana")
+MONITORED = ("api", "worker", "scheduler")
+
+
 def compose() -> dict[str, Any]:
     loaded: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
     return loaded
@@ -22,6 +27,7 @@ def test_every_process_is_a_service() -> None:
     assert set(services) == {
         *("postgres", "redis"),
         *("migrate", "api", "worker", "scheduler"),
+        *MONITORING,
     }
     for name in ("migrate", "api", "worker", "scheduler"):
         assert services[name]["command"] == [name]
@@ -129,3 +135,52 @@ def test_the_image_has_what_runs_and_is_not_root() -> None:
     assert all((ROOT / name).exists() for name in copied)
     assert "USER 10001:10001" in lines
     assert lines.index("USER 10001:10001") > lines.index("WORKDIR /app")
+
+
+@pytest.mark.parametrize("name", MONITORING)
+def test_monitoring_is_there_for_those_who_ask_for_it(name: str) -> None:
+    service = compose()["services"][name]
+    assert service["profiles"] == ["monitoring"]
+    assert re.fullmatch(r"[a-z]+/[a-z]+:v?\d+\.\d+\.\d+", service["image"]), "pinned"
+    assert all(port.startswith("127.0.0.1:") for port in service["ports"])
+    assert service["read_only"] and service["cap_drop"] == ["ALL"]
+    for volume in service["volumes"]:
+        source, target, *mode = volume.split(":")
+        if source.startswith("."):
+            assert (ROOT / source).is_file() and mode == ["ro"], volume
+        else:
+            assert source in compose()["volumes"]
+    for other in compose()["services"].values():  # or `up` would start it after all
+        asked_for = other.get("profiles") == ["monitoring"]
+        assert asked_for or name not in other.get("depends_on", ())
+
+
+def test_every_process_is_scraped_where_it_serves_its_metrics() -> None:
+    found = yaml.safe_load((MONITORING_FILES / "prometheus.yml").read_text())
+    [rules] = found["rule_files"]
+    assert (MONITORING_FILES / rules).is_file()
+    scraped = {
+        job["job_name"]: (job["dns_sd_configs"][0]["names"], job["dns_sd_configs"][0])
+        for job in found["scrape_configs"]
+    }
+    assert set(scraped) == set(MONITORED)
+    services = compose()["services"]
+    for name, (names, where) in scraped.items():
+        assert names == [name]
+        [port] = services[name].get("ports", ["::0"])
+        own = services[name]["environment"]["METACORTEX_METRICS_PORT"]
+        assert where["port"] == int(port.split(":")[2] if name == "api" else own)
+        assert set(services["prometheus"]["networks"]) & set(services[name]["networks"])
+
+
+def test_grafana_shows_our_dashboard_from_that_prometheus() -> None:
+    folder = MONITORING_FILES / "grafana"
+    [source] = yaml.safe_load((folder / "datasource.yaml").read_text())["datasources"]
+    assert source["type"] == "prometheus"
+    assert source["url"] == "http://prometheus:9090"
+    [provider] = yaml.safe_load((folder / "dashboards.yaml").read_text())["providers"]
+    grafana = compose()["services"]["grafana"]
+    home = grafana["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"]
+    mounted = {it.split(":")[1]: it.split(":")[0] for it in grafana["volumes"]}
+    assert mounted[home] == "./docs/monitoring/dashboard.json"
+    assert home.startswith(provider["options"]["path"])

@@ -23,6 +23,8 @@ RETRY_PROJECTION = "retry_projection"
 IMPORT = "import_checklist"
 DELETE_OLD = "delete_old"
 
+LONGEST_S = 60.0  # between two attempts
+
 
 class SecretArgument(Exception):
     """An argument is named like a secret: runs stay readable, so pass its id."""
@@ -43,7 +45,7 @@ class Actor:
     max_attempts: int
     time_limit_s: float
     wait_s: float = 1.0
-    longest_wait_s: float = 60.0
+    longest_wait_s: float = LONGEST_S
 
     def __post_init__(self) -> None:
         if secrets := [it for it in self.arguments if SECRET.search(it.lower())]:
@@ -115,6 +117,13 @@ ACTORS: Mapping[str, Actor] = {
     )
 }
 """By name."""
+
+
+def wait_of(name: str, attempt: int) -> float:
+    """Return the seconds between attempts; the longest for another release's actor."""
+    actor = ACTORS.get(name)
+    return LONGEST_S if actor is None else actor.wait(attempt)
+
 
 QUEUES = tuple(dict.fromkeys(it.queue for it in ACTORS.values()))
 JOB_QUEUES = tuple(it for it in QUEUES if it != PROJECTIONS)

@@ -26,6 +26,9 @@ NO_LATER = datetime(9999, 1, 1, tzinfo=UTC)  # room for the skew
 
 Row = dict[str, Any]
 
+ACTION = "id, at, actor_id, action, target, host(ip) AS ip, result, run_id"
+"""The columns of an action."""
+
 _RUN = (
     "r.id, r.actor, r.queue, r.message_id, r.arguments::text AS arguments,"
     " r.enqueued_at, r.started_at, r.finished_at, r.duration_ms, r.attempt,"
@@ -208,8 +211,8 @@ _WATERMARK = text(
     " WHERE h.workspace_id = :workspace_id"
 )
 _ACTIONS_ON = text(
-    "SELECT id, at, actor_id, action, target, host(ip) AS ip, result, run_id"
-    " FROM workers.actions WHERE target = ANY (CAST(:targets AS text[]))"
+    f"SELECT {ACTION} FROM workers.actions"
+    " WHERE target = ANY (CAST(:targets AS text[]))"
     " ORDER BY id LIMIT 100"
 )
 
@@ -314,8 +317,7 @@ async def actions(
         where.append("id < :after")
         values["after"] = after[0]
     statement = text(
-        "SELECT id, at, actor_id, action, target, host(ip) AS ip, result, run_id"
-        f" FROM workers.actions WHERE {' AND '.join(where) or 'true'}"
+        f"SELECT {ACTION} FROM workers.actions WHERE {' AND '.join(where) or 'true'}"
         " ORDER BY id DESC LIMIT :limit"
     )
     rows = [dict(it) for it in await reads.rows(statement, values)]
@@ -331,8 +333,7 @@ _NEWS = text(
     " UNION SELECT id FROM workers.runs WHERE id > :since_id)) ORDER BY id LIMIT 500"
 )
 _NEW_ACTIONS = text(
-    "SELECT id, at, actor_id, action, target, host(ip) AS ip, result, run_id"
-    " FROM workers.actions WHERE id > :after ORDER BY id LIMIT 500"
+    f"SELECT {ACTION} FROM workers.actions WHERE id > :after ORDER BY id LIMIT 500"
 )
 
 

@@ -19,6 +19,7 @@ FINE_FOR = timedelta(hours=24)  # how long the fine ones are kept
 POINTS = 10_000  # of one answer: a day of fine ones, and some
 LATE = 1_000  # late workspaces whose oldest event is looked up; the sweep's limit
 FAILED_WITHIN = timedelta(hours=24)  # between the beginning and the end of a job
+TWICE = 2  # attempts that failed: the first time may be bad luck
 
 UNITS: Mapping[str, str] = {
     "commands": "per second",
@@ -51,7 +52,9 @@ _FAILED = text("""
     SELECT (SELECT count(*) FROM workers.runs WHERE open) AS open,
         (SELECT min(finished_at) FROM workers.runs WHERE open) AS since,
         (SELECT count(*) FROM workers.runs WHERE outcome IN ('failed', 'crashed')
-            AND id >= :id AND finished_at > now() - interval '1 hour') AS new_last_hour
+            AND id >= :id AND finished_at > now() - interval '1 hour') AS new_last_hour,
+        (SELECT count(*) FROM workers.runs WHERE outcome IN ('queued', 'running')
+            AND attempt > :twice) AS retried
     """)
 
 _SIZES = text("""
@@ -181,8 +184,12 @@ async def lag(reads: Reader) -> Lag:
 
 
 async def failed(reads: Reader, now: datetime) -> Row:
-    """Return open failures, since when, and those of the last hour."""
-    return dict(await reads.row(_FAILED, {"id": first_id(now - FAILED_WITHIN)}))
+    """Return open failures, since when, those of the last hour, and jobs that fail on.
+
+    Some jobs are tried for minutes before they are open: that is too late to tell.
+    """
+    values = {"id": first_id(now - FAILED_WITHIN), "twice": TWICE}
+    return dict(await reads.row(_FAILED, values))
 
 
 async def sizes(reads: Reader) -> Row:

@@ -70,6 +70,7 @@ class Recorder:
         self._running: dict[UUID, Claimed] = {}
         self._progress: dict[UUID, tuple[int, int]] = {}
         self._minutes: dict[int, Minute] = {}
+        self._asked: tuple[float, asyncio.Event] | None = None
         self._runs: Runs | None = None
         self._ready = threading.Event()
 
@@ -209,17 +210,22 @@ class Recorder:
         await heart.beat(await self._delay_ms(), list(self._running))
 
     async def _delay_ms(self) -> float:
-        """Ask the watched loop for a sign of life; wait for it a beat at most."""
-        begun, passed = time.monotonic(), asyncio.Event()
+        """Return how late the watched loop is: for as long as it stands still, growing.
 
-        def come_by() -> None:
-            self._loop.call_soon_threadsafe(passed.set)
-
-        self._watched.call_soon_threadsafe(come_by)
+        It is asked for a sign of life, and that is waited for a beat at most; the next
+        beat goes on waiting for the same one.
+        """
+        if self._asked is None:
+            self._asked = (time.monotonic(), asked := asyncio.Event())
+            self._watched.call_soon_threadsafe(
+                lambda: self._loop.call_soon_threadsafe(asked.set)
+            )
+        begun, answered = self._asked
         try:
-            await asyncio.wait_for(passed.wait(), BEAT_S)
+            await asyncio.wait_for(answered.wait(), BEAT_S)
+            self._asked = None
         except TimeoutError:
-            logger.warning("event_loop_stands_still", seconds=BEAT_S)
+            logger.warning("event_loop_stands_still", seconds=time.monotonic() - begun)
         return (time.monotonic() - begun) * 1_000
 
     async def _look(self, engine: AsyncEngine) -> None:

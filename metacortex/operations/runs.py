@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from metacortex.kernel.database import DriverConnection, driver_pool
 from metacortex.kernel.ids import new_id
-from metacortex.operations.actors import ACTORS, Actor
+from metacortex.operations.actors import ACTORS, Actor, wait_of
 from metacortex.operations.error_reports import Failure, fingerprint, masked_arguments
 
 ENDED = Counter(
@@ -258,7 +258,7 @@ class Runs:
                     traceback="",
                 )
                 again = attempt < most
-                wait = ACTORS[actor].wait(attempt) if again else None
+                wait = wait_of(actor, attempt) if again else None
                 run = {"id": id, "worker": worker, "ms": None, "actor": actor}
                 await _fail(direct, run, "crashed", failure, wait)
         for _, actor, *_ in found:

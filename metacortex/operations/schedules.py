@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from metacortex.kernel.database import DriverConnection, driver_pool
 from metacortex.operations import runs
-from metacortex.operations.actors import DELETE_OLD
+from metacortex.operations.actors import ACTORS, DELETE_OLD
 from metacortex.operations.runs import JobRequest
 
 SWEEP = "sweep"
@@ -41,7 +41,7 @@ _DECLARE = text(
     " IS DISTINCT FROM (excluded.cron, excluded.interval_s, excluded.time_zone,"
     " excluded.actor, excluded.arguments, excluded.missed)"
 )
-_WITHDRAW = text("DELETE FROM workers.schedules WHERE name <> ALL (:names)")
+_WITHDRAW = text("DELETE FROM workers.schedules WHERE name = ANY (:names)")
 _ALL = text(
     "SELECT name, cron, interval_s, time_zone, actor, arguments::text, paused, missed,"
     " next_at, now() FROM workers.schedules ORDER BY name"
@@ -96,6 +96,11 @@ class Schedule:
         return due if due > instant else instant + timedelta(seconds=self.interval_s)
 
     @property
+    def is_known(self) -> bool:
+        """Whether this release has the actor; else one that has it runs it."""
+        return self.name in IN_PROCESS or self.actor in ACTORS
+
+    @property
     def is_up(self) -> bool:
         """Whether its time has come, or it has none yet."""
         return not self.paused and (self.next_at is None or self.next_at <= self.now)
@@ -118,6 +123,13 @@ def entries(sweep_interval_s: float) -> Sequence[Entry]:
         Entry(name=SAMPLES, actor=SAMPLES, interval_s=10.0, missed="skip"),
         Entry(name="retention", actor=DELETE_OLD, cron="17 3 * * *"),
     )
+
+
+WITHDRAWN: Sequence[str] = ()
+"""Names of schedules that earlier releases had.
+
+They are named, not inferred: what a release does not know may be a later one's.
+"""
 
 
 def next_due(cron: str, zone: str, after: datetime) -> datetime:
@@ -144,11 +156,16 @@ class Schedules:
     def __init__(self, engine: AsyncEngine) -> None:
         self._pool = driver_pool(engine)
 
-    async def declare(self, wanted: Iterable[Entry]) -> None:
-        """Make the rows those of this release, as they are paused or not."""
-        listed = list(wanted)
+    async def declare(
+        self, wanted: Iterable[Entry], withdrawn: Sequence[str] = WITHDRAWN
+    ) -> None:
+        """Make the rows those of this release; what is paused stays so.
+
+        Rows that it does not know stay too: in a rolling update they are of the later
+        release, which leads next.
+        """
         async with self._pool.begin() as direct:
-            for it in listed:
+            for it in wanted:
                 values = {
                     "name": it.name,
                     "cron": it.cron,
@@ -159,7 +176,7 @@ class Schedules:
                     "missed": it.missed,
                 }
                 await direct.write(_DECLARE, values)
-            await direct.write(_WITHDRAW, {"names": [it.name for it in listed]})
+            await direct.write(_WITHDRAW, {"names": list(withdrawn)})
 
     async def all(self) -> list[Schedule]:
         """Return every schedule."""

@@ -16,6 +16,11 @@ from metacortex.operations.actors import QUEUES
 from metacortex.operations.dispatching import Dispatcher
 from metacortex.operations.heartbeats import Process
 from metacortex.operations.jobs import JobWorker, Work
+from metacortex.operations.operator_actions import (
+    ActionsOf,
+    Operator,
+    OperatorActions,
+)
 from metacortex.operations.recorder import Recorder
 from metacortex.operations.runs import JobRequest, Runs
 from metacortex.wakeups import Broker, make_broker
@@ -106,6 +111,11 @@ class Operating:
     async def change(self, sql: str, **values: Any) -> int:
         """Write."""
         return await driver_pool(self.database).write(text(sql), values)
+
+
+def acting(database: AsyncEngine, broker: Broker | None = None) -> ActionsOf:
+    """Return what an operator may do."""
+    return OperatorActions(database, broker).by(Operator("user_olga", "192.0.2.7"))
 
 
 ATTEMPTS = (

@@ -17,9 +17,9 @@ from metacortex.kernel.database import driver_pool, engine
 from metacortex.operations.actors import DELETE_OLD
 from metacortex.operations.heartbeats import BEAT_S
 from metacortex.operations.imports import Asked, add
-from metacortex.operations.operator_actions import OperatorActions
 from metacortex.operations.runs import DEAD_S
 from tests.integration.installation import Installation
+from tests.integration.operating import acting
 
 HANG_S = 90.0  # only there to end a hang
 NOTICED_S = 10.0  # a death, and that the leader is gone
@@ -178,7 +178,7 @@ async def test_rebuild_and_verify_are_runs(
     installation: Installation, database: AsyncEngine
 ) -> None:
     workspace = workspace_of("org_import")
-    operator_actions = OperatorActions(database)
+    operator_actions = acting(database)
     await until(
         database,
         "SELECT c.sequence = h.sequence FROM events.heads h JOIN queries.checkpoints c"
@@ -221,7 +221,7 @@ async def test_rebuild_and_verify_are_runs(
 async def test_a_parked_workspace_goes_on_once_it_can(
     installation: Installation, database: AsyncEngine
 ) -> None:
-    workspace, operator_actions = workspace_of("org_import"), OperatorActions(database)
+    workspace, operator_actions = workspace_of("org_import"), acting(database)
     assert (await operator_actions.retry_projection(workspace)).result == "not_parked"
     await driver_pool(database).write(
         text(

@@ -35,7 +35,7 @@ from metacortex.operations.runs import DEAD_S, Claimed
 from metacortex.operations.wakeup_counts import Minute, percentile
 from metacortex.wakeups import HEARTBEAT_MS, NAMESPACE
 from tests.conftest import ROOT, Urls, migrated
-from tests.integration.operating import HANG_S, Operating
+from tests.integration.operating import HANG_S, Operating, acting
 from tests.integration.walking import unit
 
 
@@ -139,9 +139,7 @@ async def test_what_redis_holds_still_is_not_sent_again(
     ids = await client.lrange(f"{NAMESPACE}:{ACTORS[IMPORT].queue}", 0, -1)
     await client.aclose()
     assert ids.count(str(id).encode()) == 1
-    assert (
-        await OperatorActions(operating.database).discard_run(id)
-    ).result == "discarded"
+    assert (await acting(operating.database).discard_run(id)).result == "discarded"
 
 
 async def nothing(job: Job) -> None:
@@ -256,9 +254,7 @@ async def test_a_claim_whose_answer_got_lost_has_crashed(
     assert await operating.runs.reap() == 0, "the worker says that it runs it"
     await heart.beat(0.0, [])
     assert await operating.runs.reap() == 1
-    await OperatorActions(operating.database).discard_run(
-        await queued(operating, workspace)
-    )
+    await acting(operating.database).discard_run(await queued(operating, workspace))
 
 
 async def test_a_worker_that_shuts_down_hands_its_job_on(
@@ -308,7 +304,7 @@ async def test_a_failed_run_is_retried_once_however_many_ask(
     operating: Operating, workspace: UUID
 ) -> None:
     id, _ = await failed(operating, workspace)
-    operator_actions = OperatorActions(operating.database)
+    operator_actions = acting(operating.database)
     found = await asyncio.gather(*(operator_actions.retry_run(id) for _ in range(8)))
     assert sorted(it.result for it in found) == ["already_retried"] * 7 + ["retried"]
     assert len({it.run_id for it in found}) == 1
@@ -328,7 +324,7 @@ async def test_a_group_is_retried_or_discarded_whole_and_once(
     spaces = [uuid4() for _ in range(3)]
     ids = [await failed(operating, space) for space in spaces]
     [fingerprint] = {it[1] for it in ids}
-    operator_actions = OperatorActions(operating.database)
+    operator_actions = acting(operating.database)
     found = await asyncio.gather(
         *(operator_actions.retry_failures(fingerprint) for _ in range(4))
     )
@@ -357,7 +353,7 @@ async def test_a_group_is_retried_or_discarded_whole_and_once(
 async def test_a_paused_queue_keeps_its_messages(
     operating: Operating, workspace: UUID
 ) -> None:
-    operator_actions = OperatorActions(operating.database, operating.broker)
+    operator_actions = acting(operating.database, operating.broker)
     found = await asyncio.gather(
         *(operator_actions.pause_queue(MAINTENANCE) for _ in range(4))
     )
@@ -368,7 +364,7 @@ async def test_a_paused_queue_keeps_its_messages(
             while MAINTENANCE not in worker.broker.paused:
                 await asyncio.sleep(0.02)
         id = await operating.enqueue(VERIFY, **job(workspace))
-        await operator_actions.sent([(id, VERIFY)])
+        await OperatorActions(operating.database, operating.broker).sent([(id, VERIFY)])
         await asyncio.sleep(1.0)  # several polls
         assert await operating.attempts(id) == [(1, "queued")]
         assert await client.hexists(f"{NAMESPACE}:{MAINTENANCE}.msgs", str(id))
@@ -383,7 +379,7 @@ async def test_a_paused_queue_keeps_its_messages(
 async def test_work_on_a_workspace_is_begun_once(
     operating: Operating, own_urls: Urls, workspace: UUID
 ) -> None:
-    operator_actions = OperatorActions(operating.database)
+    operator_actions = acting(operating.database)
     with pytest.raises(NotFound):
         await operator_actions.rebuild(workspace)
     writes = engine(own_urls.app)
@@ -502,4 +498,4 @@ async def test_ids_bound_what_was_enqueued_when(
     after = datetime.now(timezone.utc) + timedelta(milliseconds=1)
     assert first_id(before) <= id < first_id(after)
     assert first_id(before).version == 7
-    await OperatorActions(operating.database).discard_run(id)
+    await acting(operating.database).discard_run(id)

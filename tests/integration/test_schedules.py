@@ -14,12 +14,12 @@ from metacortex.kernel.database import engine
 from metacortex.kernel.errors import NotFound
 from metacortex.operations.actors import ACTORS, DELETE_OLD
 from metacortex.operations.leader_tasks import LeaderTasks
-from metacortex.operations.operator_actions import OperatorActions
 from metacortex.operations.retention import delete_old
 from metacortex.operations.samples import METRICS, Sampler
 from metacortex.operations.schedules import (
     IN_PROCESS,
     LATE_S,
+    WITHDRAWN,
     AlreadyEnqueued,
     Entry,
     Schedules,
@@ -27,7 +27,7 @@ from metacortex.operations.schedules import (
     next_due,
 )
 from tests.conftest import Urls, migrated
-from tests.integration.operating import Operating
+from tests.integration.operating import Operating, acting
 
 BERLIN = "Europe/Berlin"
 
@@ -115,7 +115,7 @@ async def schedulers(own_urls: Urls) -> AsyncIterator[list[AsyncEngine]]:
 async def declared(operating: Operating, *wanted: Entry) -> Schedules:
     """Let these be all the schedules, none of which has run."""
     schedules = Schedules(operating.database)
-    await schedules.declare([])
+    await operating.change("DELETE FROM workers.schedules")
     await schedules.declare(wanted)
     for schedule in await schedules.all():
         assert not await schedules.enqueue_due(schedule), "it only gets its first time"
@@ -195,7 +195,7 @@ async def test_paused_is_paused_and_a_declaration_leaves_it_so(
     operating: Operating,
 ) -> None:
     entry = Entry(name="a", actor=DELETE_OLD, interval_s=3600)
-    schedules, operator_actions = await declared(operating, entry), OperatorActions(
+    schedules, operator_actions = await declared(operating, entry), acting(
         operating.database
     )
     assert (await operator_actions.pause_schedule("a")).result == "paused"
@@ -213,7 +213,7 @@ async def test_paused_is_paused_and_a_declaration_leaves_it_so(
 
 async def test_run_now_runs_once_at_a_time(operating: Operating) -> None:
     await declared(operating, Entry(name="a", actor=DELETE_OLD, interval_s=3600))
-    operator_actions = OperatorActions(operating.database)
+    operator_actions = acting(operating.database)
     found = await asyncio.gather(
         *(operator_actions.run_schedule("a") for _ in range(6))
     )
@@ -248,20 +248,20 @@ async def test_samples_are_taken_rolled_up_and_forgotten(operating: Operating) -
 
 
 async def test_the_leader_samples_enqueues_and_sends(operating: Operating) -> None:
-    await declared(
-        operating,
+    wanted = (
         Entry(name="samples", actor="samples", interval_s=10),
         Entry(name="sweep", actor="sweep", interval_s=1),
         Entry(name="a", actor=DELETE_OLD, interval_s=3600),
     )
+    await declared(operating, *wanted)
     await due(operating, 0.1)
     await operating.change("DELETE FROM workers.samples")
-    leader_tasks = LeaderTasks(operating.database, operating.broker)
+    leader_tasks = LeaderTasks(operating.database, operating.broker, wanted)
     assert await sweeps(leader_tasks)
     assert await operating.rows("SELECT 1 FROM workers.samples")
     [row] = await operating.rows("SELECT sent_at IS NOT NULL FROM workers.runs")
     assert row[0]
-    operator_actions = OperatorActions(operating.database)
+    operator_actions = acting(operating.database)
     for pause, resume in (
         (
             operator_actions.pause_schedule("sweep"),
@@ -282,6 +282,69 @@ async def sweeps(leader_tasks: LeaderTasks) -> bool:
     """Return whether the scheduler sweeps after a turn of its tasks."""
     await leader_tasks.turn()
     return leader_tasks.sweeps
+
+
+OLD = (Entry(name="a", actor=DELETE_OLD, interval_s=3600),)
+NEW = (
+    Entry(name="a", actor=DELETE_OLD, interval_s=1800),
+    Entry(name="0 added", actor="of_the_later_release", interval_s=3600),
+)
+
+
+async def intervals(operating: Operating) -> dict[str, float]:
+    rows = await operating.rows("SELECT name, interval_s FROM workers.schedules")
+    return {name: interval for name, interval in rows}
+
+
+async def test_a_rolling_update_keeps_what_the_later_release_added(
+    operating: Operating,
+) -> None:
+    """The schedules are those of the release that leads; none is ever deleted."""
+    await declared(operating, *OLD)
+    old, new = (
+        LeaderTasks(operating.database, operating.broker, it) for it in (OLD, NEW)
+    )
+    await new.turn(leads=False)
+    assert await intervals(operating) == {"a": 3600}, "it does not lead yet"
+    await new.turn(leads=True)
+    assert await intervals(operating) == {"a": 1800, "0 added": 3600}
+    await old.turn(leads=False)  # a process of before that starts once more
+    assert await intervals(operating) == {"a": 1800, "0 added": 3600}
+    await new.turn(leads=False)
+    await due(operating, 0.1)
+    await old.turn(leads=True)  # and leads for a while: its own run, no other goes
+    assert await intervals(operating) == {"a": 3600, "0 added": 3600}
+    await due(operating, 0.1)
+    await old.turn(leads=True)
+    assert [row[0] for row in await enqueued(operating)] == ["a"]
+    [added] = [it for it in await Schedules(operating.database).all() if it.is_up]
+    assert added.name == "0 added", "it waits for the release that knows it"
+    await old.turn(leads=False)
+    await new.turn(leads=True)
+    assert await intervals(operating) == {"a": 1800, "0 added": 3600}
+
+
+async def test_only_what_a_release_names_is_withdrawn(operating: Operating) -> None:
+    schedules = await declared(operating, *NEW)
+    await schedules.declare(OLD, withdrawn=("0 added",))
+    assert await intervals(operating) == {"a": 3600}
+    assert not set(WITHDRAWN) & {it.name for it in entries(1.0)}
+
+
+async def test_a_schedule_that_cannot_run_holds_up_no_other(
+    operating: Operating,
+) -> None:
+    broken = Entry(name="0 broken", actor=DELETE_OLD, interval_s=3600)
+    await declared(operating, *OLD, broken)
+    leader = LeaderTasks(operating.database, operating.broker, (*OLD, broken))
+    await leader.turn()
+    await due(operating, 0.1)
+    await operating.change(
+        "UPDATE workers.schedules SET cron = 'nonsense', interval_s = NULL"
+        " WHERE name = '0 broken'"
+    )
+    await leader.turn()
+    assert [row[0] for row in await enqueued(operating)] == ["a"]
 
 
 async def test_what_is_past_its_time_goes_and_the_rest_stays(

@@ -13,6 +13,10 @@ from metacortex.operations.conditions import (
     Judge,
     verdict_of,
 )
+from metacortex.operations.heartbeats import BEAT_S
+from metacortex.operations.leader_tasks import TICK_S
+from metacortex.operations.process_states import GONE_S, STALLED_S
+from metacortex.workers import LEASE_S
 from tests.conftest import ROOT
 
 NOW = datetime(2026, 11, 23, 9, tzinfo=UTC)
@@ -123,3 +127,40 @@ def test_an_alert_says_what_the_table_says(code: str) -> None:
     assert rule["annotations"]["runbook_url"] == (
         f"docs/operations.md#{condition.anchor}"
     )
+
+
+SCRAPE_S = 10.0  # the slowest who looks: `docs/monitoring/prometheus.yml`
+MINUTE_S = 60.0
+HOLDS_AFTER_S: dict[str, float] = {
+    "database_unreachable": CONDITIONS["database_unreachable"].threshold,
+    "schema_mismatch": 0.0,
+    "workspace_parked": 0.0,
+    "projection_lagging": 0.0,  # from the tenth second of lag on
+    "disk_low": 0.0,
+    "broker_unreachable": CONDITIONS["broker_unreachable"].threshold,
+    "no_worker": STALLED_S,
+    "no_scheduler": LEASE_S,
+    "worker_stalled": STALLED_S + 2 * BEAT_S,  # the row is written every other second
+    "queue_growing": 0.0,  # from the thirtieth second on
+    "failures_open": 3.0 + BEAT_S,  # two attempts, and the waits between them
+    "replica_lagging": BEAT_S,  # from the tenth second of lag on
+}
+"""Until a look finds it, from when it begins."""
+ENDS_AFTER_S: dict[str, float] = {
+    "no_worker": BEAT_S,
+    "no_scheduler": TICK_S,
+    "worker_stalled": GONE_S - STALLED_S,  # a killed one is no longer waited for
+    "replica_lagging": BEAT_S,
+}
+"""Until a look no longer finds it, from when it ends; all others at once."""
+
+
+@pytest.mark.parametrize("code", CONDITIONS)
+def test_even_who_looks_every_ten_seconds_sees_it_within_a_minute(code: str) -> None:
+    """The look that finds it first, and the one after it has held for long enough."""
+    prometheus = yaml.safe_load((ALERTS.parent / "prometheus.yml").read_text())
+    assert prometheus["global"]["scrape_interval"] == f"{SCRAPE_S:.0f}s"
+    assert prometheus["global"]["evaluation_interval"] == f"{SCRAPE_S:.0f}s"
+    seen_s = HOLDS_AFTER_S[code] + CONDITIONS[code].persists_s + 2 * SCRAPE_S
+    assert seen_s <= MINUTE_S
+    assert ENDS_AFTER_S.get(code, 0.0) + SCRAPE_S <= MINUTE_S

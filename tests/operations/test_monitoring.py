@@ -2,6 +2,8 @@
 
 import json
 import re
+import shutil
+import subprocess
 from typing import Any
 
 import httpx2
@@ -86,3 +88,18 @@ def test_the_panels_of_the_dashboard_do_not_overlap() -> None:
     assert len(places) == len(set(places))
     ids = [panel["id"] for panel in board["panels"]]
     assert len(ids) == len(set(ids))
+
+
+PROMTOOL = shutil.which("promtool")
+
+
+@pytest.mark.skipif(PROMTOOL is None, reason="promtool is not installed")
+@pytest.mark.parametrize(
+    "what", [("rules", "alerts.yaml"), ("config", "prometheus.yml")]
+)
+def test_prometheus_takes_them(what: tuple[str, str]) -> None:
+    assert PROMTOOL is not None
+    kind, file = what
+    command = [PROMTOOL, "check", kind, str(FOLDER / file)]
+    found = subprocess.run(command, capture_output=True, text=True, timeout=30)
+    assert found.returncode == 0, found.stdout + found.stderr

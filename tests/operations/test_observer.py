@@ -1,7 +1,7 @@
 """One look at the installation: what it finds, and that all numbers agree."""
 
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,6 +14,9 @@ from redis.asyncio import Redis
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from metacortex.api.health import SCHEMA
+from metacortex.commands.bus import Bus
+from metacortex.commands.tasks import CreateTask
+from metacortex.kernel import clock
 from metacortex.kernel.database import driver_pool, engine
 from metacortex.kernel.ids import new_id
 from metacortex.operations.actors import QUEUES
@@ -21,6 +24,7 @@ from metacortex.operations.observer import Look, Observer, Sources, look_once
 from tests.clients import Client
 from tests.conftest import Urls, migrated
 from tests.http.operators import beat, execute, failing, make_run, operator, value
+from tests.integration.walking import unit
 
 NOWHERE = 1  # a port on which nobody listens
 
@@ -88,9 +92,11 @@ async def test_a_disk_without_room_is_a_finding(
         found = shutil._ntuple_diskusage(total, total, int(total * free))
         monkeypatch.setattr(shutil, "disk_usage", lambda path: found)
 
+    assert (await look_once(sources)).disk is None, "of another machine's: unknown"
     usage(0.051)
     assert detail(await look_once(there), "disk_low") is None
     usage(0.049)
+    assert detail(await look_once(sources), "disk_low") is None
     assert (detail(await look_once(there), "disk_low") or "").startswith("4.9% free")
 
 
@@ -134,6 +140,43 @@ async def test_a_replica_without_heartbeats_lags(
     await beat(replica)
     assert detail(await look_once(there), "replica_lagging") is None
     await replica.dispose()
+
+
+def at(instant: datetime) -> Callable[[], datetime]:
+    """Return a clock that stands still."""
+    return lambda: instant
+
+
+async def test_a_lag_over_ten_seconds_is_told_after_thirty(
+    sources: Sources, postgres_url: str, urls: Urls
+) -> None:
+    """Nobody projects what was written so many seconds ago."""
+    own = await migrated(postgres_url, f"mc_{uuid4().hex[:8]}", urls.redis)
+    database = engine(own.app)
+    there = replace(sources, primary=driver_pool(database))
+    for seconds, told in ((9, False), (38, False), (42, True)):
+        ago = clock.now() - timedelta(seconds=seconds)
+        task = CreateTask(task_id=uuid4(), title="Old")
+        await Bus(database, now=at(ago)).execute([unit(uuid4(), task)])
+        look = await look_once(there)
+        assert (detail(look, "projection_lagging") is not None) is told
+        assert look.lag is not None and look.lag.oldest_s > seconds - 1
+    await database.dispose()
+
+
+async def test_a_job_that_failed_twice_is_told_before_it_is_open(
+    sources: Sources, writes: AsyncEngine
+) -> None:
+    """An import is tried ten times, for minutes."""
+    once = {"outcome": "queued", "max_attempts": 10}
+    await make_run(writes, attempt=2, **once)
+    assert "twice" not in (detail(await look_once(sources), "failures_open") or "")
+    id = await make_run(writes, attempt=3, **once)
+    told = detail(await look_once(sources), "failures_open")
+    assert told is not None and "1 that failed twice and are tried again" in told
+    sql = "UPDATE workers.runs SET outcome = 'succeeded' WHERE id = :id"
+    await execute(writes, sql, id=id)
+    assert "twice" not in (detail(await look_once(sources), "failures_open") or "")
 
 
 @pytest.mark.parametrize(

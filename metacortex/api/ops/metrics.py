@@ -48,6 +48,10 @@ PAUSED = Gauge("metacortex_queue_paused", "1 while a queue is paused", ("queue",
 BROKER = Gauge("metacortex_broker_up", "1 while Redis answers")
 DATABASE = Gauge("metacortex_database_up", "1 while Postgres answers")
 DATABASE_BYTES = Gauge("metacortex_database_bytes", "Size of the database")
+DISK_FREE = Gauge(
+    "metacortex_database_disk_free_ratio",
+    "Share of the database's disk that is free; NaN where it is on another machine",
+)
 LOG_EVENTS = Gauge("metacortex_log_events", "Events in the logs of all workspaces")
 NEXT = Gauge(
     "metacortex_schedule_next_timestamp_seconds", "When it is due next", ("schedule",)
@@ -101,6 +105,7 @@ def _of_database(look: Look) -> None:
     LAG.set(UNKNOWN if lag is None else lag.oldest_s)
     OPEN.set(failed.get("open", UNKNOWN))
     DATABASE_BYTES.set(sizes.get("database_bytes", UNKNOWN))
+    DISK_FREE.set(UNKNOWN if look.disk is None else look.disk.free_share)
     LOG_EVENTS.set(sizes.get("log_events", UNKNOWN))
 
 

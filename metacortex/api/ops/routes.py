@@ -30,7 +30,7 @@ from metacortex.operations import (
     queries_state,
 )
 from metacortex.operations.actors import REBUILD, VERIFY
-from metacortex.operations.observer import processes
+from metacortex.operations.process_states import processes
 from metacortex.operations.queries_runs import Listed
 
 OPERATORS = (Role.OPERATOR,)
