@@ -8,7 +8,7 @@ nowhere a second time.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from metacortex.api import auth, commands, feeds, parsing
+from metacortex.api import auth, commands, connections, feeds, parsing, protocol
 from metacortex.commands.tasks import commands as tasks
 from metacortex.kernel import http_limits
 from metacortex.queries import page, past
@@ -81,6 +81,96 @@ REQUESTS = (
         unit="characters",
         code="invalid_header",
         reason="Longer than any UUID or hash.",
+    ),
+)
+
+CONNECTIONS = (
+    Limit(
+        of="Time for the headers of a request",
+        setting="head_timeout_s",
+        unit="seconds",
+        code="request_too_slow",
+        reason="A head is a packet or two; who sends it slowly holds a connection.",
+    ),
+    Limit(
+        of="Time for a body",
+        setting="body_timeout_s",
+        unit="seconds",
+        code="request_too_slow",
+        reason="The largest one passes at 35 kB/s.",
+    ),
+    Limit(
+        of="Least rate of a body, after five seconds",
+        setting="body_min_rate",
+        unit="bytes/s",
+        code="request_too_slow",
+        reason="Slower than any modem; a packet lost and sent again is forgiven.",
+    ),
+    Limit(
+        of="Time without a request",
+        setting="idle_timeout_s",
+        unit="seconds",
+        beyond="closed",
+        reason="Longer than the minute of common proxies, which must close first.",
+    ),
+    Limit(
+        of="Time in which a client takes nothing of its answer",
+        value=connections.STALL_S,
+        unit="seconds",
+        beyond="closed",
+        reason="As long as it may take to send; the answer is memory meanwhile.",
+    ),
+    Limit(
+        of="Connections of a process",
+        setting="connection_limit",
+        unit="connections",
+        code="too_many_connections",
+        header="Retry-After",
+        reason="Below the 1,024 files that a process may open by default.",
+    ),
+    Limit(
+        of="Connections of an address",
+        setting="connection_limit_per_address",
+        unit="connections",
+        code="too_many_connections",
+        header="Retry-After",
+        reason="A tenth of all; a browser opens six. Not for this machine and trusted "
+        "proxies.",
+    ),
+    Limit(
+        of="Requests that wait for those before on their connection",
+        value=connections.PIPELINE_LIMIT,
+        unit="requests",
+        beyond="closed, once those are answered",
+        reason="Each waits in memory; browsers do not do so at all.",
+    ),
+    Limit(
+        of="What is read and dropped after an early answer",
+        value=connections.LINGER_BYTES,
+        unit="bytes",
+        beyond="closed",
+        reason="Four times the largest body; a reset would overtake the answer.",
+    ),
+    Limit(
+        of="How long that is done",
+        value=connections.LINGER_S,
+        unit="seconds",
+        beyond="closed",
+        reason="Some round trips to the other side of the earth.",
+    ),
+    Limit(
+        of="Digits of a Content-Length",
+        value=protocol.LENGTH_DIGITS,
+        unit="digits",
+        code="bad_request",
+        reason="A petabyte, and exact in every language's numbers.",
+    ),
+    Limit(
+        of="User agent, and Metacortex-Client, as stored",
+        value=parsing.HEADER_LIMIT,
+        unit="characters",
+        beyond="cut off",
+        reason="They stand in every event of a request, for ever.",
     ),
 )
 
@@ -157,6 +247,7 @@ QUERIES = (
 
 SECTIONS: Mapping[str, Sequence[Limit]] = {
     "Requests": REQUESTS,
+    "Connections": CONNECTIONS,
     "Commands": COMMANDS,
     "Queries and streams": QUERIES,
 }

@@ -8,6 +8,7 @@ that. `docs/settings.md` is made from the descriptions below.
 import os
 import re
 from base64 import b64decode
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
@@ -93,9 +94,19 @@ class UnsafeSettings(Exception):
     """Production refuses to run like this; each line is a problem with its remedy."""
 
 
+def _networks(value: tuple[str, ...]) -> tuple[str, ...]:
+    """Return networks as they are. Raises ValueError."""
+    for one in value:
+        ip_network(one)
+    return value
+
+
 DatabaseUrl = Annotated[str, BeforeValidator(database_url)]
 RedisUrl = Annotated[str, AfterValidator(redis_url)]
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
+Networks = Annotated[
+    tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_networks)
+]
 
 
 class Settings(BaseSettings):
@@ -213,6 +224,39 @@ class Settings(BaseSettings):
     )
     body_limit_bytes: int = Field(
         1_048_576, ge=1, description="Largest request body; beyond it, 413."
+    )
+    trusted_proxies: Networks = Field(
+        (),
+        description="Networks (CIDR) of the proxies before the API, with commas: only "
+        "from them X-Forwarded-For and X-Forwarded-Proto are taken.",
+    )
+    head_timeout_s: float = Field(
+        10.0, gt=0, description="Seconds in which the headers of a request arrive."
+    )
+    body_timeout_s: float = Field(
+        30.0, gt=0, description="Seconds in which the body of a request arrives."
+    )
+    body_min_rate: int = Field(
+        1_000,
+        ge=0,
+        description="Bytes a second that a body brings at least, after its first five "
+        "seconds.",
+    )
+    idle_timeout_s: float = Field(
+        75.0,
+        gt=0,
+        description="Seconds that a connection is kept without a request; more than "
+        "the proxy before it, which must be the one that closes.",
+    )
+    connection_limit: int = Field(
+        1_000, ge=1, description="Most open connections of an API process."
+    )
+    connection_limit_per_address: int = Field(
+        100, ge=1, description="Most open connections of one address."
+    )
+    limit_near_connections: bool = Field(
+        False,
+        description="Count connections of this machine and of trusted proxies, too.",
     )
     wait_default_s: float = Field(
         2.0, ge=0, description="Seconds a query waits for the sequence it asks for."

@@ -41,6 +41,7 @@ from metacortex.api.ops import routes as ops
 from metacortex.api.ops.broadcaster import Broadcaster
 from metacortex.api.ops.service import Operations
 from metacortex.api.parsing import Waits
+from metacortex.api.proxies import Proxies
 from metacortex.api.routing import EnvelopeRoute, Router, adopt
 from metacortex.api.services import Services
 from metacortex.api.web import WebApp
@@ -151,6 +152,7 @@ class Application(FastAPI):
             cors=_cors(self.settings),
             hsts=self.settings.is_production,
             body_limit=self.settings.body_limit_bytes,
+            proxies=Proxies(self.settings.trusted_proxies),
         )
         for cls, args, given in reversed(added):
             stack = cls(stack, *args, **given)

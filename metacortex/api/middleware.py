@@ -23,7 +23,9 @@ from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from metacortex.api import envelope
+from metacortex.api.head import HeadRequest, Raw, too_large
 from metacortex.api.parsing import header_error, sane
+from metacortex.api.proxies import Proxies, parsed
 from metacortex.api.schemas import REQUEST_ID
 from metacortex.api.services import Handler
 from metacortex.kernel.driver_errors import public, report, worth_another
@@ -59,6 +61,8 @@ SECURITY = {
 HSTS = "max-age=31536000; includeSubDomains"  # a year, as OWASP ASVS 3.4.1 asks
 PRIVATE = b"private, no-cache"  # may be kept, must be asked about
 NEVER = b"no-store"
+ENDING = frozenset({408, 413, 414, 431})
+"""After these answers the connection ends: the rest may be long."""
 VARY = b"Authorization, Origin"
 
 SINGLE = (
@@ -71,9 +75,6 @@ SINGLE = (
 """Headers that mean one thing; two of them would mean either."""
 
 PREFIX = "/api/v1"
-
-Raw = list[tuple[bytes, bytes]]
-
 
 _ID = re.compile("(?<=/)[0-9a-fA-F]{8}(?:-?[0-9a-fA-F]{4}){3}-?[0-9a-fA-F]{12}(?=/|$)")
 
@@ -118,39 +119,6 @@ class RouteTable:
         return endpoint, UUID(match[0])
 
 
-class _Headers(Headers):
-    """A request's headers, found in one step; lines of one name are one list."""
-
-    def __init__(self, scope: Scope) -> None:
-        super().__init__(scope=scope)
-        self._found: dict[bytes, bytes] = dict(self.raw)
-        self.repeated: set[bytes] = set()
-        if len(self._found) != len(self.raw):
-            for name in self._found:
-                values = [value for one, value in self.raw if one == name]
-                self._found[name] = b", ".join(values)
-                if len(values) > 1:
-                    self.repeated.add(name)
-
-    def get(self, key: str, default: Any = None) -> Any:
-        """Return a header's value, by its name in lower case."""
-        found = self._found.get(key.encode("latin-1"))
-        return default if found is None else found.decode("latin-1")
-
-
-class _Request(Request):
-    """A request whose headers are read more than once."""
-
-    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        super().__init__(scope, receive, send)
-        self._own = _Headers(scope)
-
-    @property
-    def headers(self) -> _Headers:
-        """The headers; `get` wants names in lower case."""
-        return self._own
-
-
 class Middleware:
     """Our layer around the application: lean routes, and FastAPI's stack behind them.
 
@@ -166,8 +134,10 @@ class Middleware:
         cors: CORSMiddleware,
         hsts: bool,
         body_limit: int,
+        proxies: Proxies,
     ) -> None:
         """Put `table` in front of `app`; `cors` is asked for its policy only."""
+        self._proxies = proxies
         self._app = app
         self._table = table
         self._cors = cors
@@ -180,9 +150,10 @@ class Middleware:
             await self._app(scope, receive, send)
             return
         began = time.perf_counter()
-        request = _Request(scope, receive, send)
+        request = HeadRequest(scope, receive, send)
         ids = _ids(request.headers)
-        scope["metacortex"] = {**ids, "body_limit": self._body_limit}
+        scope["metacortex"] = about = {**ids, "body_limit": self._body_limit}
+        about["ip"] = self._address(scope, request.headers)
         endpoint, id = self._table.find(scope["method"], scope["path"])
         answer = _Answer(self, request, ids)
         IN_FLIGHT.inc()
@@ -201,12 +172,14 @@ class Middleware:
             elapsed = time.perf_counter() - began
             _count(scope["method"], template, answer.status, elapsed)
 
-    def _early(self, request: _Request) -> Response | None:
+    def _early(self, request: HeadRequest) -> Response | None:
         """Return the answer to a preflight, or to a request that nobody may handle."""
+        if (error := too_large(request.scope)) is not None:
+            return envelope.failure(envelope.request_id(request), error)
         if _is_preflight(request):
             return self._cors.preflight_response(request.headers)
         for name in request.headers.repeated.intersection(SINGLE):
-            error: MetaCortexError = header_error(name.decode(), "It is given twice")
+            error = header_error(name.decode(), "It is given twice")
             return envelope.failure(envelope.request_id(request), error)
         raw = request.scope.get("raw_path")
         if raw is not None and b"%2f" in raw.lower() and _is_api(request):
@@ -215,8 +188,18 @@ class Middleware:
             return envelope.failure(envelope.request_id(request), error)
         return None
 
+    def _address(self, scope: Scope, headers: Headers) -> str | None:
+        """Return the client's address; take what a trusted proxy says of it."""
+        peer = scope["client"][0] if scope.get("client") else None
+        forwarded = headers.get("x-forwarded-for")
+        if forwarded is not None or "x-forwarded-proto" in headers:
+            if self._proxies.trusts(parsed(peer)):
+                proto = headers.get("x-forwarded-proto", "")
+                scope["scheme"] = "https" if proto == "https" else scope["scheme"]
+        return self._proxies.client(peer, forwarded)
+
     def decorate(
-        self, headers: Raw, status: int, request: _Request, ids: Mapping[str, str]
+        self, headers: Raw, status: int, request: HeadRequest, ids: Mapping[str, str]
     ) -> None:
         """Add what every answer carries, where the handler has not set it itself."""
         given = {name for name, _ in headers}
@@ -228,6 +211,8 @@ class Middleware:
         if b"cache-control" not in given:
             fine = request.method in ("GET", "HEAD") and status < 400
             headers.append((b"cache-control", PRIVATE if fine else NEVER))
+        if status in ENDING:
+            headers.append((b"connection", b"close"))
         origin = request.headers.get("origin")
         if origin is not None and b"access-control-max-age" not in given:
             headers += self._cors_headers(origin)
@@ -245,7 +230,7 @@ class _Answer:
     """Sends the answer to one request, decorated, and knows its status."""
 
     def __init__(
-        self, middleware: Middleware, request: _Request, ids: Mapping[str, str]
+        self, middleware: Middleware, request: HeadRequest, ids: Mapping[str, str]
     ) -> None:
         self._middleware = middleware
         self._request = request
@@ -298,7 +283,7 @@ async def with_second_try(handler: Handler, request: Request) -> Response:
     return await handler(request)
 
 
-async def _respond(request: _Request, handler: Handler) -> Response:
+async def _respond(request: HeadRequest, handler: Handler) -> Response:
     """Return a lean handler's answer, or that of the error that it raised."""
     try:
         return await with_second_try(handler, request)
