@@ -258,6 +258,29 @@ class Settings(BaseSettings):
         False,
         description="Count connections of this machine and of trusted proxies, too.",
     )
+    rate_limits: bool | None = Field(
+        None,
+        description="Limit how much a user may ask in a minute. "
+        "Unset: in production only.",
+    )
+    rate_commands: int = Field(
+        10_000,
+        ge=1,
+        description="Events that the commands of a user append in a minute.",
+    )
+    rate_queries: int = Field(6_000, ge=1, description="Queries of a user in a minute.")
+    rate_searches: int = Field(
+        1_500, ge=5, description="Searches of a user in a minute, each counted as five."
+    )
+    rate_exports: int = Field(10, ge=1, description="Exports of a user in a minute.")
+    rate_streams: int = Field(
+        60, ge=1, description="Streams that a user opens in a minute."
+    )
+    rate_failed_attempts: int = Field(
+        300,
+        ge=1,
+        description="Requests with a bad token, or none, of an address in a minute.",
+    )
     wait_default_s: float = Field(
         2.0, ge=0, description="Seconds a query waits for the sequence it asks for."
     )
@@ -312,6 +335,10 @@ class Settings(BaseSettings):
         return (
             not self.is_production if self.docs_enabled is None else self.docs_enabled
         )
+
+    @property
+    def limits_rates(self) -> bool:
+        return self.is_production if self.rate_limits is None else self.rate_limits
 
     @property
     def clerk_host(self) -> str | None:

@@ -77,7 +77,7 @@ def failure(
 
 def _hints(error: MetaCortexError) -> dict[str, str]:
     status = status_of(error)
-    if status == 503:
+    if status in (429, 503):
         return {"Retry-After": str(error.meta.get("retry_after_s", 1))}
     if status == 401:  # RFC 6750, section 3.1: no code where there was no token
         refused = "" if error.code == "token_missing" else ' error="invalid_token"'

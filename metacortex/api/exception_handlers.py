@@ -5,12 +5,13 @@ from typing import Any
 
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Match
 
 from metacortex.api import envelope, parsing
 from metacortex.api.errors import HttpError
+from metacortex.api.middleware import GONE
 from metacortex.api.web import WebApp
 from metacortex.kernel.driver_errors import public
 from metacortex.kernel.errors import (
@@ -27,6 +28,7 @@ Handler = Callable[[Request, Any], Any]
 
 async def on_error(request: Request, error: MetaCortexError) -> Response:
     """Answer an error of ours."""
+    request.scope["metacortex"]["code"] = error.code
     return envelope.failure(envelope.request_id(request), error)
 
 
@@ -99,8 +101,14 @@ async def on_exception(request: Request, error: Exception) -> Response:
     return envelope.failure(envelope.request_id(request), public(error))
 
 
+async def on_disconnect(request: Request, error: ClientDisconnect) -> Response:
+    """Answer a client that is not there any more: for the log."""
+    return Response(status_code=GONE)
+
+
 HANDLERS: Mapping[Any, Handler] = {
     MetaCortexError: on_error,
+    ClientDisconnect: on_disconnect,
     RequestValidationError: on_invalid,
     HTTPException: on_http_exception,
     Exception: on_exception,

@@ -17,7 +17,7 @@ from fastapi.routing import RouteContext, _get_scope_effective_route_context
 from prometheus_client import REGISTRY, Counter, Gauge, Histogram
 from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -26,10 +26,12 @@ from metacortex.api import envelope
 from metacortex.api.head import HeadRequest, Raw, too_large
 from metacortex.api.parsing import header_error, sane
 from metacortex.api.proxies import Proxies, parsed
+from metacortex.api.rates import Window
+from metacortex.api.request_log import RequestLog
 from metacortex.api.schemas import REQUEST_ID
 from metacortex.api.services import Handler
 from metacortex.kernel.driver_errors import public, report, worth_another
-from metacortex.kernel.errors import MetaCortexError, NotFound
+from metacortex.kernel.errors import Malformed, MetaCortexError, NotFound
 from metacortex.kernel.ids import new_id
 
 logger = structlog.get_logger(__name__)
@@ -51,6 +53,9 @@ IN_FLIGHT = Gauge(
     "metacortex_http_requests_in_flight", "Requests being answered", registry=REGISTRY
 )
 
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+OTHER = "OTHER"  # the label of all other methods, of which anybody can send many
+
 SECURITY = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -59,6 +64,7 @@ SECURITY = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
 }
 HSTS = "max-age=31536000; includeSubDomains"  # a year, as OWASP ASVS 3.4.1 asks
+GONE = 499  # nobody is there to read it: nginx's number for a client that hung up
 PRIVATE = b"private, no-cache"  # may be kept, must be asked about
 NEVER = b"no-store"
 ENDING = frozenset({408, 413, 414, 431})
@@ -135,8 +141,10 @@ class Middleware:
         hsts: bool,
         body_limit: int,
         proxies: Proxies,
+        log: RequestLog,
     ) -> None:
         """Put `table` in front of `app`; `cors` is asked for its policy only."""
+        self._log = log
         self._proxies = proxies
         self._app = app
         self._table = table
@@ -170,14 +178,16 @@ class Middleware:
             IN_FLIGHT.dec()
             template = endpoint.template if endpoint else answer.template
             elapsed = time.perf_counter() - began
-            _count(scope["method"], template, answer.status, elapsed)
+            method = scope["method"] if scope["method"] in METHODS else OTHER
+            _count(method, template, answer.status, elapsed)
+            self._log.answered(about, method, template, answer.status, elapsed)
 
     def _early(self, request: HeadRequest) -> Response | None:
         """Return the answer to a preflight, or to a request that nobody may handle."""
         if (error := too_large(request.scope)) is not None:
             return envelope.failure(envelope.request_id(request), error)
         if _is_preflight(request):
-            return self._cors.preflight_response(request.headers)
+            return self._preflight(request)
         for name in request.headers.repeated.intersection(SINGLE):
             error = header_error(name.decode(), "It is given twice")
             return envelope.failure(envelope.request_id(request), error)
@@ -187,6 +197,15 @@ class Middleware:
             error = NotFound("route_not_found")
             return envelope.failure(envelope.request_id(request), error)
         return None
+
+    def _preflight(self, request: HeadRequest) -> Response:
+        """Return what a browser may send from a page of another origin."""
+        found = self._cors.preflight_response(request.headers)
+        if found.status_code == 200:
+            return found
+        kept = {k: v for k, v in found.headers.items() if not k.startswith("content-")}
+        error = Malformed("invalid_header", bytes(found.body).decode())
+        return envelope.failure(envelope.request_id(request), error, kept)
 
     def _address(self, scope: Scope, headers: Headers) -> str | None:
         """Return the client's address; take what a trusted proxy says of it."""
@@ -211,6 +230,10 @@ class Middleware:
         if b"cache-control" not in given:
             fine = request.method in ("GET", "HEAD") and status < 400
             headers.append((b"cache-control", PRIVATE if fine else NEVER))
+        window: Window | None = request.scope["metacortex"].get("window")
+        if window is not None:
+            headers.append((b"ratelimit-policy", window.quota.policy))
+            headers.append((b"ratelimit", window.left()))
         if status in ENDING:
             headers.append((b"connection", b"close"))
         origin = request.headers.get("origin")
@@ -288,7 +311,10 @@ async def _respond(request: HeadRequest, handler: Handler) -> Response:
     try:
         return await with_second_try(handler, request)
     except MetaCortexError as error:
+        request.scope["metacortex"]["code"] = error.code
         return envelope.failure(envelope.request_id(request), error)
+    except ClientDisconnect:
+        return Response(status_code=GONE)
     except Exception as error:
         return unexpected(error, envelope.request_id(request))
 
