@@ -8,7 +8,15 @@ nowhere a second time.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from metacortex.api import auth, commands, connections, feeds, parsing, protocol
+from metacortex.api import (
+    auth,
+    commands,
+    connections,
+    feeds,
+    parsing,
+    protocol,
+    rates,
+)
 from metacortex.commands.tasks import commands as tasks
 from metacortex.kernel import http_limits
 from metacortex.queries import page, past
@@ -245,9 +253,61 @@ QUERIES = (
     ),
 )
 
+
+def _rate(setting: str, of: str, unit: str, reason: str) -> Limit:
+    return Limit(
+        of=of,
+        setting=setting,
+        unit=f"{unit} in {rates.WINDOW_S} s",
+        code="rate_limited",
+        header="RateLimit",
+        reason=reason,
+    )
+
+
+RATES = (
+    _rate(
+        "rate_commands",
+        "Commands of a user, by the events that they append",
+        "events",
+        "A tenth of what one process appends when all of it is one user's.",
+    ),
+    _rate(
+        "rate_queries",
+        "Queries of a user",
+        "queries",
+        "A hundred a second: many devices that follow every change.",
+    ),
+    _rate(
+        "rate_searches",
+        f"Searches of a user, {rates.COSTS[rates.SEARCHES]} each",
+        "units",
+        "Five a second: typing, with a search for each letter.",
+    ),
+    _rate(
+        "rate_exports",
+        "Exports of a user",
+        "exports",
+        "Each reads the whole log of a workspace.",
+    ),
+    _rate(
+        "rate_streams",
+        "Streams that a user opens",
+        "streams",
+        "Clients reconnect after three seconds; one of them opens 20.",
+    ),
+    _rate(
+        "rate_failed_attempts",
+        "Requests of an address with a bad token, or none",
+        "requests",
+        "Browsers of an office whose tokens have run out; it costs 50 µs each.",
+    ),
+)
+
 SECTIONS: Mapping[str, Sequence[Limit]] = {
     "Requests": REQUESTS,
     "Connections": CONNECTIONS,
+    "Rates": RATES,
     "Commands": COMMANDS,
     "Queries and streams": QUERIES,
 }

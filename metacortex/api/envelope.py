@@ -75,6 +75,14 @@ def failure(
     return Response(orjson.dumps(body), status_of(error), sent, JSON)
 
 
+def refuse(
+    request: Request, error: MetaCortexError, headers: Mapping[str, str] | None = None
+) -> Response:
+    """Return the answer to a request that failed, and note the code for the log."""
+    request.scope["metacortex"]["code"] = error.code
+    return failure(request_id(request), error, headers)
+
+
 def _hints(error: MetaCortexError) -> dict[str, str]:
     status = status_of(error)
     if status in (429, 503):

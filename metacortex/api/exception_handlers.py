@@ -28,15 +28,14 @@ Handler = Callable[[Request, Any], Any]
 
 async def on_error(request: Request, error: MetaCortexError) -> Response:
     """Answer an error of ours."""
-    request.scope["metacortex"]["code"] = error.code
-    return envelope.failure(envelope.request_id(request), error)
+    return envelope.refuse(request, error)
 
 
 async def on_invalid(request: Request, error: RequestValidationError) -> Response:
     """Answer what FastAPI could not validate, one error for each place."""
     found = [_invalid(one) for one in error.errors()]
     only = found[0] if len(found) == 1 else Several(found)
-    return envelope.failure(envelope.request_id(request), only)
+    return envelope.refuse(request, only)
 
 
 def _invalid(found: Mapping[str, Any]) -> MetaCortexError:
@@ -63,7 +62,7 @@ async def on_http_exception(request: Request, error: HTTPException) -> Response:
         headers["Allow"] = ", ".join(_allowed(request))
     if found is None:
         found = HttpError(error.status_code, detail)
-    return envelope.failure(envelope.request_id(request), found, headers)
+    return envelope.refuse(request, found, headers)
 
 
 def _page(request: Request) -> Response | None:
@@ -98,7 +97,7 @@ def _allowed(request: Request) -> list[str]:
 
 async def on_exception(request: Request, error: Exception) -> Response:
     """Answer any other exception; the middleware logs it."""
-    return envelope.failure(envelope.request_id(request), public(error))
+    return envelope.refuse(request, public(error))
 
 
 async def on_disconnect(request: Request, error: ClientDisconnect) -> Response:

@@ -185,17 +185,17 @@ class Middleware:
     def _early(self, request: HeadRequest) -> Response | None:
         """Return the answer to a preflight, or to a request that nobody may handle."""
         if (error := too_large(request.scope)) is not None:
-            return envelope.failure(envelope.request_id(request), error)
+            return envelope.refuse(request, error)
         if _is_preflight(request):
             return self._preflight(request)
         for name in request.headers.repeated.intersection(SINGLE):
             error = header_error(name.decode(), "It is given twice")
-            return envelope.failure(envelope.request_id(request), error)
+            return envelope.refuse(request, error)
         raw = request.scope.get("raw_path")
         if raw is not None and b"%2f" in raw.lower() and _is_api(request):
             # an encoded slash is no separator (RFC 3986, section 2.2)
             error = NotFound("route_not_found")
-            return envelope.failure(envelope.request_id(request), error)
+            return envelope.refuse(request, error)
         return None
 
     def _preflight(self, request: HeadRequest) -> Response:
@@ -205,7 +205,7 @@ class Middleware:
             return found
         kept = {k: v for k, v in found.headers.items() if not k.startswith("content-")}
         error = Malformed("invalid_header", bytes(found.body).decode())
-        return envelope.failure(envelope.request_id(request), error, kept)
+        return envelope.refuse(request, error, kept)
 
     def _address(self, scope: Scope, headers: Headers) -> str | None:
         """Return the client's address; take what a trusted proxy says of it."""
@@ -311,8 +311,7 @@ async def _respond(request: HeadRequest, handler: Handler) -> Response:
     try:
         return await with_second_try(handler, request)
     except MetaCortexError as error:
-        request.scope["metacortex"]["code"] = error.code
-        return envelope.failure(envelope.request_id(request), error)
+        return envelope.refuse(request, error)
     except ClientDisconnect:
         return Response(status_code=GONE)
     except Exception as error:
