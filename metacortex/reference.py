@@ -37,8 +37,8 @@ _LIMITS = """\
 What one request, one caller and one process may take, why at this value, and what says
 so beyond it. Where a setting is named, the value is its default. Rates are limited in
 production only, unless `METACORTEX_RATE_LIMITS` says otherwise
-([decision 20](decisions/0020-limits.md)); where they are, every answer to a caller tells
-what is left in `RateLimit` and `RateLimit-Policy`, and 429 has a `Retry-After`.
+([decision 20](decisions/0020-limits.md)); where they are, every answer to a caller
+tells what is left in `RateLimit` and `RateLimit-Policy`, and 429 has a `Retry-After`.
 """
 
 _KINDS: Mapping[Any, str] = {

@@ -25,14 +25,12 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
+from metacortex import production
+from metacortex.production import LOCAL_HOSTS
+
 DRIVER = "postgresql+asyncpg"
 SERVICES_FILE = "services.env"
-WEAK_PASSWORDS = frozenset(
-    {"postgres", "metacortex", "password", "secret", "changeme", "admin"}
-)
-LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1", "0.0.0.0"})
 CLERK_HOST = re.compile(r"([a-z0-9-]+(?:\.[a-z0-9-]+)+)\$")  # in a publishable key
-CLERK_DEVELOPMENT = ".clerk.accounts.dev"  # keys of Clerk's development instances
 
 
 def database_url(value: str) -> str:
@@ -389,39 +387,44 @@ class Settings(BaseSettings):
             return []
         return [
             *self._token_problems(),
-            *self._origin_problems(),
-            *self._database_problems(),
+            *production.origin_problems(self.cors_origins),
+            *production.password_problems(self._urls()),
+            *production.typo_problems(_unknown_names()),
         ]
 
     def _token_problems(self) -> list[str]:
         return [
-            *_issuer_problems(self.token_issuer),
-            *_key_problems(self.token_public_key, self.token_jwks_url),
-            *_party_problems(self.token_authorized_parties),
+            *production.issuer_problems(self.token_issuer),
+            *production.key_problems(self.token_public_key, self.token_jwks_url),
+            *production.party_problems(
+                self.token_authorized_parties, self.token_allow_missing_party
+            ),
         ]
 
-    def _origin_problems(self) -> list[str]:
+    def warnings(self) -> list[str]:
+        """Say what is unwise and yet no reason not to start; empty elsewhere."""
+        if not self.is_production:
+            return []
         return [
-            f"The CORS origin {origin!r} is not one https:// origin: "
-            "list exact https origins in METACORTEX_CORS_ORIGINS."
-            for origin in self.cors_origins
-            if "*" in origin or not origin.startswith("https://")
+            *production.database_warnings(make_url(self.database_url), self._urls()),
+            *production.key_warnings(self.token_issuer, self.token_jwks_url),
+            *production.name_warnings(_unknown_names()),
         ]
 
-    def _database_problems(self) -> list[str]:
-        urls = {
+    def _urls(self) -> dict[str, URL | None]:
+        found = {
             "DATABASE_URL": self.database_url,
             "DATABASE_READ_URL": self.database_read_url,
             "DATABASE_OWNER_URL": self.database_owner_url,
             "DATABASE_PROJECTOR_URL": self.database_projector_url,
             "DATABASE_AUDITOR_URL": self.database_auditor_url,
         }
-        return [
-            f"The password in {name} is missing or well known: "
-            f"put a long random one into {name}."
-            for name, url in urls.items()
-            if url is not None and _is_weak(make_url(url))
-        ]
+        return {name: make_url(it) if it else None for name, it in found.items()}
+
+
+def _unknown_names() -> dict[str, str]:
+    known = {variable(name) for name in Settings.model_fields}
+    return production.unknown_names(os.environ, known)
 
 
 def variable(name: str) -> str:
@@ -439,57 +442,6 @@ def mistakes(error: ValidationError) -> list[str]:
         f"{it['msg'].removeprefix('Value error, ')}"
         for it in error.errors()
     ]
-
-
-def _issuer_problems(issuer: str | None) -> list[str]:
-    if issuer is None:
-        return [
-            "No token issuer is named: set METACORTEX_TOKEN_ISSUER to the Clerk "
-            "Frontend API URL."
-        ]
-    parts = urlsplit(issuer)
-    if parts.scheme != "https":
-        return [
-            "The token issuer is not an https:// URL: set METACORTEX_TOKEN_ISSUER "
-            "to the production instance."
-        ]
-    host = parts.hostname or ""
-    if host in LOCAL_HOSTS or host.endswith((".localhost", CLERK_DEVELOPMENT)):
-        return [
-            "The token issuer is a development instance, whose tokens anyone may "
-            "make: set METACORTEX_TOKEN_ISSUER to the production instance."
-        ]
-    return []
-
-
-def _key_problems(public_key: str | None, jwks_url: str | None) -> list[str]:
-    if public_key is None and jwks_url is None:
-        return [
-            "No key can verify tokens: set METACORTEX_TOKEN_JWKS_URL or "
-            "METACORTEX_TOKEN_PUBLIC_KEY."
-        ]
-    if jwks_url is not None and not jwks_url.startswith("https://"):
-        return [
-            "Signing keys would be fetched without TLS: set "
-            "METACORTEX_TOKEN_JWKS_URL to an https:// URL."
-        ]
-    return []
-
-
-def _party_problems(parties: tuple[str, ...]) -> list[str]:
-    if parties:
-        return []
-    return [
-        "Tokens made for any frontend would be taken: list yours in "
-        "METACORTEX_TOKEN_AUTHORIZED_PARTIES."
-    ]
-
-
-def _is_weak(url: URL) -> bool:
-    if url.host is None and "host" in url.query:
-        return False  # a Unix socket: the kernel says who calls
-    password = (url.password or "").lower()
-    return not password or password in WEAK_PASSWORDS or password == url.username
 
 
 def load_settings(**overrides: Any) -> Settings:
