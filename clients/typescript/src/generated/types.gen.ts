@@ -228,10 +228,12 @@ export type AddPersonCommand = {
 };
 
 export type ApiError = ({
-    code: 'already_exists' | 'bad_cursor' | 'bad_request' | 'cursor_mismatch' | 'database_unavailable' | 'http_error' | 'idempotency_key_reused' | 'internal_error' | 'invalid_field' | 'invalid_header' | 'invalid_parameter' | 'keys_unavailable' | 'malformed_json' | 'member_unknown' | 'merge_into_itself' | 'method_not_allowed' | 'missing_field' | 'not_a_sibling' | 'not_found' | 'not_the_author' | 'not_undoable' | 'not_yourself' | 'outcome_unknown' | 'query_timeout' | 'route_not_found' | 'same_origin_required' | 'section_deleted' | 'shutting_down' | 'task_archived' | 'task_deleted' | 'token_expired' | 'token_invalid' | 'token_missing' | 'unknown_command' | 'unknown_field' | 'unknown_parameter' | 'unsupported_content_coding' | 'unsupported_media_type' | 'workspace_busy';
+    code: 'already_exists' | 'bad_cursor' | 'bad_request' | 'cursor_mismatch' | 'database_unavailable' | 'http_error' | 'idempotency_key_reused' | 'internal_error' | 'invalid_field' | 'invalid_header' | 'invalid_parameter' | 'keys_unavailable' | 'malformed_json' | 'member_unknown' | 'merge_into_itself' | 'method_not_allowed' | 'missing_field' | 'not_a_sibling' | 'not_found' | 'not_the_author' | 'not_undoable' | 'not_yourself' | 'outcome_unknown' | 'query_timeout' | 'request_too_slow' | 'route_not_found' | 'same_origin_required' | 'section_deleted' | 'shutting_down' | 'task_archived' | 'task_deleted' | 'token_expired' | 'token_invalid' | 'token_missing' | 'too_many_connections' | 'unknown_command' | 'unknown_field' | 'unknown_parameter' | 'unsupported_content_coding' | 'unsupported_media_type' | 'workspace_busy';
 } & PlainError) | ({
-    code: 'body_too_large' | 'depth_exceeded' | 'too_many_tags';
+    code: 'body_too_large' | 'depth_exceeded' | 'headers_too_large' | 'target_too_long' | 'too_many_tags';
 } & LimitError) | ({
+    code: 'rate_limited';
+} & RateError) | ({
     code: 'too_many_events';
 } & EventsError) | ({
     code: 'version_conflict';
@@ -2420,7 +2422,7 @@ export type LimitError = {
     /**
      * Code
      */
-    code: 'body_too_large' | 'depth_exceeded' | 'too_many_tags';
+    code: 'body_too_large' | 'depth_exceeded' | 'headers_too_large' | 'target_too_long' | 'too_many_tags';
     meta: LimitMeta;
 };
 
@@ -3405,7 +3407,7 @@ export type PlainError = {
     /**
      * Code
      */
-    code: 'already_exists' | 'bad_cursor' | 'bad_request' | 'cursor_mismatch' | 'database_unavailable' | 'http_error' | 'idempotency_key_reused' | 'internal_error' | 'invalid_field' | 'invalid_header' | 'invalid_parameter' | 'keys_unavailable' | 'malformed_json' | 'member_unknown' | 'merge_into_itself' | 'method_not_allowed' | 'missing_field' | 'not_a_sibling' | 'not_found' | 'not_the_author' | 'not_undoable' | 'not_yourself' | 'outcome_unknown' | 'query_timeout' | 'route_not_found' | 'same_origin_required' | 'section_deleted' | 'shutting_down' | 'task_archived' | 'task_deleted' | 'token_expired' | 'token_invalid' | 'token_missing' | 'unknown_command' | 'unknown_field' | 'unknown_parameter' | 'unsupported_content_coding' | 'unsupported_media_type' | 'workspace_busy';
+    code: 'already_exists' | 'bad_cursor' | 'bad_request' | 'cursor_mismatch' | 'database_unavailable' | 'http_error' | 'idempotency_key_reused' | 'internal_error' | 'invalid_field' | 'invalid_header' | 'invalid_parameter' | 'keys_unavailable' | 'malformed_json' | 'member_unknown' | 'merge_into_itself' | 'method_not_allowed' | 'missing_field' | 'not_a_sibling' | 'not_found' | 'not_the_author' | 'not_undoable' | 'not_yourself' | 'outcome_unknown' | 'query_timeout' | 'request_too_slow' | 'route_not_found' | 'same_origin_required' | 'section_deleted' | 'shutting_down' | 'task_archived' | 'task_deleted' | 'token_expired' | 'token_invalid' | 'token_missing' | 'too_many_connections' | 'unknown_command' | 'unknown_field' | 'unknown_parameter' | 'unsupported_content_coding' | 'unsupported_media_type' | 'workspace_busy';
     meta: NoMeta;
 };
 
@@ -3769,6 +3771,66 @@ export type QueueEnvelope = {
      * Errors
      */
     errors: Array<ApiError>;
+};
+
+/**
+ * RateError
+ *
+ * An error whose `meta` is: What is limited, and the seconds after which to ask again.
+ *
+ * `limit` is how much of it a window takes, `window_s` how long that is.
+ * .
+ */
+export type RateError = {
+    /**
+     * Status
+     */
+    status: number;
+    /**
+     * Title
+     */
+    title: string;
+    /**
+     * Detail
+     */
+    detail: string;
+    /**
+     * Source
+     */
+    source?: {
+        [key: string]: string;
+    };
+    /**
+     * Code
+     */
+    code: 'rate_limited';
+    meta: RateMeta;
+};
+
+/**
+ * RateMeta
+ *
+ * What is limited, and the seconds after which to ask again.
+ *
+ * `limit` is how much of it a window takes, `window_s` how long that is.
+ */
+export type RateMeta = {
+    /**
+     * Limit Of
+     */
+    limit_of: string;
+    /**
+     * Limit
+     */
+    limit: number;
+    /**
+     * Window S
+     */
+    window_s: number;
+    /**
+     * Retry After S
+     */
+    retry_after_s: number;
 };
 
 /**
@@ -5485,6 +5547,14 @@ export type ListErrorsErrors = {
      */
     405: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
+    /**
      * internal_error
      */
     500: Failure;
@@ -5518,6 +5588,14 @@ export type ListStateMachinesErrors = {
      */
     405: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
+    /**
      * internal_error
      */
     500: Failure;
@@ -5550,6 +5628,14 @@ export type GetClientMetaErrors = {
      * method_not_allowed
      */
     405: Failure;
+    /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -5627,6 +5713,18 @@ export type ListActivityErrors = {
      */
     405: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
+    /**
      * internal_error
      */
     500: Failure;
@@ -5690,6 +5788,18 @@ export type TaskStatsErrors = {
      * method_not_allowed
      */
     405: Failure;
+    /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -5799,6 +5909,18 @@ export type ListAuditEventsErrors = {
      */
     405: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
+    /**
      * internal_error
      */
     500: Failure;
@@ -5891,6 +6013,18 @@ export type ListAuditCommandsErrors = {
      */
     405: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
+    /**
      * internal_error
      */
     500: Failure;
@@ -5955,6 +6089,18 @@ export type GetAuditEventErrors = {
      * method_not_allowed
      */
     405: Failure;
+    /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -6032,6 +6178,18 @@ export type ListCommandsErrors = {
      */
     405: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
+    /**
      * internal_error
      */
     500: Failure;
@@ -6086,6 +6244,10 @@ export type RunCommandsErrors = {
      */
     405: Failure;
     /**
+     * request_too_slow
+     */
+    408: Failure;
+    /**
      * already_exists, cycle_detected, depth_exceeded, invalid_transition, merge_into_itself, name_taken, not_a_sibling, not_undoable, open_subtasks, parent_archived, parent_deleted, project_archived, project_deleted, section_deleted, tag_deleted, task_archived, task_deleted, too_many_tags, undo_conflict
      */
     409: Failure;
@@ -6098,6 +6260,10 @@ export type RunCommandsErrors = {
      */
     413: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
      * unsupported_content_coding, unsupported_media_type
      */
     415: Failure;
@@ -6105,6 +6271,14 @@ export type RunCommandsErrors = {
      * idempotency_key_reused, invalid_field, member_unknown, missing_field, unknown_command, unknown_field, unknown_reference
      */
     422: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -6174,6 +6348,18 @@ export type GetCommandErrors = {
      * method_not_allowed
      */
     405: Failure;
+    /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -6253,6 +6439,18 @@ export type ListCommentsErrors = {
      */
     405: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
+    /**
      * internal_error
      */
     500: Failure;
@@ -6314,6 +6512,10 @@ export type AddCommentErrors = {
      */
     405: Failure;
     /**
+     * request_too_slow
+     */
+    408: Failure;
+    /**
      * already_exists, project_archived, task_archived, task_deleted
      */
     409: Failure;
@@ -6326,6 +6528,10 @@ export type AddCommentErrors = {
      */
     413: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
      * unsupported_content_coding, unsupported_media_type
      */
     415: Failure;
@@ -6333,6 +6539,14 @@ export type AddCommentErrors = {
      * idempotency_key_reused, invalid_field, missing_field, unknown_field
      */
     422: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -6396,6 +6610,10 @@ export type DeleteCommentErrors = {
      */
     405: Failure;
     /**
+     * request_too_slow
+     */
+    408: Failure;
+    /**
      * project_archived, task_archived, task_deleted
      */
     409: Failure;
@@ -6408,6 +6626,10 @@ export type DeleteCommentErrors = {
      */
     413: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
      * unsupported_content_coding, unsupported_media_type
      */
     415: Failure;
@@ -6415,6 +6637,14 @@ export type DeleteCommentErrors = {
      * idempotency_key_reused, invalid_field, missing_field, unknown_field
      */
     422: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -6482,6 +6712,18 @@ export type GetCommentErrors = {
      */
     405: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
+    /**
      * internal_error
      */
     500: Failure;
@@ -6544,6 +6786,10 @@ export type EditCommentErrors = {
      */
     405: Failure;
     /**
+     * request_too_slow
+     */
+    408: Failure;
+    /**
      * project_archived, task_archived, task_deleted
      */
     409: Failure;
@@ -6556,6 +6802,10 @@ export type EditCommentErrors = {
      */
     413: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
      * unsupported_content_coding, unsupported_media_type
      */
     415: Failure;
@@ -6563,6 +6813,14 @@ export type EditCommentErrors = {
      * idempotency_key_reused, invalid_field, missing_field, unknown_field
      */
     422: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -6623,6 +6881,18 @@ export type GetMeErrors = {
      */
     405: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
+    /**
      * internal_error
      */
     500: Failure;
@@ -6678,6 +6948,10 @@ export type EditPersonErrors = {
      */
     405: Failure;
     /**
+     * request_too_slow
+     */
+    408: Failure;
+    /**
      * version_conflict
      */
     412: Failure;
@@ -6686,6 +6960,10 @@ export type EditPersonErrors = {
      */
     413: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
      * unsupported_content_coding, unsupported_media_type
      */
     415: Failure;
@@ -6693,6 +6971,14 @@ export type EditPersonErrors = {
      * idempotency_key_reused, invalid_field, missing_field, unknown_field
      */
     422: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -6766,6 +7052,18 @@ export type ListMembersErrors = {
      */
     405: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
+    /**
      * internal_error
      */
     500: Failure;
@@ -6821,6 +7119,10 @@ export type AddPersonErrors = {
      */
     405: Failure;
     /**
+     * request_too_slow
+     */
+    408: Failure;
+    /**
      * already_exists
      */
     409: Failure;
@@ -6833,6 +7135,10 @@ export type AddPersonErrors = {
      */
     413: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
      * unsupported_content_coding, unsupported_media_type
      */
     415: Failure;
@@ -6840,6 +7146,14 @@ export type AddPersonErrors = {
      * idempotency_key_reused, invalid_field, missing_field, unknown_field
      */
     422: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -6892,9 +7206,17 @@ export type CreateImportErrors = {
      */
     405: Failure;
     /**
+     * request_too_slow
+     */
+    408: Failure;
+    /**
      * body_too_large
      */
     413: Failure;
+    /**
+     * target_too_long
+     */
+    414: Failure;
     /**
      * unsupported_content_coding, unsupported_media_type
      */
@@ -6903,6 +7225,14 @@ export type CreateImportErrors = {
      * idempotency_key_reused, invalid_field, missing_field, unknown_field
      */
     422: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -6955,6 +7285,18 @@ export type GetImportErrors = {
      */
     405: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
+    /**
      * internal_error
      */
     500: Failure;
@@ -6999,6 +7341,18 @@ export type GetOverviewErrors = {
      * method_not_allowed
      */
     405: Failure;
+    /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -7061,6 +7415,18 @@ export type GetSeriesErrors = {
      * method_not_allowed
      */
     405: Failure;
+    /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -7161,6 +7527,18 @@ export type ListRunsErrors = {
      */
     405: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
+    /**
      * internal_error
      */
     500: Failure;
@@ -7211,6 +7589,18 @@ export type GetRunErrors = {
      * method_not_allowed
      */
     405: Failure;
+    /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -7274,6 +7664,18 @@ export type ListFailuresErrors = {
      */
     405: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
+    /**
      * internal_error
      */
     500: Failure;
@@ -7318,6 +7720,18 @@ export type ListSchedulesErrors = {
      * method_not_allowed
      */
     405: Failure;
+    /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -7364,6 +7778,18 @@ export type ListQueuesErrors = {
      */
     405: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
+    /**
      * internal_error
      */
     500: Failure;
@@ -7408,6 +7834,18 @@ export type ListWorkersErrors = {
      * method_not_allowed
      */
     405: Failure;
+    /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -7471,6 +7909,18 @@ export type ListProjectionsErrors = {
      */
     405: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
+    /**
      * internal_error
      */
     500: Failure;
@@ -7516,6 +7966,18 @@ export type ListChecksErrors = {
      */
     405: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
+    /**
      * internal_error
      */
     500: Failure;
@@ -7560,6 +8022,18 @@ export type GetDatabaseErrors = {
      * method_not_allowed
      */
     405: Failure;
+    /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -7627,6 +8101,18 @@ export type ListActionsErrors = {
      */
     405: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
+    /**
      * internal_error
      */
     500: Failure;
@@ -7671,6 +8157,18 @@ export type StreamOperationsErrors = {
      * method_not_allowed
      */
     405: Failure;
+    /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -7723,9 +8221,17 @@ export type RetryRunErrors = {
      */
     405: Failure;
     /**
+     * request_too_slow
+     */
+    408: Failure;
+    /**
      * body_too_large
      */
     413: Failure;
+    /**
+     * target_too_long
+     */
+    414: Failure;
     /**
      * unsupported_content_coding, unsupported_media_type
      */
@@ -7734,6 +8240,14 @@ export type RetryRunErrors = {
      * invalid_field, missing_field, unknown_field
      */
     422: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -7786,9 +8300,17 @@ export type DiscardRunErrors = {
      */
     405: Failure;
     /**
+     * request_too_slow
+     */
+    408: Failure;
+    /**
      * body_too_large
      */
     413: Failure;
+    /**
+     * target_too_long
+     */
+    414: Failure;
     /**
      * unsupported_content_coding, unsupported_media_type
      */
@@ -7797,6 +8319,14 @@ export type DiscardRunErrors = {
      * invalid_field, missing_field, unknown_field
      */
     422: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -7852,9 +8382,17 @@ export type RetryFailuresErrors = {
      */
     405: Failure;
     /**
+     * request_too_slow
+     */
+    408: Failure;
+    /**
      * body_too_large
      */
     413: Failure;
+    /**
+     * target_too_long
+     */
+    414: Failure;
     /**
      * unsupported_content_coding, unsupported_media_type
      */
@@ -7863,6 +8401,14 @@ export type RetryFailuresErrors = {
      * invalid_field, missing_field, unknown_field
      */
     422: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -7918,9 +8464,17 @@ export type DiscardFailuresErrors = {
      */
     405: Failure;
     /**
+     * request_too_slow
+     */
+    408: Failure;
+    /**
      * body_too_large
      */
     413: Failure;
+    /**
+     * target_too_long
+     */
+    414: Failure;
     /**
      * unsupported_content_coding, unsupported_media_type
      */
@@ -7929,6 +8483,14 @@ export type DiscardFailuresErrors = {
      * invalid_field, missing_field, unknown_field
      */
     422: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -7984,9 +8546,17 @@ export type StartScheduleErrors = {
      */
     405: Failure;
     /**
+     * request_too_slow
+     */
+    408: Failure;
+    /**
      * body_too_large
      */
     413: Failure;
+    /**
+     * target_too_long
+     */
+    414: Failure;
     /**
      * unsupported_content_coding, unsupported_media_type
      */
@@ -7995,6 +8565,14 @@ export type StartScheduleErrors = {
      * invalid_field, missing_field, unknown_field
      */
     422: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -8050,9 +8628,17 @@ export type PauseScheduleErrors = {
      */
     405: Failure;
     /**
+     * request_too_slow
+     */
+    408: Failure;
+    /**
      * body_too_large
      */
     413: Failure;
+    /**
+     * target_too_long
+     */
+    414: Failure;
     /**
      * unsupported_content_coding, unsupported_media_type
      */
@@ -8061,6 +8647,14 @@ export type PauseScheduleErrors = {
      * invalid_field, missing_field, unknown_field
      */
     422: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -8116,9 +8710,17 @@ export type ResumeScheduleErrors = {
      */
     405: Failure;
     /**
+     * request_too_slow
+     */
+    408: Failure;
+    /**
      * body_too_large
      */
     413: Failure;
+    /**
+     * target_too_long
+     */
+    414: Failure;
     /**
      * unsupported_content_coding, unsupported_media_type
      */
@@ -8127,6 +8729,14 @@ export type ResumeScheduleErrors = {
      * invalid_field, missing_field, unknown_field
      */
     422: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -8182,9 +8792,17 @@ export type PauseQueueErrors = {
      */
     405: Failure;
     /**
+     * request_too_slow
+     */
+    408: Failure;
+    /**
      * body_too_large
      */
     413: Failure;
+    /**
+     * target_too_long
+     */
+    414: Failure;
     /**
      * unsupported_content_coding, unsupported_media_type
      */
@@ -8193,6 +8811,14 @@ export type PauseQueueErrors = {
      * invalid_field, missing_field, unknown_field
      */
     422: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -8248,9 +8874,17 @@ export type ResumeQueueErrors = {
      */
     405: Failure;
     /**
+     * request_too_slow
+     */
+    408: Failure;
+    /**
      * body_too_large
      */
     413: Failure;
+    /**
+     * target_too_long
+     */
+    414: Failure;
     /**
      * unsupported_content_coding, unsupported_media_type
      */
@@ -8259,6 +8893,14 @@ export type ResumeQueueErrors = {
      * invalid_field, missing_field, unknown_field
      */
     422: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -8314,9 +8956,17 @@ export type RetryProjectionErrors = {
      */
     405: Failure;
     /**
+     * request_too_slow
+     */
+    408: Failure;
+    /**
      * body_too_large
      */
     413: Failure;
+    /**
+     * target_too_long
+     */
+    414: Failure;
     /**
      * unsupported_content_coding, unsupported_media_type
      */
@@ -8325,6 +8975,14 @@ export type RetryProjectionErrors = {
      * invalid_field, missing_field, unknown_field
      */
     422: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -8380,9 +9038,17 @@ export type RebuildProjectionErrors = {
      */
     405: Failure;
     /**
+     * request_too_slow
+     */
+    408: Failure;
+    /**
      * body_too_large
      */
     413: Failure;
+    /**
+     * target_too_long
+     */
+    414: Failure;
     /**
      * unsupported_content_coding, unsupported_media_type
      */
@@ -8391,6 +9057,14 @@ export type RebuildProjectionErrors = {
      * invalid_field, missing_field, unknown_field
      */
     422: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -8446,9 +9120,17 @@ export type VerifyProjectionErrors = {
      */
     405: Failure;
     /**
+     * request_too_slow
+     */
+    408: Failure;
+    /**
      * body_too_large
      */
     413: Failure;
+    /**
+     * target_too_long
+     */
+    414: Failure;
     /**
      * unsupported_content_coding, unsupported_media_type
      */
@@ -8457,6 +9139,14 @@ export type VerifyProjectionErrors = {
      * invalid_field, missing_field, unknown_field
      */
     422: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -8604,9 +9294,21 @@ export type ListTasksErrors = {
      */
     405: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
      * too_many_events
      */
     422: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -8663,6 +9365,10 @@ export type CreateTaskErrors = {
      */
     405: Failure;
     /**
+     * request_too_slow
+     */
+    408: Failure;
+    /**
      * already_exists, depth_exceeded, parent_archived, parent_deleted, project_archived, project_deleted, too_many_tags
      */
     409: Failure;
@@ -8675,6 +9381,10 @@ export type CreateTaskErrors = {
      */
     413: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
      * unsupported_content_coding, unsupported_media_type
      */
     415: Failure;
@@ -8682,6 +9392,14 @@ export type CreateTaskErrors = {
      * idempotency_key_reused, invalid_field, member_unknown, missing_field, unknown_field, unknown_reference
      */
     422: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -8744,6 +9462,10 @@ export type DeleteTaskErrors = {
      */
     405: Failure;
     /**
+     * request_too_slow
+     */
+    408: Failure;
+    /**
      * project_archived, project_deleted, task_archived, task_deleted
      */
     409: Failure;
@@ -8756,6 +9478,10 @@ export type DeleteTaskErrors = {
      */
     413: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
      * unsupported_content_coding, unsupported_media_type
      */
     415: Failure;
@@ -8763,6 +9489,14 @@ export type DeleteTaskErrors = {
      * idempotency_key_reused, invalid_field, missing_field, unknown_field
      */
     422: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -8838,6 +9572,18 @@ export type GetTaskErrors = {
      */
     405: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
+    /**
      * internal_error
      */
     500: Failure;
@@ -8899,6 +9645,10 @@ export type EditTaskErrors = {
      */
     405: Failure;
     /**
+     * request_too_slow
+     */
+    408: Failure;
+    /**
      * project_archived, task_archived, task_deleted, too_many_tags
      */
     409: Failure;
@@ -8911,6 +9661,10 @@ export type EditTaskErrors = {
      */
     413: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
      * unsupported_content_coding, unsupported_media_type
      */
     415: Failure;
@@ -8918,6 +9672,14 @@ export type EditTaskErrors = {
      * idempotency_key_reused, invalid_field, member_unknown, missing_field, unknown_field, unknown_reference
      */
     422: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -8980,6 +9742,10 @@ export type BlockTaskErrors = {
      */
     405: Failure;
     /**
+     * request_too_slow
+     */
+    408: Failure;
+    /**
      * invalid_transition, project_archived, task_archived, task_deleted
      */
     409: Failure;
@@ -8992,6 +9758,10 @@ export type BlockTaskErrors = {
      */
     413: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
      * unsupported_content_coding, unsupported_media_type
      */
     415: Failure;
@@ -8999,6 +9769,14 @@ export type BlockTaskErrors = {
      * idempotency_key_reused, invalid_field, missing_field, unknown_field
      */
     422: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -9061,6 +9839,10 @@ export type CompleteTaskErrors = {
      */
     405: Failure;
     /**
+     * request_too_slow
+     */
+    408: Failure;
+    /**
      * invalid_transition, open_subtasks, project_archived, task_archived, task_deleted
      */
     409: Failure;
@@ -9073,6 +9855,10 @@ export type CompleteTaskErrors = {
      */
     413: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
      * unsupported_content_coding, unsupported_media_type
      */
     415: Failure;
@@ -9080,6 +9866,14 @@ export type CompleteTaskErrors = {
      * idempotency_key_reused, invalid_field, missing_field, unknown_field
      */
     422: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -9142,6 +9936,10 @@ export type MoveTaskErrors = {
      */
     405: Failure;
     /**
+     * request_too_slow
+     */
+    408: Failure;
+    /**
      * cycle_detected, depth_exceeded, not_a_sibling, parent_archived, parent_deleted, project_archived, project_deleted, task_archived, task_deleted
      */
     409: Failure;
@@ -9154,6 +9952,10 @@ export type MoveTaskErrors = {
      */
     413: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
      * unsupported_content_coding, unsupported_media_type
      */
     415: Failure;
@@ -9161,6 +9963,14 @@ export type MoveTaskErrors = {
      * idempotency_key_reused, invalid_field, missing_field, unknown_field, unknown_reference
      */
     422: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -9223,6 +10033,10 @@ export type CommentTaskErrors = {
      */
     405: Failure;
     /**
+     * request_too_slow
+     */
+    408: Failure;
+    /**
      * already_exists, project_archived, task_archived, task_deleted
      */
     409: Failure;
@@ -9235,6 +10049,10 @@ export type CommentTaskErrors = {
      */
     413: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
      * unsupported_content_coding, unsupported_media_type
      */
     415: Failure;
@@ -9242,6 +10060,14 @@ export type CommentTaskErrors = {
      * idempotency_key_reused, invalid_field, missing_field, unknown_field
      */
     422: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -9304,6 +10130,10 @@ export type StartTaskErrors = {
      */
     405: Failure;
     /**
+     * request_too_slow
+     */
+    408: Failure;
+    /**
      * invalid_transition, project_archived, task_archived, task_deleted
      */
     409: Failure;
@@ -9316,6 +10146,10 @@ export type StartTaskErrors = {
      */
     413: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
      * unsupported_content_coding, unsupported_media_type
      */
     415: Failure;
@@ -9323,6 +10157,14 @@ export type StartTaskErrors = {
      * idempotency_key_reused, invalid_field, missing_field, unknown_field
      */
     422: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -9385,6 +10227,10 @@ export type UnblockTaskErrors = {
      */
     405: Failure;
     /**
+     * request_too_slow
+     */
+    408: Failure;
+    /**
      * invalid_transition, project_archived, task_archived, task_deleted
      */
     409: Failure;
@@ -9397,6 +10243,10 @@ export type UnblockTaskErrors = {
      */
     413: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
      * unsupported_content_coding, unsupported_media_type
      */
     415: Failure;
@@ -9404,6 +10254,14 @@ export type UnblockTaskErrors = {
      * idempotency_key_reused, invalid_field, missing_field, unknown_field
      */
     422: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -9466,6 +10324,10 @@ export type ReopenTaskErrors = {
      */
     405: Failure;
     /**
+     * request_too_slow
+     */
+    408: Failure;
+    /**
      * invalid_transition, project_archived, task_archived, task_deleted
      */
     409: Failure;
@@ -9478,6 +10340,10 @@ export type ReopenTaskErrors = {
      */
     413: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
      * unsupported_content_coding, unsupported_media_type
      */
     415: Failure;
@@ -9485,6 +10351,14 @@ export type ReopenTaskErrors = {
      * idempotency_key_reused, invalid_field, missing_field, unknown_field
      */
     422: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -9547,6 +10421,10 @@ export type CancelTaskErrors = {
      */
     405: Failure;
     /**
+     * request_too_slow
+     */
+    408: Failure;
+    /**
      * invalid_transition, project_archived, task_archived, task_deleted
      */
     409: Failure;
@@ -9559,6 +10437,10 @@ export type CancelTaskErrors = {
      */
     413: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
      * unsupported_content_coding, unsupported_media_type
      */
     415: Failure;
@@ -9566,6 +10448,14 @@ export type CancelTaskErrors = {
      * idempotency_key_reused, invalid_field, missing_field, unknown_field
      */
     422: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -9628,6 +10518,10 @@ export type ArchiveTaskErrors = {
      */
     405: Failure;
     /**
+     * request_too_slow
+     */
+    408: Failure;
+    /**
      * project_archived, task_archived, task_deleted
      */
     409: Failure;
@@ -9640,6 +10534,10 @@ export type ArchiveTaskErrors = {
      */
     413: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
      * unsupported_content_coding, unsupported_media_type
      */
     415: Failure;
@@ -9647,6 +10545,14 @@ export type ArchiveTaskErrors = {
      * idempotency_key_reused, invalid_field, missing_field, unknown_field
      */
     422: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -9709,6 +10615,10 @@ export type UnarchiveTaskErrors = {
      */
     405: Failure;
     /**
+     * request_too_slow
+     */
+    408: Failure;
+    /**
      * project_archived, task_archived, task_deleted
      */
     409: Failure;
@@ -9721,6 +10631,10 @@ export type UnarchiveTaskErrors = {
      */
     413: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
      * unsupported_content_coding, unsupported_media_type
      */
     415: Failure;
@@ -9728,6 +10642,14 @@ export type UnarchiveTaskErrors = {
      * idempotency_key_reused, invalid_field, missing_field, unknown_field
      */
     422: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -9790,6 +10712,10 @@ export type RestoreTaskErrors = {
      */
     405: Failure;
     /**
+     * request_too_slow
+     */
+    408: Failure;
+    /**
      * depth_exceeded, parent_archived, parent_deleted, project_archived, project_deleted
      */
     409: Failure;
@@ -9802,6 +10728,10 @@ export type RestoreTaskErrors = {
      */
     413: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
      * unsupported_content_coding, unsupported_media_type
      */
     415: Failure;
@@ -9809,6 +10739,14 @@ export type RestoreTaskErrors = {
      * idempotency_key_reused, invalid_field, missing_field, unknown_field, unknown_reference
      */
     422: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -9887,6 +10825,18 @@ export type GetTaskHistoryErrors = {
      * method_not_allowed
      */
     405: Failure;
+    /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -9976,6 +10926,18 @@ export type ListProjectsErrors = {
      */
     405: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
+    /**
      * internal_error
      */
     500: Failure;
@@ -10031,6 +10993,10 @@ export type CreateProjectErrors = {
      */
     405: Failure;
     /**
+     * request_too_slow
+     */
+    408: Failure;
+    /**
      * already_exists
      */
     409: Failure;
@@ -10043,6 +11009,10 @@ export type CreateProjectErrors = {
      */
     413: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
      * unsupported_content_coding, unsupported_media_type
      */
     415: Failure;
@@ -10050,6 +11020,14 @@ export type CreateProjectErrors = {
      * idempotency_key_reused, invalid_field, missing_field, unknown_field
      */
     422: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -10112,6 +11090,10 @@ export type DeleteProjectErrors = {
      */
     405: Failure;
     /**
+     * request_too_slow
+     */
+    408: Failure;
+    /**
      * project_archived, project_deleted
      */
     409: Failure;
@@ -10124,6 +11106,10 @@ export type DeleteProjectErrors = {
      */
     413: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
      * unsupported_content_coding, unsupported_media_type
      */
     415: Failure;
@@ -10131,6 +11117,14 @@ export type DeleteProjectErrors = {
      * idempotency_key_reused, invalid_field, missing_field, unknown_field
      */
     422: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -10206,6 +11200,18 @@ export type GetProjectErrors = {
      */
     405: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
+    /**
      * internal_error
      */
     500: Failure;
@@ -10267,6 +11273,10 @@ export type EditProjectErrors = {
      */
     405: Failure;
     /**
+     * request_too_slow
+     */
+    408: Failure;
+    /**
      * project_archived, project_deleted
      */
     409: Failure;
@@ -10279,6 +11289,10 @@ export type EditProjectErrors = {
      */
     413: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
      * unsupported_content_coding, unsupported_media_type
      */
     415: Failure;
@@ -10286,6 +11300,14 @@ export type EditProjectErrors = {
      * idempotency_key_reused, invalid_field, missing_field, unknown_field
      */
     422: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -10348,6 +11370,10 @@ export type ArchiveProjectErrors = {
      */
     405: Failure;
     /**
+     * request_too_slow
+     */
+    408: Failure;
+    /**
      * project_archived, project_deleted
      */
     409: Failure;
@@ -10360,6 +11386,10 @@ export type ArchiveProjectErrors = {
      */
     413: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
      * unsupported_content_coding, unsupported_media_type
      */
     415: Failure;
@@ -10367,6 +11397,14 @@ export type ArchiveProjectErrors = {
      * idempotency_key_reused, invalid_field, missing_field, unknown_field
      */
     422: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -10429,6 +11467,10 @@ export type UnarchiveProjectErrors = {
      */
     405: Failure;
     /**
+     * request_too_slow
+     */
+    408: Failure;
+    /**
      * project_archived, project_deleted
      */
     409: Failure;
@@ -10441,6 +11483,10 @@ export type UnarchiveProjectErrors = {
      */
     413: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
      * unsupported_content_coding, unsupported_media_type
      */
     415: Failure;
@@ -10448,6 +11494,14 @@ export type UnarchiveProjectErrors = {
      * idempotency_key_reused, invalid_field, missing_field, unknown_field
      */
     422: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -10510,6 +11564,10 @@ export type RestoreProjectErrors = {
      */
     405: Failure;
     /**
+     * request_too_slow
+     */
+    408: Failure;
+    /**
      * parent_deleted, project_archived, project_deleted
      */
     409: Failure;
@@ -10522,6 +11580,10 @@ export type RestoreProjectErrors = {
      */
     413: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
      * unsupported_content_coding, unsupported_media_type
      */
     415: Failure;
@@ -10529,6 +11591,14 @@ export type RestoreProjectErrors = {
      * idempotency_key_reused, invalid_field, missing_field, unknown_field
      */
     422: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -10607,6 +11677,18 @@ export type GetProjectHistoryErrors = {
      * method_not_allowed
      */
     405: Failure;
+    /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -10692,6 +11774,18 @@ export type ListSectionsErrors = {
      */
     405: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
+    /**
      * internal_error
      */
     500: Failure;
@@ -10747,6 +11841,10 @@ export type CreateSectionErrors = {
      */
     405: Failure;
     /**
+     * request_too_slow
+     */
+    408: Failure;
+    /**
      * already_exists, project_archived, project_deleted
      */
     409: Failure;
@@ -10759,6 +11857,10 @@ export type CreateSectionErrors = {
      */
     413: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
      * unsupported_content_coding, unsupported_media_type
      */
     415: Failure;
@@ -10766,6 +11868,14 @@ export type CreateSectionErrors = {
      * idempotency_key_reused, invalid_field, missing_field, unknown_field, unknown_reference
      */
     422: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -10828,6 +11938,10 @@ export type DeleteSectionErrors = {
      */
     405: Failure;
     /**
+     * request_too_slow
+     */
+    408: Failure;
+    /**
      * project_archived, project_deleted, section_deleted
      */
     409: Failure;
@@ -10840,6 +11954,10 @@ export type DeleteSectionErrors = {
      */
     413: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
      * unsupported_content_coding, unsupported_media_type
      */
     415: Failure;
@@ -10847,6 +11965,14 @@ export type DeleteSectionErrors = {
      * idempotency_key_reused, invalid_field, missing_field, unknown_field
      */
     422: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -10922,6 +12048,18 @@ export type GetSectionErrors = {
      */
     405: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
+    /**
      * internal_error
      */
     500: Failure;
@@ -10983,6 +12121,10 @@ export type EditSectionErrors = {
      */
     405: Failure;
     /**
+     * request_too_slow
+     */
+    408: Failure;
+    /**
      * project_archived, project_deleted, section_deleted
      */
     409: Failure;
@@ -10995,6 +12137,10 @@ export type EditSectionErrors = {
      */
     413: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
      * unsupported_content_coding, unsupported_media_type
      */
     415: Failure;
@@ -11002,6 +12148,14 @@ export type EditSectionErrors = {
      * idempotency_key_reused, invalid_field, missing_field, unknown_field
      */
     422: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -11064,6 +12218,10 @@ export type MoveSectionErrors = {
      */
     405: Failure;
     /**
+     * request_too_slow
+     */
+    408: Failure;
+    /**
      * not_a_sibling, project_archived, project_deleted, section_deleted
      */
     409: Failure;
@@ -11076,6 +12234,10 @@ export type MoveSectionErrors = {
      */
     413: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
      * unsupported_content_coding, unsupported_media_type
      */
     415: Failure;
@@ -11083,6 +12245,14 @@ export type MoveSectionErrors = {
      * idempotency_key_reused, invalid_field, missing_field, unknown_field
      */
     422: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -11145,6 +12315,10 @@ export type RestoreSectionErrors = {
      */
     405: Failure;
     /**
+     * request_too_slow
+     */
+    408: Failure;
+    /**
      * project_archived, project_deleted
      */
     409: Failure;
@@ -11157,6 +12331,10 @@ export type RestoreSectionErrors = {
      */
     413: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
      * unsupported_content_coding, unsupported_media_type
      */
     415: Failure;
@@ -11164,6 +12342,14 @@ export type RestoreSectionErrors = {
      * idempotency_key_reused, invalid_field, missing_field, unknown_field
      */
     422: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -11242,6 +12428,18 @@ export type GetSectionHistoryErrors = {
      * method_not_allowed
      */
     405: Failure;
+    /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -11327,6 +12525,18 @@ export type ListTagsErrors = {
      */
     405: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
+    /**
      * internal_error
      */
     500: Failure;
@@ -11382,6 +12592,10 @@ export type CreateTagErrors = {
      */
     405: Failure;
     /**
+     * request_too_slow
+     */
+    408: Failure;
+    /**
      * already_exists, name_taken
      */
     409: Failure;
@@ -11394,6 +12608,10 @@ export type CreateTagErrors = {
      */
     413: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
      * unsupported_content_coding, unsupported_media_type
      */
     415: Failure;
@@ -11401,6 +12619,14 @@ export type CreateTagErrors = {
      * idempotency_key_reused, invalid_field, missing_field, unknown_field
      */
     422: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -11463,6 +12689,10 @@ export type DeleteTagErrors = {
      */
     405: Failure;
     /**
+     * request_too_slow
+     */
+    408: Failure;
+    /**
      * tag_deleted
      */
     409: Failure;
@@ -11475,6 +12705,10 @@ export type DeleteTagErrors = {
      */
     413: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
      * unsupported_content_coding, unsupported_media_type
      */
     415: Failure;
@@ -11482,6 +12716,14 @@ export type DeleteTagErrors = {
      * idempotency_key_reused, invalid_field, missing_field, unknown_field
      */
     422: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -11557,6 +12799,18 @@ export type GetTagErrors = {
      */
     405: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
+    /**
      * internal_error
      */
     500: Failure;
@@ -11618,6 +12872,10 @@ export type EditTagErrors = {
      */
     405: Failure;
     /**
+     * request_too_slow
+     */
+    408: Failure;
+    /**
      * name_taken, tag_deleted
      */
     409: Failure;
@@ -11630,6 +12888,10 @@ export type EditTagErrors = {
      */
     413: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
      * unsupported_content_coding, unsupported_media_type
      */
     415: Failure;
@@ -11637,6 +12899,14 @@ export type EditTagErrors = {
      * idempotency_key_reused, invalid_field, missing_field, unknown_field
      */
     422: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -11699,6 +12969,10 @@ export type MergeTagErrors = {
      */
     405: Failure;
     /**
+     * request_too_slow
+     */
+    408: Failure;
+    /**
      * merge_into_itself, tag_deleted
      */
     409: Failure;
@@ -11711,6 +12985,10 @@ export type MergeTagErrors = {
      */
     413: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
      * unsupported_content_coding, unsupported_media_type
      */
     415: Failure;
@@ -11718,6 +12996,14 @@ export type MergeTagErrors = {
      * idempotency_key_reused, invalid_field, missing_field, unknown_field, unknown_reference
      */
     422: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -11797,6 +13083,18 @@ export type GetTagHistoryErrors = {
      */
     405: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
+    /**
      * internal_error
      */
     500: Failure;
@@ -11854,6 +13152,10 @@ export type UndoCommandErrors = {
      */
     405: Failure;
     /**
+     * request_too_slow
+     */
+    408: Failure;
+    /**
      * already_exists, cycle_detected, depth_exceeded, invalid_transition, merge_into_itself, name_taken, not_a_sibling, not_undoable, open_subtasks, parent_archived, parent_deleted, project_archived, project_deleted, section_deleted, tag_deleted, task_archived, task_deleted, too_many_tags, undo_conflict
      */
     409: Failure;
@@ -11866,6 +13168,10 @@ export type UndoCommandErrors = {
      */
     413: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
      * unsupported_content_coding, unsupported_media_type
      */
     415: Failure;
@@ -11873,6 +13179,14 @@ export type UndoCommandErrors = {
      * idempotency_key_reused, invalid_field, member_unknown, missing_field, unknown_command, unknown_field, unknown_reference
      */
     422: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -11946,6 +13260,18 @@ export type ListChangesErrors = {
      */
     410: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
+    /**
      * internal_error
      */
     500: Failure;
@@ -12000,6 +13326,18 @@ export type StreamEventsErrors = {
      * resync_required
      */
     410: Failure;
+    /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
