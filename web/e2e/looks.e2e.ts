@@ -81,8 +81,13 @@ describe("every page", () => {
     await look(page, "project");
     await page.getByRole("button", { name: "Board" }).click();
     await page.getByRole("region", { name: "No section" }).waitFor();
+    await page.getByRole("button", { name: "Add a section" }).click();
+    await page.getByRole("textbox", { name: "Name" }).fill("In hand");
+    await page.keyboard.press("Enter");
+    const column = page.getByRole("region", { name: "In hand" });
+    await page.getByRole("link", { name: "Call the notary" }).dragTo(column);
+    await column.getByRole("link", { name: "Call the notary" }).waitFor();
     await look(page, "board");
-    await page.goBack();
     await page.getByRole("button", { name: "Time machine" }).click();
     await look(page, "time");
     await page.goto(new URL("/search?q=the", page.url()).href);
