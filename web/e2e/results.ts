@@ -1,5 +1,6 @@
 /** Figures of the app as the last section of bench/RESULTS.md. */
 import { readFileSync, writeFileSync } from "node:fs";
+import { loadavg } from "node:os";
 import { join } from "node:path";
 
 const RESULTS = join(import.meta.dirname, "../../bench/RESULTS.md");
@@ -43,7 +44,8 @@ export function section(figures: readonly Figure[], chromium: string): string {
     HEADING,
     "",
     "Written by `make bench-web`; do not edit. The app as committed, served by the API, in " +
-      `Debian's Chromium ${chromium}, headless, on the machine above, which serves as well. ` +
+      `Debian's Chromium ${chromium}, headless, on the machine above, which serves as well, ` +
+      `with a load of ${(loadavg()[1] ?? 0).toFixed(1)} in the five minutes before the end. ` +
       "`web/e2e/figures.bench.ts` says what each line does.",
     "",
     "| what | unit | target | median | p95 | n | verdict |",
