@@ -125,7 +125,7 @@ web-check: $(WEB_MODULES) ## Lint, types and tests of the web app; fail if its b
 test-web: $(STAMP) $(WEB_MODULES) ## Walk through the web app in Chromium, against a server of its own
 	npm run --silent --prefix $(WEB) test:e2e -- $(ARGS)
 
-bench-web: $(STAMP) $(WEB_MODULES) ## Measure the web app in Chromium; prints lines for bench/RESULTS.md
+bench-web: $(STAMP) $(WEB_MODULES) ## Measure the web app in Chromium, and write it to bench/RESULTS.md
 	npm run --silent --prefix $(WEB) bench
 
 migration: $(STAMP) ## Begin a migration: make migration m="Add a due time to tasks"

@@ -11,7 +11,7 @@ from bench.host import FULL, QUICK, Host, Scale, host, say
 from bench.measures.http import http_list, http_write, memory, visible
 from bench.measures.projection import projection
 from bench.measures.write import bus, eventsourcing, lone
-from bench.results import Row, page
+from bench.results import Row, of_web, page
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
 
@@ -53,7 +53,7 @@ def main() -> None:
         text = page(rows, running.version(), how(scale))
     print(text)
     if scale is FULL and not arguments.only:
-        RESULTS.write_text(text)
+        RESULTS.write_text(text + of_web(RESULTS.read_text()))
         say(f"wrote {RESULTS.name}")
 
 

@@ -11,7 +11,7 @@ import { withoutUnused } from "./scripts/unused.ts";
 import { workerFiles } from "./scripts/worker.ts";
 
 const SHARED =
-  /node_modules\/(react|react-dom|scheduler|react-router|@tanstack\/(query|react-query)[^/]*|axios)\/|clients\/typescript|src\/shared\/(api|i18n\/(?!en\.ops)|sync|time|ui\/(Icon|Shell|Account|Menu|Toasts|keys|theme|direction)|auth\/(Auth|development|Require))/;
+  /node_modules\/(react|react-dom|scheduler|react-router|@tanstack\/(query|react-query)[^/]*|axios)\/|clients\/typescript|src\/shared\/(api|i18n\/(en|index)\.ts|sync|time|ui\/(Icon|Shell|Account|Menu|Toasts|keys|theme|direction)|auth\/(Auth|development|Require))/;
 
 export default defineConfig({
   plugins: [

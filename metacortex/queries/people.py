@@ -12,7 +12,7 @@ from typing import Any, assert_never
 from uuid import UUID
 
 import orjson
-from sqlalchemy import Text, text
+from sqlalchemy import Index, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from metacortex.events.people import (
@@ -42,7 +42,10 @@ class PersonTable(ReadTable):
     """People who told something about themselves, or were introduced."""
 
     __tablename__ = "people"
-    __table_args__ = ({"schema": SCHEMA},)
+    __table_args__ = (
+        Index("ix_people_user", "workspace_id", "user_id"),
+        {"schema": SCHEMA},
+    )
 
     user_id: Mapped[str] = mapped_column(Text)
     name: Mapped[str | None] = mapped_column(Text)

@@ -1,4 +1,4 @@
-/** Measures the built app in Chromium; prints lines of a Markdown table. */
+/** Measures the built app in Chromium, and writes what it finds to bench/RESULTS.md. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
@@ -6,6 +6,7 @@ import { gzipSync } from "node:zlib";
 import type { Page } from "playwright-core";
 import { afterAll, describe, inject, it } from "vitest";
 
+import { type Figure, section, write } from "./results.ts";
 import {
   add,
   browsing,
@@ -17,13 +18,7 @@ import {
 } from "./browser.ts";
 
 const browser = browsing();
-const lines: [what: string, measured: string, wanted: string][] = [];
-
-const sorted = (values: number[]) => [...values].sort((a, b) => a - b);
-const quantile = (values: number[], q: number): number =>
-  sorted(values)[Math.min(values.length - 1, Math.floor(values.length * q))] ?? NaN;
-const ms = (values: number[]): string =>
-  `p50 ${quantile(values, 0.5).toFixed(1)} ms, p95 ${quantile(values, 0.95).toFixed(1)} ms (n ${values.length})`;
+const figures: Figure[] = [];
 
 async function fill(user: string, count: number, parent?: string): Promise<void> {
   const token = await tokenOf(user);
@@ -107,11 +102,12 @@ describe("figures", () => {
       (it) => gzipSync(readFileSync(join(built, it)), { level: 9 }).length,
     );
     const total = bytes.reduce((sum, it) => sum + it, 0);
-    lines.push([
-      "JavaScript of `/`, gzip",
-      `${(total / 1000).toFixed(1)} kB in ${files.length} files`,
-      "≤ 150 kB",
-    ]);
+    figures.push({
+      what: `JavaScript of \`/\`, gzip, ${files.length} files`,
+      unit: "kB",
+      most: 150,
+      values: [total / 1000],
+    });
   });
 
   it("first list of 50", async () => {
@@ -119,7 +115,12 @@ describe("figures", () => {
     await fill(user, 50);
     const times: number[] = [];
     for (let run = 0; run < 10; run++) times.push(await firstList(user));
-    lines.push(["List of 50, cold cache", ms(times), "≤ 1,000 ms"]);
+    figures.push({
+      what: "list of 50, cold cache",
+      unit: "ms",
+      most: 1000,
+      values: times,
+    });
   });
 
   it("ticks, redraws and scrolls", async () => {
@@ -131,11 +132,12 @@ describe("figures", () => {
       .getByRole("link", { name: /^Inbox\s*10,000/ })
       .waitFor({ timeout: 60_000 });
     await page.waitForTimeout(1000);
-    lines.push([
-      "Tick to paint, list of 10,000",
-      ms(await clicks(page, "main li input.check", 40)),
-      "≤ 50 ms",
-    ]);
+    figures.push({
+      what: "tick to paint, list of 10,000",
+      unit: "ms",
+      most: 50,
+      values: await clicks(page, "main li input.check", 40),
+    });
     const frames = await page.evaluate(async () => {
       const main = document.querySelector("main");
       const found: number[] = [];
@@ -148,7 +150,11 @@ describe("figures", () => {
       }
       return found.slice(1);
     });
-    lines.push(["Frames while scrolling 10,000", ms(frames), "16.7 ms"]);
+    figures.push({
+      what: "frames while 10,000 tasks scroll",
+      unit: "ms",
+      values: frames,
+    });
     await page.close();
   });
 
@@ -168,11 +174,12 @@ describe("figures", () => {
     );
     await page.getByText("0/1000").waitFor();
     await page.waitForTimeout(1000);
-    lines.push([
-      "Show and hide 1,000 subtasks",
-      ms(await clicks(page, "main button.expander", 20)),
-      "≤ 100 ms",
-    ]);
+    figures.push({
+      what: "show and hide 1,000 subtasks",
+      unit: "ms",
+      most: 100,
+      values: await clicks(page, "main button.expander", 20),
+    });
     await page.close();
   });
 
@@ -207,13 +214,19 @@ describe("figures", () => {
       await quickAdd(one).press("Enter");
       times.push((await seen) - begun);
     }
-    lines.push(["From one tab to another", ms(times), "≤ 1,000 ms"]);
+    figures.push({
+      what: "from one tab to another",
+      unit: "ms",
+      most: 1000,
+      values: times,
+    });
     await one.close();
     await two.close();
   });
 
   afterAll(() => {
-    console.log("| Figure of the app | Measured | Wanted |\n| --- | --- | --- |");
-    for (const line of lines) console.log(`| ${line.join(" | ")} |`);
+    const text = section(figures, browser.context.browser()?.version() ?? "");
+    console.log(text);
+    write(text);
   });
 });

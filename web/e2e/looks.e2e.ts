@@ -12,7 +12,7 @@ async function look(page: Page, name: string): Promise<void> {
   problems.push(...(await lookAt(page, name)));
 }
 
-async function furnish(page: Page): Promise<void> {
+async function furnish(page: Page, deeper = "ArrowRight"): Promise<void> {
   await add(
     page,
     "Return the keys 25 nov 2020",
@@ -28,7 +28,7 @@ async function furnish(page: Page): Promise<void> {
     "Sort the books",
   );
   await row(page, "Sort the books").getByRole("link").focus();
-  await page.keyboard.press("Alt+ArrowRight");
+  await page.keyboard.press(`Alt+${deeper}`);
   await tick(page, "Buy stamps").check();
   await page.getByText("live", { exact: true }).waitFor();
   await page.waitForTimeout(500);
@@ -81,8 +81,13 @@ describe("every page", () => {
     await look(page, "project");
     await page.getByRole("button", { name: "Board" }).click();
     await page.getByRole("region", { name: "No section" }).waitFor();
+    await page.getByRole("button", { name: "Add a section" }).click();
+    await page.getByRole("textbox", { name: "Name" }).fill("In hand");
+    await page.keyboard.press("Enter");
+    const column = page.getByRole("region", { name: "In hand" });
+    await page.getByRole("link", { name: "Call the notary" }).dragTo(column);
+    await column.getByRole("link", { name: "Call the notary" }).waitFor();
     await look(page, "board");
-    await page.goBack();
     await page.getByRole("button", { name: "Time machine" }).click();
     await look(page, "time");
     await page.goto(new URL("/search?q=the", page.url()).href);
@@ -122,7 +127,7 @@ describe("every page", () => {
     await signedIn(page, somebody());
     await page.evaluate(() => localStorage.setItem("metacortex.direction", "rtl"));
     await page.reload();
-    await furnish(page);
+    await furnish(page, "ArrowLeft");
     await look(page, "rtl");
     await page.evaluate(() => localStorage.removeItem("metacortex.direction"));
     await page.close();
