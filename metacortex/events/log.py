@@ -189,10 +189,14 @@ ON CONFLICT DO NOTHING
 """)
 """Creates the heads of new workspaces: FOR UPDATE can only lock rows that exist."""
 
-_SELECT = "SELECT " + ", ".join(
-    f"{name}::text AS {name}" if name in ("data", "context") else name
-    for name in COLUMNS
-)
+_AS_READ = {
+    "data": "coalesce(convert_to(data::text, 'UTF8'), '') AS data",
+    "context": "coalesce(convert_to(context::text, 'UTF8'), '') AS context",
+    "salt": "coalesce(salt, '') AS salt",
+}
+"""What was set to NULL is read as empty, and matches no hash."""
+
+_SELECT = "SELECT " + ", ".join(_AS_READ.get(name, name) for name in COLUMNS)
 
 _STREAM = text(f"""
 {_SELECT}
@@ -221,10 +225,11 @@ _RANGE = text(
     " ORDER BY sequence"
 )
 
-READ_BYTES = 16 * 2**20
+READ_BYTES = 4 * 2**20
 """Of data and context in one reading; what is made of it takes seven times as much.
 
-The event that reaches it is still read, so that there is always one.
+Two readings are in memory at a time, the next one while the last is written. The
+event that reaches it is still read, so that there is always one.
 """
 
 
@@ -267,17 +272,8 @@ ANY_VERSION = 2**31 - 1  # the column's largest
 ANY_TIME = datetime(9998, 12, 31, tzinfo=UTC)
 
 
-_UUIDS = ("workspace_id", "event_id", "stream_id", "command_id")
-
-
-def _record(row: Iterable[Any]) -> EventRecord:
-    values = dict(zip(COLUMNS, row, strict=True))
-    for name in ("data", "context"):  # what was set to NULL matches no hash
-        values[name] = (values[name] or "").encode()
-    values["salt"] = values["salt"] or b""
-    for name in _UUIDS:  # orjson does not serialise the driver's subclass of UUID
-        values[name] = UUID(bytes=values[name].bytes)
-    return EventRecord(**values)
+_record = EventRecord._make
+"""Makes a record of a row; its ids are of the driver's own subclass of UUID."""
 
 
 async def read_stream(

@@ -161,6 +161,13 @@ class DriverPool:
         self._max_idle = engine.pool.size() // 2  # type: ignore[attr-defined]
         event.listen(engine.sync_engine, "engine_disposed", self._close)
 
+    @property
+    def spare(self) -> int:
+        """How many more connections are to be had at once, without waiting."""
+        pool: Any = self._engine.pool
+        taken: int = pool.checkedout() - len(self._idle)
+        return int(pool.size()) - taken
+
     async def rows(
         self, statement: TextClause, values: Mapping[str, Any]
     ) -> Sequence[Sequence[Any]]:

@@ -49,21 +49,19 @@ class ActivityTable(Table):
 TABLE = "queries.activity"
 
 
-def line(record: EventRecord) -> Mapping[str, Any]:
-    """Return the row of an event."""
-    return {
-        "workspace_id": record.workspace_id,
-        "sequence": record.sequence,
-        "event_id": record.event_id,
-        "stream_type": record.stream_type,
-        "stream_id": record.stream_id,
-        "type": record.type,
-        "actor_id": record.actor_id,
-        "command_id": record.command_id,
-        "correlation_id": record.correlation_id,
-        "request_id": orjson.loads(record.context)["request_id"],
-        "recorded_at": record.recorded_at,
-    }
+def arrays(records: Sequence[EventRecord]) -> Mapping[str, Sequence[Any]]:
+    """Return the rows of events, as what each column holds of all of them."""
+    by_name = dict(zip(EventRecord._fields, zip(*records)))
+    by_name["request_id"] = tuple(
+        orjson.loads(it)["request_id"] for it in by_name["context"]
+    )
+    return {it.name: by_name[it.name] for it in ActivityTable.__table__.columns}
+
+
+def lines(records: Sequence[EventRecord]) -> list[Mapping[str, Any]]:
+    """Return the rows of events."""
+    found = arrays(records)
+    return [dict(zip(found, row)) for row in zip(*found.values())]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,7 +25,7 @@ from metacortex.kernel.decider import exchanges_of, names_of
 from metacortex.kernel.errors import Invalid
 from metacortex.queries import fold, page
 from metacortex.queries.page import Page, Source
-from metacortex.queries.tables import is_written
+from metacortex.queries.tables import is_written, with_texts
 from metacortex.queries.tasks import (
     OPEN,
     RANK,
@@ -56,13 +56,15 @@ _REACHED = text("""WITH RECURSIVE halves(low, high) AS (
 _NAMES = ", ".join(it.name for it in TaskTable.__table__.columns if is_written(it))
 
 
+_ROWS = "json_populate_recordset(NULL::queries.tasks, CAST(:rows AS json))"
+
+
 def _source(searched: bool) -> str:
     """Return the SQL of the rows with their ranks, and a vector where one searches."""
     search = SEARCHED if searched else "NULL::tsvector"
     return (
         f"past AS MATERIALIZED (SELECT {_NAMES}, {search} AS search,"
-        f' {RANK} COLLATE "C" AS rank FROM'
-        " json_populate_recordset(NULL::queries.tasks, CAST(:rows AS json)))"
+        f' {RANK} COLLATE "C" AS rank FROM {with_texts(ListTasks.table, _ROWS)} r)'
     )
 
 
@@ -179,5 +181,5 @@ def _json(workspace_id: UUID, folded: Folded) -> str:
             "comments": folded.comments[id],
         }
         document = fold.document(STREAM, row)[:-1] + b"," + orjson.dumps(counts)[1:]
-        found.append({**columns, "document": orjson.Fragment(document)})
-    return orjson.dumps(found).decode()
+        found.append({**columns, "document": document})
+    return fold.as_json(found)

@@ -51,6 +51,7 @@ from metacortex.queries.page import Filters, ListQuery, Sort
 from metacortex.queries.tables import (
     INSTANT,
     SCHEMA,
+    TEXTS,
     WORDS,
     ColumnOnly,
     Projection,
@@ -63,7 +64,7 @@ from metacortex.queries.tables import (
 PRIORITIES: Mapping[Priority, int] = {"low": 0, "medium": 1, "high": 2, "urgent": 3}
 
 
-_DESCRIPTION = "coalesce(document ->> 'description', '')"
+_DESCRIPTION = "coalesce(description, '')"
 RANK = effective_sql("document ->> 'rank'")
 SEARCHED = f"setweight({words.vector('title')}, 'A') || {words.vector(_DESCRIPTION)}"
 
@@ -118,7 +119,9 @@ class TaskTable(ReadTable):
     rank: Mapped[str] = mapped_column(
         Text(collation="C"), Computed(RANK, persisted=True)
     )
-    search: Mapped[Any | None] = mapped_column(TSVECTOR, info={WORDS: SEARCHED})
+    search: Mapped[Any | None] = mapped_column(
+        TSVECTOR, info={WORDS: SEARCHED, TEXTS: ("title", "description")}
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -388,5 +391,4 @@ PROJECTION = Projection(
     columns=columns,
     summary=summary,
     parts=comments.PARTS,
-    texts=("title", "description"),
 )

@@ -20,8 +20,9 @@ from metacortex.events.record import EventRecord
 from metacortex.kernel.clock import now
 from metacortex.kernel.database import engine
 from metacortex.queries import verify as verification
+from metacortex.queries.batches import Gap
 from metacortex.queries.bus import Freshness, Queries
-from metacortex.queries.projector import Gap, Poisoned, Projector
+from metacortex.queries.projector import Poisoned, Projector
 from metacortex.queries.registry import PROJECTIONS
 from metacortex.queries.tasks import ListTasks
 from metacortex.queries.verify import written_columns
