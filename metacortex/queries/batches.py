@@ -10,7 +10,7 @@ from collections import ChainMap
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
 from sqlalchemy import TextClause, text
@@ -25,9 +25,6 @@ from metacortex.queries.row_writes import Write, write_of
 
 T = TypeVar("T")
 
-After = Sequence[tuple[UUID, int]]
-"""Workspaces, each with the sequence of the last event before."""
-
 SLICE = 200  # events worked on without a pause, some 5 ms
 
 
@@ -39,6 +36,15 @@ class Altered(Exception):
     """The log is not what was appended; the message says where, and what differs."""
 
 
+class Place(NamedTuple):
+    """Where in a workspace's log a batch begins, and a head that the log has."""
+
+    workspace_id: UUID
+    sequence: int
+    """Of the last event before."""
+    head: int
+
+
 @dataclass(frozen=True, slots=True)
 class Read:
     """Events as they were appended, decoded, and where that has come to."""
@@ -48,26 +54,23 @@ class Read:
     reached: Mapping[UUID, int]
     begun: Set[fold.Key]
     """The streams that began before: whose rows are to be had first."""
-    all_read: bool
-    """Whether that is all that was asked for, or too many bytes came before."""
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
     """Events with what their rows become, ready to be written."""
 
-    after: After
-    each: int
     read: Read
     rows: dict[fold.Key, Any]
     write: Write
 
 
-async def read(reader: Reader, after: After, each: int) -> Read:
+async def read(reader: Reader, places: Sequence[Place], each: int) -> Read:
     """Read up to `each` next events of every workspace. Raises Gap, Altered.
 
     And UnknownEvent for one that this release cannot read.
     """
+    after = [(it.workspace_id, it.sequence) for it in places]
     records, all_read = await log.read_after(reader, after, each)
     last = dict(after)
     events = []
@@ -82,7 +85,15 @@ async def read(reader: Reader, after: After, each: int) -> Read:
             last[record.workspace_id] = record.sequence
             (begun if record.version > 1 else born).add(fold.key(record))
             events.append(codec.read(record))
-    return Read(records, events, last, begun - born, all_read)
+    for id, sequence, head in places if all_read else ():
+        check_end(last[id], min(head, sequence + each), head)
+    return Read(records, events, last, begun - born)
+
+
+def check_end(reached: int, wanted: int, head: int) -> None:
+    """Raise Gap if a log ends too early."""
+    if reached < wanted:
+        raise Gap(f"the log ends at {reached}, its head says {head}")
 
 
 async def _slices(items: Sequence[T]) -> AsyncIterator[Sequence[T]]:
@@ -126,11 +137,11 @@ async def folded(found: Read, rows: Mapping[fold.Key, Any]) -> Fold:
 
 
 async def prepare(
-    reader: Reader, after: After, each: int, rows: dict[fold.Key, Any]
+    reader: Reader, places: Sequence[Place], each: int, rows: dict[fold.Key, Any]
 ) -> Batch:
     """Make a batch ready; `rows` are known to be as the tables have them."""
-    found = await read(reader, after, each)
+    found = await read(reader, places, each)
     others = await present(reader, found.begun - rows.keys())
     result = await folded(found, ChainMap(others, rows))
     write = write_of(result, found.records, found.reached)
-    return Batch(after, each, found, result.rows, write)
+    return Batch(found, result.rows, write)

@@ -24,7 +24,7 @@ from metacortex.kernel.database import DriverConnection, ReadConnection, driver_
 from metacortex.kernel.driver_errors import meaning, sqlstate
 from metacortex.queries import activity, batches
 from metacortex.queries import verify as verification
-from metacortex.queries.batches import Altered, Gap
+from metacortex.queries.batches import Altered, Place
 from metacortex.queries.read_ahead import ReadAhead, Refold
 from metacortex.queries.registry import PROJECTIONS
 from metacortex.queries.verify import Progress, no_progress
@@ -125,15 +125,20 @@ class Projector:
 
     async def turn(self, workspaces: Iterable[UUID]) -> Turn:
         """Catch up for at most the turn's length, so that others get theirs."""
-        behind = sorted(set(workspaces))
+        wanted = sorted(set(workspaces))
+        behind: Sequence[UUID] = wanted
         until = time.monotonic() + self._turn_s
         events = 0
-        async with ReadAhead(self._direct) as ahead:
+        async with ReadAhead(self._direct, until) as ahead:
             while behind:
-                done = await self._step(behind, ahead)
-                events += done
-                behind = await self.behind(behind)
-                if time.monotonic() >= until or not done:
+                step = await self._step(behind, ahead)
+                events += step.events
+                over = not step.events or time.monotonic() >= until
+                if over or not step.behind:  # so look for what others had locked
+                    behind = await self.behind(wanted)
+                else:
+                    behind = step.behind
+                if over:
                     break
         return Turn(events, behind)
 
@@ -147,21 +152,22 @@ class Projector:
         }
         return [row[0] for row in await self._direct.rows(_BEHIND, values)]
 
-    async def _step(self, workspaces: Sequence[UUID], ahead: ReadAhead) -> int:
+    async def _step(self, workspaces: Sequence[UUID], ahead: ReadAhead) -> Turn:
         """Apply one batch of each workspace; find the guilty one if that fails."""
         try:
             return await self._apply(workspaces, self._batch, ahead)
         except Poisoned:
             if len(workspaces) > 1:
-                return sum([await self._step([one], ahead) for one in workspaces])
-            return await self._one_by_one(workspaces[0], ahead)
+                steps = [await self._step([one], ahead) for one in workspaces]
+                return Turn(sum(it.events for it in steps), [])
+            return Turn(await self._one_by_one(workspaces[0], ahead), [])
 
     async def _one_by_one(self, workspace_id: UUID, ahead: ReadAhead) -> int:
         """Apply single events up to the one that cannot be, and park there."""
         applied = 0
         while True:
             try:
-                done = await self._apply([workspace_id], 1, ahead)
+                done = (await self._apply([workspace_id], 1, ahead)).events
             except Poisoned as poisoned:
                 await self._park(poisoned)
                 return applied
@@ -171,46 +177,42 @@ class Projector:
 
     async def _apply(
         self, workspaces: Sequence[UUID], batch: int, ahead: ReadAhead
-    ) -> int:
+    ) -> Turn:
+        """Apply a batch; say which of its workspaces have more than that."""
         async with self._direct.begin() as direct:
             locked = await self._locked(direct, workspaces)
             if not locked:
-                return 0
+                return Turn(0, [])
             each = max(1, batch // len(locked))
-            after = [(id, sequence) for id, sequence, _ in locked]
             try:
-                ready = await ahead.take(after, each)
+                ready = await ahead.take(locked, each)
                 if ready is None:
-                    ready = await batches.prepare(direct, after, each, {})
-                reached = ready.read.reached
-                for id, sequence, head in locked if ready.read.all_read else ():
-                    _check_end(reached[id], min(head, sequence + each), head)
+                    ready = await batches.prepare(direct, locked, each, {})
                 left = [
-                    (id, reached[id]) for id, _, head in locked if reached[id] < head
+                    it._replace(sequence=ready.read.reached[it.workspace_id])
+                    for it in locked
+                    if ready.read.reached[it.workspace_id] < it.head
                 ]
                 ahead.begin(left, max(1, batch // max(1, len(left))), ready.rows)
                 if ready.read.records:
                     await ready.write.run(direct)
             except Exception as error:
                 if _is_about_the_events(error):
-                    raise Poisoned(*after[0]) from error
+                    raise Poisoned(*locked[0][:2]) from error
                 raise
-            BATCH.observe(len(ready.read.records))
-            return len(ready.read.records)
+        BATCH.observe(len(ready.read.records))
+        return Turn(len(ready.read.records), [it.workspace_id for it in left])
 
     async def _locked(
         self, direct: DriverConnection, workspaces: Sequence[UUID]
-    ) -> list[tuple[UUID, int, int]]:
-        """Lock the checkpoints that nobody holds; make those that are missing.
-
-        Return them with their sequences, and those of the heads.
-        """
+    ) -> list[Place]:
+        """Lock the checkpoints that nobody holds; make those that are missing."""
         values = {"workspaces": list(workspaces)}
         found = await direct.rows(_LOCK, values)
         if len(found) < len(workspaces):
             await direct.write(_CREATE, values)
             found = await direct.rows(_LOCK, values)
-        return [(row[0], row[1], row[2]) for row in found]
+        return list(map(Place._make, found))
 
     async def _park(self, poisoned: Poisoned) -> None:
         """Stop a workspace at an event that cannot be applied; others go on.
@@ -254,14 +256,14 @@ class Projector:
                 await direct.write(_delete(table), own)
             await direct.write(_BEGIN_ANEW, own)
             head, frontier = await direct.row(_HEAD, own) or (0, b"")
-            folding = Refold(self._direct, direct, workspace_id)
+            folding = Refold(self._direct, direct, Place(workspace_id, 0, head))
             total, edge = 0, list[bytes]()
             async for found in folding.run():
                 its = [it.leaf_hash for it in found.records if it.sequence <= head]
                 edge = merkle.advance(total, edge, its)
                 total = found.reached[workspace_id]
                 progress(total, max(total, head))
-            _check_end(total, head, head)
+            batches.check_end(total, head, head)
             if differs := merkle.difference(head, edge, frontier):
                 raise Altered(differs[1])
         return total
@@ -284,11 +286,6 @@ class Projector:
             return await verification.differences(
                 connection, workspace_id, shown, chunk, progress
             )
-
-
-def _check_end(reached: int, wanted: int, head: int) -> None:
-    if reached < wanted:
-        raise Gap(f"the log ends at {reached}, its head says {head}")
 
 
 def _is_about_the_events(error: Exception) -> bool:

@@ -6,13 +6,14 @@ is thrown away if somebody else has moved it.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+import time
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from typing import Any, Self
 from uuid import UUID
 
 from metacortex.kernel.database import DriverConnection, DriverPool, Reader
 from metacortex.queries import batches, fold
-from metacortex.queries.batches import After, Batch, Read
+from metacortex.queries.batches import Batch, Place, Read
 from metacortex.queries.row_writes import write_of
 
 CHUNK = 2_000  # events that a rebuild reads at a time; it holds three readings
@@ -23,10 +24,11 @@ SPARE = 2  # connections: with fewer left, others would wait for ours
 class ReadAhead:
     """The next batch of one turn; at the end nothing of it is left running."""
 
-    def __init__(self, pool: DriverPool) -> None:
-        self._pool = pool
-        self._ready: tuple[list[tuple[UUID, int]], int, asyncio.Task[Batch]] | None
-        self._ready = None
+    def __init__(self, pool: DriverPool, until: float) -> None:
+        """`until` is when the turn ends, by the monotonic clock."""
+        self._pool, self._until = pool, until
+        self._began = time.monotonic()
+        self._ready: tuple[Mapping[UUID, int], int, asyncio.Task[Batch]] | None = None
 
     async def __aenter__(self) -> Self:
         return self
@@ -34,25 +36,30 @@ class ReadAhead:
     async def __aexit__(self, *error: object) -> None:
         await self._drop()
 
-    def begin(self, after: After, each: int, rows: dict[fold.Key, Any]) -> None:
+    def begin(
+        self, places: Sequence[Place], each: int, rows: dict[fold.Key, Any]
+    ) -> None:
         """Begin with the batch after one that is being written; `rows` are that one's.
 
-        Does nothing where there is no next one, or no connection to spare.
+        Does nothing where there is no next one, no connection to spare, or no time left
+        once the one before is written, which takes half a step.
         """
-        if after and self._pool.spare >= SPARE:
-            work = batches.prepare(self._pool, after, each, rows)
-            self._ready = list(after), each, asyncio.create_task(work)
+        began, self._began = self._began, time.monotonic()
+        ends = self._began + (self._began - began) / 2
+        if places and ends < self._until and self._pool.spare >= SPARE:
+            work = batches.prepare(self._pool, places, each, rows)
+            self._ready = _sequences(places), each, asyncio.create_task(work)
 
-    async def take(self, after: After, each: int) -> Batch | None:
-        """Return the batch if it is this one, None if there is none.
+    async def take(self, places: Sequence[Place], each: int) -> Batch | None:
+        """Return the batch that begins there, None if there is none.
 
         One that failed is none: it is tried again where the checkpoint is locked.
         """
         if self._ready is None:
             return None
-        wanted, size, task = self._ready
+        begins, size, task = self._ready
         found = None
-        if wanted == list(after) and size == each:
+        if begins == _sequences(places) and size == each:
             await asyncio.wait({task})
             found = None if task.exception() else task.result()
         await self._drop()
@@ -64,6 +71,10 @@ class ReadAhead:
             await _end(ready[2])
 
 
+def _sequences(places: Sequence[Place]) -> Mapping[UUID, int]:
+    return {it.workspace_id: it.sequence for it in places}
+
+
 async def _end(task: "asyncio.Future[Any]") -> None:
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
@@ -73,9 +84,9 @@ class Refold:
     """Folds a whole workspace in one transaction, which has emptied its tables."""
 
     def __init__(
-        self, pool: DriverPool, direct: DriverConnection, workspace_id: UUID
+        self, pool: DriverPool, direct: DriverConnection, begin: Place
     ) -> None:
-        self._direct, self._id = direct, workspace_id
+        self._direct, self._begin = direct, begin
         self._apart = pool.spare >= SPARE
         self._reader: Reader = pool if self._apart else direct
         self._rows: dict[fold.Key, Any] = {}
@@ -83,10 +94,10 @@ class Refold:
 
     async def run(self) -> AsyncIterator[Read]:
         """Give each part that was read; written are all once this has ended."""
-        reading = asyncio.create_task(self._read(0))
+        reading = asyncio.create_task(self._read(self._begin.sequence))
         try:
             while (found := await reading).records:
-                reached = found.reached[self._id]
+                reached = found.reached[self._begin.workspace_id]
                 if self._apart:
                     reading = asyncio.create_task(self._read(reached))
                 await self._write(found)
@@ -101,7 +112,8 @@ class Refold:
                 await _end(self._writing)
 
     def _read(self, sequence: int) -> Coroutine[Any, Any, Read]:
-        return batches.read(self._reader, [(self._id, sequence)], CHUNK)
+        place = self._begin._replace(sequence=sequence)
+        return batches.read(self._reader, [place], CHUNK)
 
     async def _write(self, found: Read) -> None:
         """Begin to write; only rows that are not at hand wait for the write before."""

@@ -27,15 +27,22 @@ _MOVE = (
 )
 
 
+COPIED = 100  # lines: below, a round trip costs more than COPY saves
+
+
 @dataclass(frozen=True, slots=True)
 class Write:
     """What writes a fold: a statement with its values."""
 
     statement: TextClause
     values: Mapping[str, Any]
+    lines: Sequence[Sequence[Any]]
+    """Of the task log, if they are so many that COPY is worth a round trip."""
 
     async def run(self, direct: DriverConnection) -> None:
         """Write all of it."""
+        if self.lines:
+            await direct.copy(activity.ActivityTable, self.lines)
         await direct.write(self.statement, self.values)
 
 
@@ -55,9 +62,12 @@ def write_of(
     for table in tables:
         for name, column in _columns(table).items():
             values[f"{_bound(table)}_{name}"] = column.array(rows[table])
-    for name, array in activity.arrays(records).items():
-        values[f"activity_{name}"] = array
-    return Write(_saving(tables), values)
+    lines = activity.arrays(records)
+    copied = len(records) >= COPIED
+    if not copied:
+        values |= {f"activity_{name}": array for name, array in lines.items()}
+    many = list(zip(*lines.values(), strict=True)) if copied else []
+    return Write(_saving(tables, copied), values, many)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +111,10 @@ def _columns(table: str) -> Mapping[str, _Column]:
 
 
 @lru_cache
-def _saving(tables: tuple[str, ...]) -> TextClause:
+def _saving(tables: tuple[str, ...], copied: bool) -> TextClause:
     parts = [f"{_bound(it)}_rows AS ({_upsert(it)})" for it in tables]
-    parts.append(f"lines AS ({_insert_lines()})")
+    if not copied:
+        parts.append(f"lines AS ({_insert_lines()})")
     return text(f"WITH {', '.join(parts)} {_MOVE}")
 
 
