@@ -272,8 +272,15 @@ ANY_VERSION = 2**31 - 1  # the column's largest
 ANY_TIME = datetime(9998, 12, 31, tzinfo=UTC)
 
 
-_record = EventRecord._make
-"""Makes a record of a row; its ids are of the driver's own subclass of UUID."""
+def _plain(row: Iterable[Any]) -> EventRecord:
+    """Return a record with ids that orjson takes: not of the driver's subclass."""
+    record = EventRecord._make(row)
+    return record._replace(
+        workspace_id=UUID(bytes=record.workspace_id.bytes),
+        event_id=UUID(bytes=record.event_id.bytes),
+        stream_id=UUID(bytes=record.stream_id.bytes),
+        command_id=UUID(bytes=record.command_id.bytes),
+    )
 
 
 async def read_stream(
@@ -295,7 +302,7 @@ async def read_stream(
         "version": version,
         "until": until or ANY_TIME,
     }
-    return [_record(row) for row in await connection.execute(_STREAM, values)]
+    return [_plain(row) for row in await connection.execute(_STREAM, values)]
 
 
 async def read_streams(
@@ -310,7 +317,7 @@ async def read_streams(
         "streams": list(stream_ids),
         "type": stream_type,
     }
-    return [_record(row) for row in await connection.execute(_STREAMS, values)]
+    return [_plain(row) for row in await connection.execute(_STREAMS, values)]
 
 
 async def read_range(
@@ -318,7 +325,7 @@ async def read_range(
 ) -> list[EventRecord]:
     """Return a workspace's records from `first` to `last`, both included, in order."""
     values = {"workspace": workspace_id, "first": first, "last": last}
-    return [_record(row) for row in await connection.execute(_RANGE, values)]
+    return [_plain(row) for row in await connection.execute(_RANGE, values)]
 
 
 Place = tuple[UUID, int, str]
@@ -346,7 +353,9 @@ async def read_by_stream(
         "bytes": READ_BYTES,
         **dict(zip(("stream", "version", "type"), after, strict=True)),
     }
-    return [_record(row) for row in await connection.execute(_BY_STREAM, values)]
+    return [
+        EventRecord._make(row) for row in await connection.execute(_BY_STREAM, values)
+    ]
 
 
 async def read_after(
@@ -356,7 +365,8 @@ async def read_after(
 ) -> tuple[list[EventRecord], bool]:
     """Return up to `each` next records of every workspace, in order within each.
 
-    Also whether that is all of them, or `READ_BYTES` were reached before.
+    Also whether that is all of them, or `READ_BYTES` were reached before. Their ids are
+    as the driver makes them, which takes a tenth of the time: `str` is their JSON.
     """
     values = {
         "workspaces": [workspace for workspace, _ in after],
@@ -364,7 +374,7 @@ async def read_after(
         "each": each,
         "bytes": READ_BYTES,
     }
-    records = [_record(row) for row in await reader.rows(_AFTER, values)]
+    records = [EventRecord._make(row) for row in await reader.rows(_AFTER, values)]
     size = sum(len(record.data) + len(record.context) for record in records)
     return records, size < READ_BYTES
 
@@ -382,7 +392,7 @@ async def read_on(
         "each": min(limit, max(0, last - after)),
         "bytes": READ_BYTES,
     }
-    found = [_record(row) for row in await connection.execute(_AFTER, values)]
+    found = [EventRecord._make(row) for row in await connection.execute(_AFTER, values)]
     return [record for record in found if record.sequence <= last]
 
 

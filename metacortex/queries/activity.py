@@ -51,7 +51,8 @@ TABLE = "queries.activity"
 
 def arrays(records: Sequence[EventRecord]) -> Mapping[str, Sequence[Any]]:
     """Return the rows of events, as what each column holds of all of them."""
-    by_name = dict(zip(EventRecord._fields, zip(*records)))
+    columns = zip(*records) if records else ((),) * len(EventRecord._fields)
+    by_name = dict(zip(EventRecord._fields, columns))
     by_name["request_id"] = tuple(
         orjson.loads(it)["request_id"] for it in by_name["context"]
     )
