@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from sqlalchemy.exc import DBAPIError
 
 from metacortex import __version__
-from metacortex.api.auth import Role, workspace_of
+from metacortex.api.roles import Role, workspace_of
 from metacortex.cli_ops import ops
 from metacortex.console import Bar, anticipated, fail, run, say, show
 from metacortex.kernel.gc_tuning import tune_gc
