@@ -18,7 +18,6 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from metacortex.api.keys import KeySource
-from metacortex.api.roles import WORKSPACES as WORKSPACES
 from metacortex.api.roles import Role as Role
 from metacortex.api.roles import workspace_of as workspace_of
 from metacortex.kernel.errors import Forbidden, Unauthenticated
