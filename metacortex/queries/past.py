@@ -8,7 +8,7 @@ every so many events: whoever moves an instant to and fro waits for few events.
 import asyncio
 import time
 from collections import Counter, OrderedDict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
@@ -25,8 +25,8 @@ from metacortex.kernel.decider import exchanges_of, names_of
 from metacortex.kernel.errors import Invalid
 from metacortex.queries import fold, page
 from metacortex.queries.page import Page, Source
+from metacortex.queries.task_indexes import OPEN
 from metacortex.queries.tasks import (
-    OPEN,
     RANK,
     SEARCHED,
     ListTasks,
@@ -70,8 +70,14 @@ class ListPastTasks(ListTasks):
     """A list of tasks of another time; the rows come with the statement."""
 
     table = "past"
-    counted = None
     document = "p.document::text"
+
+    @property
+    def sized(self) -> None:
+        """There is no index of the past."""
+
+    def kept_total(self, columns: Collection[str], where: str) -> None:
+        """Nobody has counted the past."""
 
 
 @dataclass(frozen=True, slots=True)
