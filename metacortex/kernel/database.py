@@ -18,6 +18,10 @@ from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.orm import DeclarativeBase
 
+READS = {"plan_cache_mode": "force_custom_plan", "work_mem": "32MB"}
+"""For lists: a plan for the workspace that is asked for, whatever the others are like,
+and room for the places of 1,000,000 rows, else a search reads pages in vain."""
+
 ReadConnection = NewType("ReadConnection", AsyncConnection)
 WriteConnection = NewType("WriteConnection", ReadConnection)
 
@@ -38,16 +42,22 @@ class Table(DeclarativeBase):
 
 
 def engine(
-    url: str, *, pool_size: int = 10, pooler: bool = False, name: str = "metacortex"
+    url: str,
+    *,
+    pool_size: int = 10,
+    pooler: bool = False,
+    name: str = "metacortex",
+    session: Mapping[str, str] | None = None,
 ) -> AsyncEngine:
     """Return an engine; `pooler` is for one behind PgBouncer in transaction mode.
 
     Statements have no names then. The driver sends no Sync between the Parse and the
     Execute of one, so that the pooler keeps both on one session, transaction or not.
+    `session` are settings of Postgres, which such a pooler cannot pass on.
     """
     arguments: dict[str, Any] = {
         "timeout": POOL_TIMEOUT_S,
-        "server_settings": {"application_name": name, "jit": "off"},
+        "server_settings": {"application_name": name, "jit": "off", **(session or {})},
     }
     if pooler:
         arguments["server_settings"] = {}

@@ -8,7 +8,7 @@ every so many events: whoever moves an instant to and fro waits for few events.
 import asyncio
 import time
 from collections import Counter, OrderedDict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
@@ -26,8 +26,8 @@ from metacortex.kernel.errors import Invalid
 from metacortex.queries import fold, page
 from metacortex.queries.page import Page, Source
 from metacortex.queries.tables import is_written, with_texts
+from metacortex.queries.task_indexes import OPEN
 from metacortex.queries.tasks import (
-    OPEN,
     RANK,
     SEARCHED,
     ListTasks,
@@ -74,6 +74,13 @@ class ListPastTasks(ListTasks):
 
     table = "past"
     document = "p.document::text"
+
+    @property
+    def sized(self) -> None:
+        """There is no index of the past."""
+
+    def kept_total(self, columns: Collection[str], where: str) -> None:
+        """Nobody has counted the past."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from metacortex.events import merkle
 from metacortex.kernel.database import DriverConnection, ReadConnection, driver_pool
 from metacortex.kernel.driver_errors import meaning, sqlstate
-from metacortex.queries import activity, batches
+from metacortex.queries import activity, batches, counts
 from metacortex.queries import verify as verification
 from metacortex.queries.batches import Altered, Place
 from metacortex.queries.read_ahead import ReadAhead, Refold
@@ -302,7 +302,8 @@ def _is_about_the_events(error: Exception) -> bool:
 
 def _tables() -> list[str]:
     parts = [it.parts.table for it in PROJECTIONS.values() if it.parts is not None]
-    return [*(it.table for it in PROJECTIONS.values()), *parts, activity.TABLE]
+    tables = [it.table for it in PROJECTIONS.values()]
+    return [*tables, *parts, activity.TABLE, counts.TABLE]  # counts after the tasks
 
 
 @lru_cache

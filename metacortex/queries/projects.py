@@ -21,6 +21,7 @@ from metacortex.events.projects import (
     ProjectUnarchived,
 )
 from metacortex.events.record import Recorded
+from metacortex.queries import counts
 from metacortex.queries.page import Filters, ListQuery, Sort, named
 from metacortex.queries.tables import (
     SCHEMA,
@@ -103,11 +104,11 @@ def summary(event: ProjectEvent) -> str:
             assert_never(event)
 
 
-_COUNTED = """(SELECT left(p.document::text, -1)
-|| ',"open_tasks":' || count(*) FILTER (WHERE t.status IN
-('pending', 'in_progress', 'blocked'))
-|| ',"completed_tasks":' || count(*) FILTER (WHERE t.status = 'completed') || '}'
-FROM queries.tasks t WHERE t.workspace_id = p.workspace_id
+_COUNTED = f"""(SELECT left(p.document::text, -1)
+|| ',"open_tasks":' || coalesce(sum(n) FILTER (WHERE t.status IN
+('pending', 'in_progress', 'blocked')), 0)
+|| ',"completed_tasks":' || coalesce(sum(n) FILTER (WHERE t.status = 'completed'), 0)
+|| '}}' FROM {counts.TABLE} t WHERE t.workspace_id = p.workspace_id
 AND t.project_id = p.id AND NOT t.deleted)"""
 
 

@@ -3,7 +3,8 @@
 Two passes, neither of which holds more than a chunk: the task log in the order of
 sequences, then the rows in the order of streams, where a row is compared as soon as its
 stream has ended. Postgres compares, since it knows what a value becomes in a column.
-What it computes itself (a rank, for one) cannot be written, and is left out.
+What it computes itself (a rank, for one) cannot be written, and is left out. Kept
+counts are compared with the tasks in the end.
 """
 
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -16,7 +17,7 @@ from sqlalchemy import TextClause, text
 from metacortex.events import codec, log, merkle
 from metacortex.events.record import mismatch
 from metacortex.kernel.database import ReadConnection
-from metacortex.queries import activity, fold
+from metacortex.queries import activity, counts, fold
 from metacortex.queries.registry import PROJECTIONS
 from metacortex.queries.tables import ReadTable, is_written, with_texts, words_of
 
@@ -68,7 +69,7 @@ async def differences(
             progress(passed * shown + read, PASSES * shown)
             if len(found) >= MOST:
                 return [*found[:MOST], MORE]
-    return found
+    return found + await counts.differences(connection, workspace_id, MOST)
 
 
 async def _altered(

@@ -1,13 +1,13 @@
 """Say what an event did in its record alone; write a task's words where they change.
 
 Revision ID: 0009
-Revises: 0007
+Revises: 0008
 """
 
 from alembic import op
 
 revision = "0009"
-down_revision = "0007"
+down_revision = "0008"
 branch_labels = None
 depends_on = None
 locks = ("queries.activity", "queries.tasks")

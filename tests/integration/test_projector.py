@@ -152,7 +152,7 @@ TAMPERED = {
     "title": "'Forged'",
     "status": "'done'",
     "priority": "priority + 1",
-    "due_date": "'1999-12-31'",
+    "due_key": "'1999-12-31'",
     "due_at": "'1999-12-31 00:00Z'",
     "due_local": "'1999-12-31'",
     "project_id": "gen_random_uuid()",
