@@ -14,10 +14,9 @@ from uuid import UUID
 
 import typer
 from pydantic import ValidationError
-from sqlalchemy.exc import DBAPIError
 
 from metacortex import __version__
-from metacortex.api.auth import Role, workspace_of
+from metacortex.api.roles import Role, workspace_of
 from metacortex.cli_ops import ops
 from metacortex.console import Bar, anticipated, fail, run, say, show
 from metacortex.kernel.gc_tuning import tune_gc
@@ -35,7 +34,6 @@ if TYPE_CHECKING:
 
     from metacortex.importing.checklist import Checklist
     from metacortex.importing.importer import Report
-    from metacortex.queries.projector import Projector
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
@@ -229,12 +227,18 @@ async def _status(settings: Settings) -> list[dict[str, Any]]:
 
 @app.command()
 def rebuild(
-    workspace: Annotated[UUID | None, typer.Argument(help="Its id; none: all.")] = None,
+    workspaces: Annotated[
+        list[UUID] | None, typer.Argument(help="Their ids; none: all.")
+    ] = None,
     verify: Annotated[bool, typer.Option(help="Compare, and change nothing.")] = False,
+    processes: Annotated[
+        int, typer.Option(min=1, help="Processes that share the workspaces.")
+    ] = 1,
     as_json: Json = False,
 ) -> None:
     """Fold read tables again from the log; what brings a parked workspace back."""
-    found = run(_rebuild(checked_settings(), workspace, verify, as_json))
+    settings = checked_settings()
+    found = run(_rebuild(settings, workspaces or [], verify, processes, as_json))
     if as_json:
         print(json.dumps(found, indent=2))
     if failed := sum("error" in line for line in found):
@@ -254,23 +258,31 @@ def rebuild(
 
 
 async def _rebuild(
-    settings: Settings, workspace: UUID | None, verify: bool, as_json: bool
+    settings: Settings,
+    wanted: list[UUID],
+    verify: bool,
+    processes: int,
+    as_json: bool,
 ) -> list[dict[str, Any]]:
-    """Take one workspace after the other; one that fails holds up no other."""
     from metacortex import describe as descriptions
+    from metacortex import rebuilding
     from metacortex.queries.projector import Projector
 
     tune_gc()
     database = descriptions.database(settings, settings.projector_url)
     found = []
     try:
-        projector = Projector(database)
-        ids = await descriptions.workspaces(database, workspace)
-        if workspace is not None and not ids:
-            fail(f"there is no workspace {workspace}")
+        ids = await descriptions.workspaces(database)
+        if unknown := set(wanted) - set(ids):
+            fail(f"there is no workspace {min(unknown)}")
+        ids = wanted or ids
         parked = await descriptions.parked(database) if verify else {}
-        for number, id in enumerate(ids, 1):
-            line = await _rebuilt(projector, id, verify)
+        lines = (
+            rebuilding.in_turn(Projector(database), ids, verify)
+            if processes == 1
+            else rebuilding.in_processes(settings, ids, verify, processes)
+        )
+        async for id, line in lines:
             if id in parked:
                 line["parked_at_event"] = parked[id]
             found.append({"workspace_id": str(id), **line})
@@ -278,23 +290,10 @@ async def _rebuild(
                 print(f"{id}: {_outcome(line)}")
             for difference in line.get("differences", ())[:TOLD]:
                 say(f"  {difference}")
-            say(f"{number} of {len(ids)} workspaces")
+            say(f"{len(found)} of {len(ids)} workspaces")
     finally:
         await database.dispose()
     return found
-
-
-async def _rebuilt(projector: "Projector", id: UUID, verify: bool) -> dict[str, Any]:
-    from metacortex.kernel.driver_errors import meaning
-
-    try:
-        if verify:
-            return {"differences": await projector.verify(id)}
-        return {"events": await projector.rebuild(id)}
-    except Exception as error:
-        if meaning(error) is not None or isinstance(error, DBAPIError):
-            raise
-        return {"error": repr(error)}  # an event that this release cannot fold
 
 
 def _outcome(line: dict[str, Any]) -> str:

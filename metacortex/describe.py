@@ -23,11 +23,7 @@ _LAG = text(
     " ORDER BY c.parked_at IS NULL, abs(h.sequence - coalesce(c.sequence, 0)) DESC"
     " LIMIT 100"
 )
-_WORKSPACES = text(
-    "SELECT workspace_id FROM events.heads WHERE CAST(:only AS uuid) IS NULL"
-    " OR workspace_id = CAST(:only AS uuid) ORDER BY workspace_id"
-)
-
+_WORKSPACES = text("SELECT workspace_id FROM events.heads ORDER BY workspace_id")
 _PARKED = text(
     "SELECT workspace_id, sequence + 1 AS sequence FROM queries.checkpoints"
     " WHERE parked_at IS NOT NULL"
@@ -68,10 +64,10 @@ def _secret(name: str) -> bool:
     return name.endswith("_url") and name != "token_jwks_url"
 
 
-async def workspaces(database: AsyncEngine, only: UUID | None = None) -> list[UUID]:
-    """Return the ids of all workspaces; with `only`, that one, if it exists."""
+async def workspaces(database: AsyncEngine) -> list[UUID]:
+    """Return the ids of all workspaces."""
     async with autocommit(database).connect() as connection:
-        found = await connection.execute(_WORKSPACES, {"only": only})
+        found = await connection.execute(_WORKSPACES)
         # not the driver's own class, which orjson does not write
         return [UUID(bytes=id.bytes) for id in found.scalars()]
 

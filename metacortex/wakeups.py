@@ -33,6 +33,8 @@ CONNECT_S = 0.5
 SOCKET_S = 5.0  # longer than any command takes; a half-open socket ends then
 TURN_LIMIT_S = 60.0  # no turn comes near; a stuck one frees its thread
 GAP_S = 0.01  # between two messages: under load the second names what moved meanwhile
+WAIT_S = 1.0  # one wait for a message; a fifth of what a heartbeat may take
+BUSY_MS = 20  # between two looks whether a message that was fetched is done
 PAUSED_S = 0.2  # between two looks whether a queue is paused still
 PAUSE_S = 1.0  # between tries while the broker is down: the sweep is at work meanwhile
 
@@ -88,14 +90,39 @@ _closed: Any = ConnectionClosed  # has no types
 _Consumer: Any = _RedisConsumer
 
 
-class PausingConsumer(_Consumer):  # type: ignore[misc]  # of Any
-    """Leaves the messages of a paused queue in Redis, what was fetched included."""
+class WaitingConsumer(_Consumer):  # type: ignore[misc]  # of Any
+    """Waits in Redis for a message, instead of asking for one many times a second.
+
+    Leaves the messages of a paused queue in Redis, what was fetched included.
+    """
 
     message_cache: list[bytes]
 
+    def __init__(self, broker: Any, queue_name: str, prefetch: int, timeout: int):
+        super().__init__(broker, queue_name, prefetch, BUSY_MS)
+
     def __next__(self) -> Any:
         if self.queue_name not in self.broker.paused:
-            return super().__next__()
+            self._wait()
+        if self.queue_name in self.broker.paused:  # it may be so by now
+            return self._pause()
+        return super().__next__()
+
+    def _wait(self) -> None:
+        """Wait for a message, for so long that heartbeats and a stop are in time.
+
+        The oldest message is moved to where it is: that tells that there is one, and
+        the script of Dramatiq takes it then.
+        """
+        if self.message_cache or self.outstanding_message_count >= self.prefetch:
+            return
+        queue = f"{self.broker.namespace}:{self.queue_name}"
+        try:
+            self.broker.client.blmove(queue, queue, WAIT_S, "LEFT", "LEFT")
+        except (redis.ConnectionError, redis.TimeoutError) as error:
+            raise _closed(error) from None
+
+    def _pause(self) -> None:
         try:
             self.requeue([dramatiq.Message.decode(it) for it in self.message_cache])
             self.message_cache = []
@@ -103,7 +130,6 @@ class PausingConsumer(_Consumer):  # type: ignore[misc]  # of Any
         except redis.ConnectionError as error:
             raise _closed(error) from None
         time.sleep(PAUSED_S)
-        return None
 
 
 class Broker(RedisBroker):
@@ -118,8 +144,8 @@ class Broker(RedisBroker):
         self.paused = frozenset(names)
 
     @property
-    def consumer_class(self) -> type[PausingConsumer]:
-        return PausingConsumer
+    def consumer_class(self) -> type[WaitingConsumer]:
+        return WaitingConsumer
 
 
 def make_broker(url: str, middleware: Sequence[Middleware] = ()) -> Broker:

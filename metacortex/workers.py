@@ -46,7 +46,7 @@ from metacortex.wakeups import (
 
 logger = structlog.get_logger(__name__)
 
-POLL_MS = 20  # idle pick-up is about this, for some 3 % of a core
+POLL_MS = 500  # how often an idle thread looks whether it is to stop
 
 RECORDER_POOL = 4  # claims of two jobs, ends, and the heartbeat
 NAMED = 50  # workspaces that the run of a failed wake-up names

@@ -50,7 +50,7 @@ from metacortex.api.web import WebApp
 from metacortex.commands.bus import Bus
 from metacortex.commands.lane import Lane
 from metacortex.commands.members import Members
-from metacortex.kernel.database import Reader, driver_pool, engine
+from metacortex.kernel.database import READS, Reader, driver_pool, engine
 from metacortex.logs import line_writer
 from metacortex.operations.actors import QUEUES
 from metacortex.operations.heartbeats import Heart, Heartbeat, Process
@@ -82,6 +82,7 @@ EXPOSED = (
     "X-Correlation-Id",
     "Metacortex-Sequence",
     "Idempotency-Replayed",
+    "Preference-Applied",
 )
 ALLOWED = (
     "Authorization",
@@ -348,6 +349,7 @@ def _lifespan(settings: Settings) -> Lifespan:
             settings.read_url,
             pool_size=settings.database_pool_size,
             pooler=settings.database_pooler,
+            session=READS,
         )
         broker = make_broker(settings.redis_url)
         wake_ups = WakeUps(sender(broker))

@@ -10,19 +10,17 @@ import re
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from hashlib import sha256
 from typing import Any
-from uuid import UUID, uuid5
+from uuid import UUID
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from metacortex.api.keys import KeySource
+from metacortex.api.roles import Role as Role
+from metacortex.api.roles import workspace_of as workspace_of
 from metacortex.kernel.errors import Forbidden, Unauthenticated
-
-WORKSPACES = UUID("6f1d5c0e-8a57-4f0b-9b63-2c8f3f1f7a10")
-"""Namespace of workspace ids; another one would part everybody from their data."""
 
 LEEWAY_S = 5  # the clock skew that Clerk's own libraries allow
 MAX_LIFETIME_S = 900  # Clerk's sessions last 60 s; hours would outlive any revocation
@@ -38,15 +36,6 @@ _TOKEN = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 _USER = re.compile(r"user_[A-Za-z0-9_-]{1,64}")
 _SESSION = re.compile(r"sess_[A-Za-z0-9_-]{1,64}")
 _ORGANISATION = re.compile(r"org_[A-Za-z0-9_-]{1,64}")
-
-
-class Role(StrEnum):
-    """What a caller is in the workspace; `operator` belongs to the instance."""
-
-    OWNER = "owner"
-    MEMBER = "member"
-    AUDITOR = "auditor"
-    OPERATOR = "operator"
 
 
 ORGANISATION_ROLES = {
@@ -70,11 +59,6 @@ class Caller:
     role: Role
     session_id: str | None
     organisation_id: str | None
-
-
-def workspace_of(clerk_id: str) -> UUID:
-    """Return the workspace of an organisation id, or of a user id."""
-    return uuid5(WORKSPACES, clerk_id)
 
 
 def bearer(header: str | None) -> str:

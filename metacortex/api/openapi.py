@@ -47,7 +47,9 @@ REQUEST_HEADERS: Mapping[str, Schema] = {
     "Prefer": {
         "description": (
             "wait=N: for at most so many seconds; handling=lenient: answer"
-            " with what there is then, and say so in meta.stale (RFC 7240)."
+            " with what there is then, and say so in meta.stale; of a list, count=none:"
+            " leave meta.total null, at no cost; count=exact: count however many there"
+            " are, where auditors are told no more than 10,000 otherwise (RFC 7240)."
         ),
         "schema": _TEXT,
         "example": "wait=2, handling=lenient",
@@ -73,6 +75,10 @@ RESPONSE_HEADERS: Mapping[str, Schema] = {
     },
     "ETag": {
         "description": "The version in quotes, or a weak tag of the answer.",
+        "schema": _TEXT,
+    },
+    "Preference-Applied": {
+        "description": "count=none or count=exact, if it was preferred.",
         "schema": _TEXT,
     },
     "Location": {"description": "Where the new resource is.", "schema": _TEXT},
@@ -366,7 +372,8 @@ def _success_headers(operation: Schema, method: str, names: set[str]) -> Sequenc
     if method != "get":
         return IDS
     if "Metacortex-Min-Sequence" in names:
-        return (*IDS, "Metacortex-Sequence", "ETag")
+        shown = (*IDS, "Metacortex-Sequence", "ETag")
+        return (*shown, "Preference-Applied") if "cursor" in names else shown
     return (*IDS, "ETag")
 
 

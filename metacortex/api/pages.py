@@ -1,7 +1,7 @@
 """Pages of lists: their parameters, and the answer that carries one."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any
 from uuid import UUID
 from zlib import crc32
@@ -17,7 +17,13 @@ from metacortex.api.fields import DIGITS, Clean, Parameters
 from metacortex.api.services import USERS, Handler, Read, read_of
 from metacortex.kernel import clock
 from metacortex.kernel.errors import Malformed, NotFound
-from metacortex.queries.page import PAGE_LIMIT, PER_PAGE, PER_PAGE_LIMIT, ListQuery
+from metacortex.queries.page import (
+    PAGE_LIMIT,
+    PER_PAGE,
+    PER_PAGE_LIMIT,
+    Count,
+    ListQuery,
+)
 from metacortex.queries.people import UTC
 
 Search = Annotated[str, Clean, Field(min_length=1, max_length=500)]
@@ -131,14 +137,16 @@ async def send_page(
 ) -> Response:
     """Return a page of a list, or 304. Raises Lagging, Malformed, NotFound."""
     raw = request.scope["query_string"].decode("latin-1")
-    key = (read.caller.workspace_id, request.scope["path"], raw)
+    count = parsing.count(request)
+    query = replace(query, count=count) if count else query
+    key = (read.caller.workspace_id, request.scope["path"], raw, count)
     seen = await read.shown()
     tag = f'W/"{seen.sequence}-{seen.rebuilds}-{crc32(repr(key).encode()):x}"'
     if query.timeless and parsing.matches(request, tag):
-        headers = {"ETag": tag, **sequence_header(seen.sequence)}
+        headers = {"ETag": tag, **_headers(seen.sequence, count)}
         return Response(status_code=304, headers=headers)
     page = await read.services.queries.page(query, key, seen)
-    if must_exist and not page.total:
+    if must_exist and not (page.documents if page.total is None else page.total):
         raise NotFound("not_found")
     seen_now = max(seen.sequence, page.shown.sequence)  # a page may be of the past
     meta = {
@@ -149,11 +157,16 @@ async def send_page(
         "total": page.total,
         "next_cursor": page.next_cursor,
     }
-    headers = sequence_header(page.shown.sequence)
+    headers = _headers(page.shown.sequence, count)
     tagged = query.timeless and page.shown == seen
     if tagged:
         headers["ETag"] = tag
     return envelope.listing(request, page.documents, meta, headers, tagged)
+
+
+def _headers(sequence: int, count: Count | None) -> dict[str, str]:
+    applied = {"Preference-Applied": f"count={count}"} if count else {}
+    return {**sequence_header(sequence), **applied}
 
 
 def list_handler(route: ListRoute) -> Handler:

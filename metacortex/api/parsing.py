@@ -2,9 +2,9 @@
 
 import json
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 from urllib.parse import parse_qsl
 from uuid import UUID
 
@@ -25,6 +25,7 @@ from metacortex.kernel.errors import (
 )
 from metacortex.kernel.ids import derived, new_id
 from metacortex.queries.bus import Freshness
+from metacortex.queries.page import Count
 
 M = TypeVar("M", bound=BaseModel)
 P = TypeVar("P", bound=Parameters)
@@ -39,6 +40,7 @@ _MATCH = re.compile(r'(?:W/)?"([0-9]{1,9})"')
 _UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
 _WHOLE = re.compile(r"[0-9]{1,16}")  # as many digits as SEQUENCE_LIMIT has
 _WAIT = re.compile(r'wait *= *"?([0-9]{1,9}(?:\.[0-9]{1,3})?)"?')
+_COUNT = re.compile(r'count *= *"?(exact|none)"?')
 _LENIENT = re.compile(r'handling *= *"?lenient"?')
 JSON_TYPES = ("application/json", "application/merge-patch+json")
 
@@ -302,8 +304,25 @@ def freshness(request: Request, waits: Waits) -> Freshness:
     if sequence is None:
         raise header_error("Metacortex-Min-Sequence", "a whole number from 0")
     wait_s, lenient = waits.default_s, False
-    for preference in request.headers.get("prefer", "").lower().split(","):  # RFC 7240
-        wait = _WAIT.fullmatch(preference.strip())
+    for preference in _preferences(request):
+        wait = _WAIT.fullmatch(preference)
         wait_s = min(float(wait[1]), waits.limit_s) if wait else wait_s
-        lenient = lenient or _LENIENT.fullmatch(preference.strip()) is not None
+        lenient = lenient or _LENIENT.fullmatch(preference) is not None
     return Freshness(sequence, wait_s, lenient)
+
+
+def count(request: Request) -> Count | None:
+    """Return whether the client wants rows of a list counted, None if it does not say.
+
+    The first that says so counts, as RFC 7240 has it.
+    """
+    for preference in _preferences(request):
+        if found := _COUNT.fullmatch(preference):
+            return cast(Count, found[1])
+    return None
+
+
+def _preferences(request: Request) -> Iterator[str]:
+    """Return the preferences of a request, RFC 7240."""
+    for preference in request.headers.get("prefer", "").lower().split(","):
+        yield preference.strip()

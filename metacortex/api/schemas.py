@@ -95,7 +95,7 @@ class PageMeta(QueryMeta):
 
     page: int | None
     per_page: int
-    total: int
+    total: int | None
     next_cursor: str | None
 
 

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 from pydantic import TypeAdapter
-from sqlalchemy import BigInteger, Integer, LargeBinary, Text, text
+from sqlalchemy import BigInteger, Index, Integer, LargeBinary, Text, text
 from sqlalchemy.dialects.postgresql import JSON, TIMESTAMP
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -30,7 +30,16 @@ class ReceiptTable(Table):
     """One row per command id of a workspace."""
 
     __tablename__ = "receipts"
-    __table_args__ = ({"schema": SCHEMA},)
+    __table_args__ = (
+        Index(  # the order of the list of commands
+            "ix_receipts_recorded",
+            "workspace_id",
+            "recorded_at",
+            text("coalesce(last_sequence, 0)"),
+            "command_id",
+        ),
+        {"schema": SCHEMA},
+    )
 
     workspace_id: Mapped[UUID] = mapped_column(primary_key=True)
     command_id: Mapped[UUID] = mapped_column(primary_key=True)

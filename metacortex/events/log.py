@@ -189,10 +189,14 @@ ON CONFLICT DO NOTHING
 """)
 """Creates the heads of new workspaces: FOR UPDATE can only lock rows that exist."""
 
-_SELECT = "SELECT " + ", ".join(
-    f"{name}::text AS {name}" if name in ("data", "context") else name
-    for name in COLUMNS
-)
+_AS_READ = {
+    "data": "coalesce(convert_to(data::text, 'UTF8'), '') AS data",
+    "context": "coalesce(convert_to(context::text, 'UTF8'), '') AS context",
+    "salt": "coalesce(salt, '') AS salt",
+}
+"""What was set to NULL is read as empty, and matches no hash."""
+
+_SELECT = "SELECT " + ", ".join(_AS_READ.get(name, name) for name in COLUMNS)
 
 _STREAM = text(f"""
 {_SELECT}
@@ -221,10 +225,11 @@ _RANGE = text(
     " ORDER BY sequence"
 )
 
-READ_BYTES = 16 * 2**20
+READ_BYTES = 4 * 2**20
 """Of data and context in one reading; what is made of it takes seven times as much.
 
-The event that reaches it is still read, so that there is always one.
+Two readings are in memory at a time, the next one while the last is written. The
+event that reaches it is still read, so that there is always one.
 """
 
 
@@ -267,17 +272,15 @@ ANY_VERSION = 2**31 - 1  # the column's largest
 ANY_TIME = datetime(9998, 12, 31, tzinfo=UTC)
 
 
-_UUIDS = ("workspace_id", "event_id", "stream_id", "command_id")
-
-
-def _record(row: Iterable[Any]) -> EventRecord:
-    values = dict(zip(COLUMNS, row, strict=True))
-    for name in ("data", "context"):  # what was set to NULL matches no hash
-        values[name] = (values[name] or "").encode()
-    values["salt"] = values["salt"] or b""
-    for name in _UUIDS:  # orjson does not serialise the driver's subclass of UUID
-        values[name] = UUID(bytes=values[name].bytes)
-    return EventRecord(**values)
+def _plain(row: Iterable[Any]) -> EventRecord:
+    """Return a record with ids that orjson takes: not of the driver's subclass."""
+    record = EventRecord._make(row)
+    return record._replace(
+        workspace_id=UUID(bytes=record.workspace_id.bytes),
+        event_id=UUID(bytes=record.event_id.bytes),
+        stream_id=UUID(bytes=record.stream_id.bytes),
+        command_id=UUID(bytes=record.command_id.bytes),
+    )
 
 
 async def read_stream(
@@ -299,7 +302,7 @@ async def read_stream(
         "version": version,
         "until": until or ANY_TIME,
     }
-    return [_record(row) for row in await connection.execute(_STREAM, values)]
+    return [_plain(row) for row in await connection.execute(_STREAM, values)]
 
 
 async def read_streams(
@@ -314,7 +317,7 @@ async def read_streams(
         "streams": list(stream_ids),
         "type": stream_type,
     }
-    return [_record(row) for row in await connection.execute(_STREAMS, values)]
+    return [_plain(row) for row in await connection.execute(_STREAMS, values)]
 
 
 async def read_range(
@@ -322,7 +325,7 @@ async def read_range(
 ) -> list[EventRecord]:
     """Return a workspace's records from `first` to `last`, both included, in order."""
     values = {"workspace": workspace_id, "first": first, "last": last}
-    return [_record(row) for row in await connection.execute(_RANGE, values)]
+    return [_plain(row) for row in await connection.execute(_RANGE, values)]
 
 
 Place = tuple[UUID, int, str]
@@ -350,7 +353,9 @@ async def read_by_stream(
         "bytes": READ_BYTES,
         **dict(zip(("stream", "version", "type"), after, strict=True)),
     }
-    return [_record(row) for row in await connection.execute(_BY_STREAM, values)]
+    return [
+        EventRecord._make(row) for row in await connection.execute(_BY_STREAM, values)
+    ]
 
 
 async def read_after(
@@ -360,7 +365,8 @@ async def read_after(
 ) -> tuple[list[EventRecord], bool]:
     """Return up to `each` next records of every workspace, in order within each.
 
-    Also whether that is all of them, or `READ_BYTES` were reached before.
+    Also whether that is all of them, or `READ_BYTES` were reached before. Their ids are
+    as the driver makes them, which takes a tenth of the time: `str` is their JSON.
     """
     values = {
         "workspaces": [workspace for workspace, _ in after],
@@ -368,7 +374,7 @@ async def read_after(
         "each": each,
         "bytes": READ_BYTES,
     }
-    records = [_record(row) for row in await reader.rows(_AFTER, values)]
+    records = [EventRecord._make(row) for row in await reader.rows(_AFTER, values)]
     size = sum(len(record.data) + len(record.context) for record in records)
     return records, size < READ_BYTES
 
@@ -386,7 +392,7 @@ async def read_on(
         "each": min(limit, max(0, last - after)),
         "bytes": READ_BYTES,
     }
-    found = [_record(row) for row in await connection.execute(_AFTER, values)]
+    found = [EventRecord._make(row) for row in await connection.execute(_AFTER, values)]
     return [record for record in found if record.sequence <= last]
 
 

@@ -5,11 +5,12 @@ again, so that it detects a change of any column.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from operator import attrgetter
-from typing import Any, Generic, TypeVar
+from functools import lru_cache
+from operator import attrgetter, itemgetter
+from typing import Any, Generic, NamedTuple, TypeVar
 from uuid import UUID
 
 import orjson
@@ -23,9 +24,11 @@ PAYLOAD_PREFIX = b"metacortex/payload/v1\n"
 SALT_BYTES = 32  # as long as the hash: the content cannot be guessed by trial
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EventRecord:
-    """One row of the log; `data` and `context` are canonical JSON (RFC 8785)."""
+class EventRecord(NamedTuple):
+    """One row of the log; `data` and `context` are canonical JSON (RFC 8785).
+
+    A tuple, since millions of them are made: a dataclass takes ten times as long.
+    """
 
     workspace_id: UUID
     sequence: int
@@ -67,38 +70,60 @@ def payload_hash(salt: bytes, data: bytes, context: bytes) -> bytes:
     return hashlib.sha256(PAYLOAD_PREFIX + salt + data + b"\n" + context).digest()
 
 
+_FIELDS = (
+    "actor_id",
+    "actor_type",
+    "causation_id",
+    "command_id",
+    "command_type",
+    "correlation_id",
+    "event_id",
+    "schema_version",
+    "stream_id",
+    "stream_type",
+    "version",
+    "type",
+    "workspace_id",
+)
+_of_mapping = itemgetter(*_FIELDS)
+_of_record = attrgetter(*_FIELDS)
+
+
+def _quoted(value: str | None) -> str:
+    return orjson.dumps(value).decode()
+
+
+_name = lru_cache(maxsize=1_000)(_quoted)  # of a type or an actor: they come again
+
+
+def _leaf(values: Sequence[Any], payload: bytes, recorded_at: str) -> bytes:
+    """Return canonical JSON of the values of `_FIELDS`.
+
+    Written in the order of its keys: to build and sort a mapping takes twice as long.
+    """
+    actor, actor_type, cause, command, command_type, correlation = values[:6]
+    event, schema_version, stream, stream_type, version, type, workspace = values[6:]
+    return (
+        f'{{"actor":{{"id":{_name(actor)},"type":{_name(actor_type)}}},'
+        f'"causation_id":{"null" if cause is None else _quoted(cause)},'
+        f'"command":{{"id":"{command}","type":{_name(command_type)}}},'
+        f'"correlation_id":{_quoted(correlation)},"event_id":"{event}",'
+        f'"payload_hash":"{payload.hex()}","recorded_at":"{recorded_at}",'
+        f'"schema_version":{schema_version},"stream":{{"id":"{stream}",'
+        f'"type":{_name(stream_type)},"version":{version}}},"type":{_name(type)},'
+        f'"v":1,"workspace_id":"{workspace}"}}'
+    ).encode()
+
+
 def leaf(fields: Mapping[str, Any], payload: bytes, recorded_at: str) -> bytes:
     """Return the canonical leaf of a record given as a mapping of its columns."""
-    return canonical(
-        {
-            "actor": {"id": fields["actor_id"], "type": fields["actor_type"]},
-            "causation_id": fields["causation_id"],
-            "command": {"id": fields["command_id"], "type": fields["command_type"]},
-            "correlation_id": fields["correlation_id"],
-            "event_id": fields["event_id"],
-            "payload_hash": payload.hex(),
-            "recorded_at": recorded_at,
-            "schema_version": fields["schema_version"],
-            "stream": {
-                "id": fields["stream_id"],
-                "type": fields["stream_type"],
-                "version": fields["version"],
-            },
-            "type": fields["type"],
-            "v": 1,
-            "workspace_id": fields["workspace_id"],
-        }
-    )
-
-
-_NAMES: tuple[str, ...] = EventRecord.__slots__
-_values = attrgetter(*_NAMES)
+    return _leaf(_of_mapping(fields), payload, recorded_at)
 
 
 def leaf_of(record: EventRecord) -> bytes:
     """Return the canonical leaf of a stored record."""
-    fields = dict(zip(_NAMES, _values(record), strict=True))
-    return leaf(fields, record.payload_hash, rfc3339(record.recorded_at))
+    at = rfc3339(record.recorded_at)
+    return _leaf(_of_record(record), record.payload_hash, at)
 
 
 PAYLOAD_ALTERED = "the payload hash does not match salt, data and context"

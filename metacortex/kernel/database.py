@@ -6,7 +6,7 @@ one of them may also be read from (docs/decisions/0009-roles.md). Nothing depend
 session, so that PgBouncer in transaction mode works.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import lru_cache
 from typing import Any, NewType, Protocol
@@ -17,6 +17,10 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.orm import DeclarativeBase
+
+READS = {"plan_cache_mode": "force_custom_plan", "work_mem": "32MB"}
+"""For lists: a plan for the workspace that is asked for, whatever the others are like,
+and room for the places of 1,000,000 rows, else a search reads pages in vain."""
 
 ReadConnection = NewType("ReadConnection", AsyncConnection)
 WriteConnection = NewType("WriteConnection", ReadConnection)
@@ -38,16 +42,22 @@ class Table(DeclarativeBase):
 
 
 def engine(
-    url: str, *, pool_size: int = 10, pooler: bool = False, name: str = "metacortex"
+    url: str,
+    *,
+    pool_size: int = 10,
+    pooler: bool = False,
+    name: str = "metacortex",
+    session: Mapping[str, str] | None = None,
 ) -> AsyncEngine:
     """Return an engine; `pooler` is for one behind PgBouncer in transaction mode.
 
     Statements have no names then. The driver sends no Sync between the Parse and the
     Execute of one, so that the pooler keeps both on one session, transaction or not.
+    `session` are settings of Postgres, which such a pooler cannot pass on.
     """
     arguments: dict[str, Any] = {
         "timeout": POOL_TIMEOUT_S,
-        "server_settings": {"application_name": name, "jit": "off"},
+        "server_settings": {"application_name": name, "jit": "off", **(session or {})},
     }
     if pooler:
         arguments["server_settings"] = {}
@@ -141,6 +151,13 @@ class DriverConnection:
         status = await self._driver.execute(sql, *[values[it] for it in names])
         return int(status.rpartition(" ")[2])
 
+    async def copy(self, table: type[Table], rows: Iterable[Sequence[Any]]) -> None:
+        """Write rows with COPY, each with a value per column, in the table's order."""
+        its: Any = table.__table__
+        await self._driver.copy_records_to_table(
+            its.name, schema_name=its.schema, columns=its.columns.keys(), records=rows
+        )
+
     def transaction(self) -> AbstractAsyncContextManager[Any]:
         """Return a transaction around what follows."""
         found: AbstractAsyncContextManager[Any] = self._driver.transaction()
@@ -160,6 +177,13 @@ class DriverPool:
         self._idle: list[AsyncConnection] = []
         self._max_idle = engine.pool.size() // 2  # type: ignore[attr-defined]
         event.listen(engine.sync_engine, "engine_disposed", self._close)
+
+    @property
+    def spare(self) -> int:
+        """How many more connections are to be had at once, without waiting."""
+        pool: Any = self._engine.pool
+        taken: int = pool.checkedout() - len(self._idle)
+        return int(pool.size()) - taken
 
     async def rows(
         self, statement: TextClause, values: Mapping[str, Any]

@@ -6,13 +6,22 @@ functions over frozen dataclasses (Chassaing, "Functional event sourcing decider
 these streams in advance (docs/decisions/0003-deciders.md).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from enum import Enum
 from functools import cache
 from types import MappingProxyType
-from typing import Any, Generic, NamedTuple, TypeVar, cast
+from typing import (
+    Any,
+    Generic,
+    NamedTuple,
+    TypeVar,
+    cast,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 from uuid import UUID
 
 T = TypeVar("T")
@@ -156,11 +165,30 @@ def changes_of(event: Any) -> dict[str, Change[Any]]:
     return found
 
 
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+@cache
+def may_exchange(cls: Hashable) -> bool:
+    """Tell whether events of a class may change sets; few do."""
+    return hasattr(cls, "exchanges_of") or any(
+        _mentions_exchange(it) for it in get_type_hints(cls).values()
+    )
+
+
+def _mentions_exchange(hint: Any) -> bool:
+    if hint is Any or get_origin(hint) is Exchange:
+        return True
+    return any(map(_mentions_exchange, get_args(hint)))
+
+
 def exchanges_of(event: Any) -> Mapping[str, Exchange[Any]]:
     """Return what an event changes of sets, by field name.
 
     An event that says it in another form has a method of this name.
     """
+    if not may_exchange(event.__class__):
+        return _NOTHING
     if hasattr(event, "exchanges_of"):
         said: Mapping[str, Exchange[Any]] = event.exchanges_of()
         return said
@@ -210,10 +238,11 @@ def changed(state: S, event: Any, **more: Any) -> S:
         value = getattr(event, name)
         if value.__class__ is Change:
             more[name] = value.new
-    for name, exchange in exchanges_of(event).items():
-        if hasattr(state, name):
-            kept = set(getattr(state, name)) - set(exchange.removed)
-            more[name] = tuple(sorted(kept | set(exchange.added)))
+    if may_exchange(event.__class__):
+        for name, exchange in exchanges_of(event).items():
+            if hasattr(state, name):
+                kept = set(getattr(state, name)) - set(exchange.removed)
+                more[name] = tuple(sorted(kept | set(exchange.added)))
     cls: Any = state.__class__
     return cast(S, _copier(cls)(state, more)) if more else state
 

@@ -23,7 +23,7 @@ from metacortex.wakeups import NAMESPACE, Broker
 logger = structlog.get_logger(__name__)
 
 THREADS = 2  # one long job holds up no other; both share the worker's event loop
-POLL_MS = 200  # idle pick-up; jobs take seconds, and each queue is polled
+POLL_MS = 500  # how often an idle thread looks whether it is to stop
 
 
 class TimeLimitExceeded(Exception):

@@ -5,7 +5,7 @@ moves with the read tables, so that all of them show the same sequence. What els
 show of an event is put together from its record (queries/event_documents.py).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -18,7 +18,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from metacortex.events.record import EventRecord
 from metacortex.kernel.database import Reader, Table
 from metacortex.queries import event_documents
-from metacortex.queries.page import Filters, ListQuery, Sort
+from metacortex.queries.page import COUNT_LIMIT, Filters, ListQuery, Sort
 from metacortex.queries.registry import PROJECTIONS
 from metacortex.queries.tables import INSTANT, SCHEMA
 
@@ -30,6 +30,12 @@ class ActivityTable(Table):
     __table_args__ = (
         Index("ix_activity_stream", "workspace_id", "stream_id", "sequence"),
         Index("ix_activity_event", "workspace_id", "event_id"),
+        Index("ix_activity_command", "workspace_id", "command_id"),
+        Index("ix_activity_type", "workspace_id", "type", "sequence"),
+        Index("ix_activity_stream_type", "workspace_id", "stream_type", "sequence"),
+        Index("ix_activity_actor", "workspace_id", "actor_id", "sequence"),
+        Index("ix_activity_correlation", "workspace_id", "correlation_id"),
+        Index("ix_activity_request", "workspace_id", "request_id"),
         {"schema": SCHEMA},
     )
 
@@ -49,21 +55,35 @@ class ActivityTable(Table):
 TABLE = "queries.activity"
 
 
-def line(record: EventRecord) -> Mapping[str, Any]:
-    """Return the row of an event."""
-    return {
-        "workspace_id": record.workspace_id,
-        "sequence": record.sequence,
-        "event_id": record.event_id,
-        "stream_type": record.stream_type,
-        "stream_id": record.stream_id,
-        "type": record.type,
-        "actor_id": record.actor_id,
-        "command_id": record.command_id,
-        "correlation_id": record.correlation_id,
-        "request_id": orjson.loads(record.context)["request_id"],
-        "recorded_at": record.recorded_at,
-    }
+def arrays(records: Sequence[EventRecord]) -> Mapping[str, Sequence[Any]]:
+    """Return the rows of events, as what each column holds of all of them."""
+    columns = zip(*records) if records else ((),) * len(EventRecord._fields)
+    by_name = dict(zip(EventRecord._fields, columns))
+    by_name["request_id"] = tuple(
+        orjson.loads(it)["request_id"] for it in by_name["context"]
+    )
+    return {it.name: by_name[it.name] for it in ActivityTable.__table__.columns}
+
+
+def lines(records: Sequence[EventRecord]) -> list[Mapping[str, Any]]:
+    """Return the rows of events."""
+    found = arrays(records)
+    return [dict(zip(found, row)) for row in zip(*found.values())]
+
+
+def _last(by: str) -> str:
+    """Return the SQL of the last sequence that was recorded by a time, 0 for none.
+
+    Sequences have no gaps and times never go back, so halving finds it in the key.
+    """
+    return f"""(WITH RECURSIVE halves(low, high) AS (SELECT 0::bigint, coalesce((SELECT
+        sequence FROM queries.checkpoints WHERE workspace_id = :workspace), 0)
+        UNION ALL SELECT CASE WHEN l.by_then THEN m.middle ELSE h.low END,
+        CASE WHEN l.by_then THEN h.high ELSE m.middle - 1 END FROM halves h
+        CROSS JOIN LATERAL (SELECT (h.low + h.high + 1) / 2 AS middle) m
+        CROSS JOIN LATERAL (SELECT recorded_at {by} AS by_then FROM queries.activity
+        WHERE workspace_id = :workspace AND sequence = m.middle) l WHERE h.low < h.high)
+        SELECT low FROM halves WHERE low >= high)"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,18 +103,27 @@ class ListActivity(ListQuery):
     table = TABLE
     reads = "p.workspace_id, p.sequence"
     document = event_documents.of_row("")
+    count_limit = COUNT_LIMIT
     key = "sequence"
     key_type = "bigint"
     sorts = {"sequence": Sort("sequence", "bigint")}
     default_sort = ("-sequence",)
 
+    def kept_total(self, columns: Collection[str], where: str) -> str | None:
+        """Return how many events are shown, where all of them are."""
+        if columns:
+            return None
+        return (
+            f"SELECT coalesce(max(sequence), 0) FROM queries.checkpoints WHERE {where}"
+        )
+
     def filters(self) -> Filters:
         """Return the conditions of this list."""
         found = Filters().by_columns(ActivityTable, self)
         if self.since:
-            found.add("recorded_at >= :since", since=self.since)
+            found.add(f"sequence > {_last('< :since')}", since=self.since)
         if self.until:
-            found.add("recorded_at <= :until", until=self.until)
+            found.add(f"sequence <= {_last('<= :until')}", until=self.until)
         return found
 
 

@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from metacortex.events import log
 from metacortex.kernel.database import ReadConnection, Reader, autocommit, driver_pool
 from metacortex.kernel.errors import Lagging, NotFound
-from metacortex.queries import activity, comments, fold, page, people, tasks
+from metacortex.queries import activity, comments, fold, page, people, task_stats
 from metacortex.queries.activity import ChangesPage
 from metacortex.queries.page import ListQuery, Page
 from metacortex.queries.past import PastTasks
@@ -147,12 +147,12 @@ class Queries:
         That of before is taken at first, and the counts tell whether it still is.
         """
         asked = time_zone or self.zones.last(workspace_id, person_id)
-        shown, found, own = await tasks.stats(
+        shown, found, own = await task_stats.stats(
             self._reader, workspace_id, now, asked, person_id
         )
         if time_zone is None and own != asked:
             self.zones.keep(workspace_id, person_id, Watermark(shown), own)
-            shown, found, _ = await tasks.stats(
+            shown, found, _ = await task_stats.stats(
                 self._reader, workspace_id, now, own, person_id
             )
         return shown, found

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Mapped
 from metacortex.events.record import Recorded
 from metacortex.events.tasks import Comment
 from metacortex.kernel.database import Reader
-from metacortex.kernel.decider import Exchange, exchanges_of
+from metacortex.kernel.decider import exchanges_of
 from metacortex.kernel.errors import NotFound
 from metacortex.queries.page import Filters, ListQuery, Sort
 from metacortex.queries.tables import SCHEMA, Parts, ReadTable, by_name
@@ -56,7 +56,9 @@ class CommentRow:
 
 def project(event: Recorded[Any]) -> Sequence[CommentRow]:
     """Return the comments that an event touches, as they are after it."""
-    exchange = exchanges_of(event.event).get("comments", Exchange())
+    exchange = exchanges_of(event.event).get("comments")
+    if exchange is None:
+        return ()
     task_id, at = event.record.stream_id, event.record.recorded_at
     added = {it.id: row(it, task_id, at, deleted=False) for it in exchange.added}
     removed = {it.id: row(it, task_id, at, deleted=True) for it in exchange.removed}

@@ -14,8 +14,31 @@ from metacortex.kernel.database import ReadConnection, Table
 from metacortex.queries.tables import SCHEMA
 
 TABLE = "queries.task_counts"
-KIND = ("project_id", "status", "priority", "archived", "deleted")
-"""The columns of a task that are counted by; filters of other ones are counted."""
+KIND = (
+    "project_id",
+    "status",
+    "priority",
+    "archived",
+    "deleted",
+    "has_parent",
+    "has_section",
+)
+"""What of a task is counted by."""
+EXPRESSIONS = (
+    "parent_id IS NOT NULL AS has_parent, section_id IS NOT NULL AS has_section"
+)
+"""What of it are no columns of tasks."""
+KNOWN = {*KIND, "no project_id", "no parent_id", "no section_id"}
+"""The filters whose total is a sum of kinds; rows of others are counted."""
+
+_AS_TASKS = f"""(SELECT *, CASE WHEN has_parent THEN workspace_id END AS parent_id,
+CASE WHEN has_section THEN workspace_id END AS section_id FROM {TABLE})"""
+"""The counts with the columns of tasks that conditions name, null where theirs are."""
+
+
+def total(where: str) -> str:
+    """Return the SQL of how many tasks meet conditions on what is `KNOWN`."""
+    return f"SELECT coalesce(sum(n), 0)::bigint FROM {_AS_TASKS} p WHERE {where}"
 
 
 class CountTable(Table):
@@ -39,21 +62,35 @@ class CountTable(Table):
     priority: Mapped[int] = mapped_column(SmallInteger)
     archived: Mapped[bool] = mapped_column()
     deleted: Mapped[bool] = mapped_column()
+    has_parent: Mapped[bool] = mapped_column()
+    has_section: Mapped[bool] = mapped_column()
     n: Mapped[int] = mapped_column(BigInteger)
 
     __mapper_args__ = {
-        "primary_key": (workspace_id, project_id, status, priority, archived, deleted)
+        "primary_key": (
+            workspace_id,
+            project_id,
+            status,
+            priority,
+            archived,
+            deleted,
+            has_parent,
+            has_section,
+        )
     }
 
 
+_OF_TASKS = f"(SELECT *, {EXPRESSIONS} FROM queries.tasks) t"
 _KIND = ", ".join(KIND)
 _DIFFERENCES = text(
     "SELECT concat_ws(' ', coalesce(project_id::text, 'no project'), status, priority,"
-    " CASE WHEN archived THEN 'archived' END, CASE WHEN deleted THEN 'deleted' END),"
+    " CASE WHEN archived THEN 'archived' END, CASE WHEN deleted THEN 'deleted' END,"
+    " CASE WHEN has_parent THEN 'below another' END,"
+    " CASE WHEN has_section THEN 'in a section' END),"
     " sum(kept)::bigint, sum(there)::bigint"
     f" FROM (SELECT {_KIND}, n AS kept, 0 AS there FROM {TABLE}"
     f" WHERE workspace_id = :workspace UNION ALL SELECT {_KIND}, 0,"
-    f" count(*) FROM queries.tasks WHERE workspace_id = :workspace GROUP BY {_KIND}) c"
+    f" count(*) FROM {_OF_TASKS} WHERE workspace_id = :workspace GROUP BY {_KIND}) c"
     f" GROUP BY {_KIND} HAVING sum(kept) <> sum(there) ORDER BY 1 LIMIT :most"
 )
 

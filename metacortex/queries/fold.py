@@ -9,10 +9,12 @@ import orjson
 from pydantic import TypeAdapter
 
 from metacortex.events import codec
-from metacortex.events.record import EventRecord
-from metacortex.queries import activity
+from metacortex.events.record import EventRecord, Recorded
 from metacortex.queries.registry import PROJECTIONS
-from metacortex.queries.tables import Parts, words_of
+from metacortex.queries.tables import Parts, texts_of
+
+REWORDED = "reworded"
+"""Of a row as columns: whether its texts are new, and their words to be found out."""
 
 Key = tuple[UUID, str, UUID]
 """Workspace, stream type, stream id: one row of one read table."""
@@ -39,29 +41,27 @@ def key(record: EventRecord) -> Key:
 
 @dataclass(slots=True)
 class Fold:
-    """Rows before and after some events, and the lines of the task log."""
+    """Rows before and after some events."""
 
     rows: dict[Key, Any]
     changed: dict[Key, None] = field(default_factory=dict)
-    log: list[Mapping[str, Any]] = field(default_factory=list)
     parts: dict[Key, Any] = field(default_factory=dict)
     """Parts of streams as they are after the events; the key has the part's own id."""
     reworded: set[Key] = field(default_factory=set)
     """Rows whose words are to be found out: new ones, and those with another text."""
 
-    def apply(self, record: EventRecord) -> None:
+    def apply(self, event: Recorded[Any]) -> None:
         """Apply one event. Raises whatever a poisoned event makes `project` raise."""
+        record = event.record
         projection = PROJECTIONS[record.stream_type]
-        event = codec.read(record)
-        line = activity.line(record)
         its = key(record)
         before = self.rows.get(its)
         row = projection.project(before, event)
-        if projection.texts and _has_other_texts(before, row, projection.texts):
+        texts = texts_of(projection.table)
+        if texts and _has_other_texts(before, row, texts):
             self.reworded.add(its)
         self.rows[its] = row
         self.changed[its] = None
-        self.log.append(line)
         if projection.parts is not None:
             for part in projection.parts.project(event):
                 where = (record.workspace_id, record.stream_type, part.id)
@@ -70,15 +70,16 @@ class Fold:
     def table_rows(self, stream_type: str) -> list[dict[str, Any]]:
         """Return the changed rows of a read table, as columns.
 
-        Those of words are there, and empty, where Postgres is to work them out.
+        With the texts, where the table has words of them, and whether they are new.
         """
-        words = dict.fromkeys(words_of(PROJECTIONS[stream_type].table), "")
-        return [
-            columns(its[0], stream_type, self.rows[its])
-            | (words if its in self.reworded else {})
-            for its in self.changed
-            if its[1] == stream_type
-        ]
+        changed = [its for its in self.changed if its[1] == stream_type]
+        found = [columns(its[0], stream_type, self.rows[its]) for its in changed]
+        if texts := texts_of(PROJECTIONS[stream_type].table):
+            for its, row in zip(changed, found, strict=True):
+                row[REWORDED] = its in self.reworded
+                for text in texts:
+                    row[text] = getattr(self.rows[its], text)
+        return found
 
     def part_rows(self, stream_type: str) -> list[dict[str, Any]]:
         """Return the changed rows of the table of a stream type's parts, as columns."""
@@ -97,6 +98,16 @@ def _has_other_texts(before: Any, row: Any, texts: Sequence[str]) -> bool:
     )
 
 
+def as_json(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return rows, as columns, as a JSON array for `json_populate_recordset`."""
+    return orjson.dumps(rows, default=_plain).decode()
+
+
+def _plain(value: Any) -> Any:
+    """Return a document as it is, and an id of the driver's own class as text."""
+    return orjson.Fragment(value) if isinstance(value, bytes) else str(value)
+
+
 def columns(workspace_id: UUID, stream_type: str, row: Any) -> dict[str, Any]:
     """Return a row as the columns of its read table."""
     return {
@@ -105,7 +116,7 @@ def columns(workspace_id: UUID, stream_type: str, row: Any) -> dict[str, Any]:
         "id": row.id,
         "created_at": row.created_at,
         "updated_at": row.updated_at,
-        "document": orjson.Fragment(document(stream_type, row)),
+        "document": document(stream_type, row),
     }
 
 
@@ -117,7 +128,7 @@ def part_columns(parts: Parts, workspace_id: UUID, row: Any) -> dict[str, Any]:
         "id": row.id,
         "created_at": row.created_at,
         "updated_at": row.updated_at,
-        "document": orjson.Fragment(parts.document(row)),
+        "document": parts.document(row),
     }
 
 

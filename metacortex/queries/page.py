@@ -4,28 +4,28 @@ One statement is one snapshot, so the sequence, the total and the rows of an ans
 belong together. Documents are joined by Postgres and passed through as bytes.
 """
 
-import base64
 import hashlib
-import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from functools import cache, lru_cache
-from typing import Any, ClassVar, cast
+from collections.abc import Collection, Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any, ClassVar, Literal, cast
 from uuid import UUID
 
-import orjson
-from sqlalchemy import TextClause, text
+from sqlalchemy import text
 
 from metacortex.kernel.database import DIALECT, Reader, Table
 from metacortex.kernel.decider import names_of
-from metacortex.kernel.errors import Malformed
-from metacortex.queries import words
+from metacortex.queries import cursors, statements, words
+from metacortex.queries.cursors import Key
+from metacortex.queries.statements import Asked
 from metacortex.queries.watermarks import Watermark
 
 PER_PAGE = 50
 PER_PAGE_LIMIT = 200  # beyond it, a page costs more than two requests
+FAR = 1_000  # rows before a page; fewer are passed over in less than a millisecond
+COUNT_LIMIT = 10_000  # what auditors are told without asking; more is "many"
+LARGE = 5_000  # tasks: a search reads them in 10 ms, and an index of all workspaces not
 PAGE_LIMIT = 1_000_000  # an offset beyond 200 million rows helps nobody
 
 
@@ -36,7 +36,11 @@ class Filters:
         self.conditions: list[str] = []
         self.values: dict[str, Any] = {}
         self.columns: set[str] | None = set()
-        """What is compared, None once it is more than columns with values."""
+        """What is compared, None once it is more than that."""
+        self.inverted = False
+        """Whether a GIN index finds what is asked for."""
+        self.ranged = False
+        """Whether an index has the order as well, though not as its first key."""
 
     def add(self, condition: str, **values: Any) -> "Filters":
         """Add a condition; its names must be bound by `values`."""
@@ -48,7 +52,8 @@ class Filters:
         self.values.update(values)
         return self
 
-    def _compare(self, column: str, condition: str, **values: Any) -> "Filters":
+    def compare(self, column: str, condition: str, **values: Any) -> "Filters":
+        """Add a condition that is told by a name, by which kept counts may know it."""
         if self.columns is not None:
             self.columns.add(column)
         return self._add(condition, **values)
@@ -61,8 +66,13 @@ class Filters:
         return self
 
     def equal(self, column: str, value: Any) -> "Filters":
-        """Add: the column has the value."""
-        return self._compare(column, f"{column} = :{column}", **{column: value})
+        """Add: the column has the value.
+
+        Whether is written out, so that partial indexes are found.
+        """
+        if isinstance(value, bool):
+            return self.compare(column, column if value else f"NOT {column}")
+        return self.compare(column, f"{column} = :{column}", **{column: value})
 
     def by_columns(
         self, table: type[Table], query: "ListQuery", **instead: Any
@@ -86,33 +96,33 @@ class Filters:
             return self
         given = [value for value in values if value != "none"]
         if not given:
-            return self._compare(column, f"{column} IS NULL")
+            return self.compare(f"no {column}", f"{column} IS NULL")
         if len(values) == 1:  # so that an index gives the rest of its order
             one = f"{column} = CAST(:{column} AS {type})"
-            return self._compare(column, one, **{column: given[0]})
+            return self.compare(column, one, **{column: given[0]})
         some = f"{column} = ANY (CAST(:{column} AS {type}[]))"
         if len(given) < len(values):
             some = f"({some} OR {column} IS NULL)"
-        return self._compare(column, some, **{column: given})
+        return self.compare(column, some, **{column: given})
 
 
 @dataclass(frozen=True, slots=True)
 class Sort:
-    """What a sort key compares; `missing` is the greatest value, where null occurs."""
+    """What a sort key compares, never null; `descending` is what it then compares.
+
+    Both so that what is missing always comes last.
+    """
 
     expression: str
     type: str
-    missing: str | None = None
+    descending: str | None = None
 
     def ordered(self, descending: bool) -> str:
-        """Return the expression without nulls: what is missing always comes last."""
-        if self.missing is None:
-            return self.expression
-        extreme = f"-{self.missing}" if descending else self.missing
-        return f"coalesce({self.expression}, '{extreme}')"
+        """Return what is compared in a direction."""
+        return self.descending or self.expression if descending else self.expression
 
 
-Counted = tuple[str, Collection[str]]
+Count = Literal["exact", "none"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +134,10 @@ class ListQuery(ABC):
     per_page: int = PER_PAGE
     cursor: str | None = None
     sort: Sequence[str] = ()
+    count: Count | None = None
+    """Whether to count; without it as the list does."""
+    large: bool = False
+    """Whether what is `sized` has more than `LARGE` rows."""
 
     table: ClassVar[str]
     reads: ClassVar[str] = "p.workspace_id, p.id, p.document"
@@ -134,9 +148,18 @@ class ListQuery(ABC):
     sorts: ClassVar[Mapping[str, Sort]]
     sorted_within: ClassVar[Mapping[str, str]] = {}
     """By sort key that orders siblings, the filter that must have one value."""
-    counted: ClassVar[Counted | None] = None
-    """A table of kept counts `n`, and the columns that it counts by."""
+    count_limit: ClassVar[int | None] = None
+    """What is counted up to unless an exact total is asked for; beyond it is null."""
     default_sort: ClassVar[tuple[str, ...]]
+
+    @property
+    def sized(self) -> str | None:
+        """The SQL of the size of what is searched, where it makes a difference."""
+        return None
+
+    def kept_total(self, columns: Collection[str], where: str) -> str | None:
+        """Return the SQL of the total where nothing has to be counted for it."""
+        return None
 
     @property
     def timeless(self) -> bool:
@@ -169,7 +192,7 @@ class Page:
     """A page as Postgres built it: `documents` is the inside of a JSON array."""
 
     shown: Watermark
-    total: int
+    total: int | None
     documents: bytes
     next_cursor: str | None
 
@@ -184,48 +207,111 @@ class Source:
 
 async def fetch(reader: Reader, query: ListQuery, source: Source | None = None) -> Page:
     """Return a page. Raises Malformed for a cursor that is not of this query."""
+    if query.sized is not None:
+        (size,) = await reader.row(text(query.sized), {"workspace": query.workspace_id})
+        query = replace(query, large=size > LARGE)
     filters = query.filters()
-    filters.conditions.insert(0, "workspace_id = :workspace")
-    keys = _keys(query)
+    keys = tuple(_keys(query))
     mark = _fingerprint(query, filters)
-    after = _after(query.cursor, mark, keys)
-    statement = _statement(
-        query.table,
-        query.reads,
-        query.document,
-        " AND ".join(filters.conditions),
-        tuple(keys),
-        after is not None,
-        "" if source is None else f"{source.sql}, ",
-        _total(query, filters),
-    )
+    after = cursors.decoded(query.cursor, mark, keys)
     values = {
         **filters.values,
         **{f"k{index}": value for index, value in enumerate(after or ())},
         "workspace": query.workspace_id,
-        "limit": query.per_page + 1,
-        "offset": 0 if query.page is None else (query.page - 1) * query.per_page,
-        "per_page": query.per_page,
         **(source.values if source else {}),
     }
-    row = await reader.row(statement, values)
-    sequence, rebuilds, total, documents, last, fetched = row
-    more = fetched > query.per_page
+    asked = Asked(
+        table=query.table,
+        columns=query.reads,
+        document=query.document,
+        where=_where(filters, scanned=_is_ranked(query) and filters.inverted),
+        keys=keys,
+        after=after is not None,
+        source="" if source is None else f"{source.sql}, ",
+        total=_total(query, filters),
+        key=query.key,
+    )
+    offset = (query.page - 1) * query.per_page if query.page else 0
+    if offset >= FAR and query.count != "none":
+        far = await _from_the_end(reader, asked, values, offset, query.per_page, mark)
+        if far is not None:
+            return far
+    limits = _limits(query.per_page + 1, offset, query.per_page)
+    keys_first = (offset >= FAR or filters.ranged) and source is None
+    row = await reader.row(
+        statements.page_of(asked, keys_first=keys_first), {**values, **limits}
+    )
+    return _page(row, mark, row[-1] > query.per_page)
+
+
+def _limits(limit: int, offset: int, per_page: int) -> Mapping[str, int]:
+    return {"limit": limit, "offset": offset, "per_page": per_page}
+
+
+def _page(row: Sequence[Any], mark: str, more: bool) -> Page:
+    sequence, rebuilds, total, documents, last, _ = row
     return Page(
         shown=Watermark(sequence or 0, rebuilds or 0),
         total=total,
         documents=(documents or "").encode(),
-        next_cursor=_cursor(mark, last) if more else None,
+        next_cursor=cursors.encoded(mark, last) if more else None,
     )
 
 
+async def _from_the_end(
+    reader: Reader,
+    asked: Asked,
+    values: Mapping[str, Any],
+    offset: int,
+    per_page: int,
+    mark: str,
+) -> Page | None:
+    """Return a page that is nearer to the end than to the beginning, else None.
+
+    Also None where the list has grown or shrunk since it was counted.
+    """
+    (total,) = await reader.row(statements.counting(asked), values)
+    left = None if total is None else total - offset
+    if left is None or left > offset:
+        return None
+    limit = max(0, min(per_page, left))
+    limits = _limits(limit, max(0, left - limit), per_page)
+    backwards = statements.page_of(asked, keys_first=not asked.source, backwards=True)
+    row = await reader.row(backwards, {**values, **limits})
+    return _page(row, mark, left > per_page) if row[2] == total else None
+
+
+def _is_ranked(query: ListQuery) -> bool:
+    return query.sorted_by()[:1] in (("-relevance",), ("relevance",))
+
+
+def _where(filters: Filters, *, scanned: bool) -> str:
+    """Return all conditions.
+
+    `scanned`: the one on the workspace is in a form that is found in no index. What an
+    inverted index finds is of one workspace; Postgres cannot know, and would read all
+    of its other rows' places as well.
+    """
+    equals = "IS NOT DISTINCT FROM" if scanned else "="
+    return " AND ".join([f"workspace_id {equals} :workspace", *filters.conditions])
+
+
 def _total(query: ListQuery, filters: Filters) -> str:
-    """Return what the total is selected from: kept counts where they can tell."""
-    if query.counted is not None and filters.columns is not None:
-        table, columns = query.counted
-        if filters.columns <= set(columns):
-            return f"coalesce(sum(n), 0)::bigint FROM {table}"
-    return f"count(*) FROM {query.table}"
+    """Return the SQL of the total: of kept counts where they can tell."""
+    if query.count == "none":
+        return "NULL::bigint"
+    if filters.columns is not None:
+        kept = query.kept_total(filters.columns, _where(filters, scanned=False))
+        if kept is not None:
+            return f"({kept})"
+    where = _where(filters, scanned=filters.inverted)
+    if query.count_limit is not None and query.count != "exact":
+        some = (
+            f"SELECT FROM {query.table} p WHERE {where} LIMIT {query.count_limit + 1}"
+        )
+        counted = f"CASE WHEN count(*) <= {query.count_limit} THEN count(*) END"
+        return f"(SELECT {counted} FROM ({some}) c)"
+    return f"(SELECT count(*) FROM {query.table} p WHERE {where})"
 
 
 _NAMED = (
@@ -239,16 +325,15 @@ def named(q: str) -> Filters:
     return Filters().add(_NAMED, q=q, words=words.query(q))
 
 
-_Key = tuple[str, str, bool]
-
-
-def _keys(query: ListQuery) -> list[_Key]:
+def _keys(query: ListQuery) -> list[Key]:
     """Return expression, type and direction of each sort key, the id last."""
     keys = []
     for name in query.sorted_by():
         sort = query.sorts[name.removeprefix("-")]
         descending = name.startswith("-")
         keys.append((sort.ordered(descending), sort.type, descending))
+    if keys and keys[-1][0] == query.key:  # no two rows have the same
+        return keys
     descending = keys[-1][2] if keys else True
     return [*keys, (query.key, query.key_type, descending)]
 
@@ -261,97 +346,3 @@ def _fingerprint(query: ListQuery, filters: Filters) -> str:
         (query.table, filters.conditions, values, query.sorted_by(), query.per_page)
     )
     return hashlib.sha256(parts.encode()).hexdigest()[:16]
-
-
-def _cursor(mark: str, last: str) -> str:
-    raw = orjson.dumps([mark, *orjson.loads(last)])
-    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
-
-
-def _after(cursor: str | None, mark: str, keys: Sequence[_Key]) -> Sequence[str] | None:
-    if cursor is None:
-        return None
-    source = {"parameter": "cursor"}
-    try:
-        padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
-        found = orjson.loads(base64.b64decode(padded, b"-_", validate=True))
-    except ValueError as error:
-        raise Malformed("bad_cursor", source=source) from error
-    if not isinstance(found, list) or not all(isinstance(it, str) for it in found):
-        raise Malformed("bad_cursor", source=source)
-    if found[:1] != [mark]:
-        raise Malformed("cursor_mismatch", source=source)
-    if len(found) != len(keys) + 1 or not all(map(_fits, found[1:], keys)):
-        raise Malformed("bad_cursor", source=source)
-    return found[1:]
-
-
-# Python reads more than this: eight digits without a colon, for one
-_TIME = r"[0-9]{4}(-[0-9]{2}){2} [0-9]{2}(:[0-9]{2}){2}(\.[0-9]{1,6})?"
-_FORMS: Mapping[str, tuple[re.Pattern[str], Callable[[str], object]]] = {
-    "bigint": (re.compile(r"-?[0-9]{1,18}"), int),
-    "float8": (re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,20})?(e-?[0-9]{1,2})?"), float),
-    "timestamp": (re.compile(_TIME), datetime.fromisoformat),
-    "smallint": (re.compile(r"-?[0-9]{1,4}"), int),
-    "text": (re.compile(r"[^\x00]*"), str),
-    "timestamptz": (
-        re.compile(_TIME + r"[+-](0[0-9]|1[0-5])(:[0-5][0-9])?"),
-        datetime.fromisoformat,
-    ),
-    "uuid": (re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"), UUID),
-}
-"""By type, how Postgres writes its values, and what else must accept them."""
-
-_EXTREMES = ("infinity", "-infinity")
-
-
-def _fits(value: str, key: _Key) -> bool:
-    """Tell whether a cursor's value is one that Postgres takes for the key."""
-    form, parse = _FORMS[key[1]]
-    if key[1] == "timestamp" and value in _EXTREMES:
-        return True
-    try:
-        return form.fullmatch(value) is not None and parse(value) is not None
-    except ValueError:
-        return False
-
-
-@lru_cache(maxsize=1024)
-def _statement(
-    table: str,
-    columns: str,
-    document: str,
-    where: str,
-    keys: tuple[_Key, ...],
-    after: bool,
-    source: str,
-    total: str,
-) -> TextClause:
-    """Return the statement; documents are put together for the page's rows alone."""
-    order = ", ".join(f"{sql} {'DESC' if down else 'ASC'}" for sql, _, down in keys)
-    sorted_by = ", ".join(f"{sql} AS s{n}" for n, (sql, _, _) in enumerate(keys))
-    shown = ", ".join(f"s{n}::text AS k{n}" for n in range(len(keys)))
-    names = ", ".join(f"k{n}" for n in range(len(keys)))
-    beyond = f" AND ({_beyond(keys)})" if after else ""
-    return text(f"""WITH {source}page AS (SELECT *, {shown}, row_number() OVER () AS n
-        FROM (SELECT {columns}, {sorted_by} FROM {table} p WHERE {where}{beyond}
-        ORDER BY {order} LIMIT :limit OFFSET :offset) p)
-        SELECT (SELECT sequence FROM queries.checkpoints
-        WHERE workspace_id = :workspace), (SELECT rebuilds FROM queries.checkpoints
-        WHERE workspace_id = :workspace),
-        (SELECT {total} p WHERE {where}),
-        (SELECT string_agg({document}, ',' ORDER BY n) FROM (SELECT * FROM page
-        ORDER BY n LIMIT :per_page) p),
-        (SELECT json_build_array({names})::text FROM page
-        ORDER BY n OFFSET :per_page - 1 LIMIT 1),
-        (SELECT count(*) FROM page)""")
-
-
-def _beyond(keys: Sequence[_Key], index: int = 0) -> str:
-    """Return the condition of standing after `:k0, :k1, …` in a mixed order."""
-    sql, type, down = keys[index]
-    bound = f"CAST(CAST(:k{index} AS text) AS {type})"
-    step = f"{sql} {'<' if down else '>'} {bound}"
-    if index + 1 == len(keys):
-        return step
-    return f"{step} OR ({sql} = {bound} AND ({_beyond(keys, index + 1)}))"

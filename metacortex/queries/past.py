@@ -8,7 +8,7 @@ every so many events: whoever moves an instant to and fro waits for few events.
 import asyncio
 import time
 from collections import Counter, OrderedDict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
@@ -25,9 +25,9 @@ from metacortex.kernel.decider import exchanges_of, names_of
 from metacortex.kernel.errors import Invalid
 from metacortex.queries import fold, page
 from metacortex.queries.page import Page, Source
-from metacortex.queries.tables import is_written
+from metacortex.queries.tables import is_written, with_texts
+from metacortex.queries.task_indexes import OPEN
 from metacortex.queries.tasks import (
-    OPEN,
     RANK,
     SEARCHED,
     ListTasks,
@@ -56,13 +56,15 @@ _REACHED = text("""WITH RECURSIVE halves(low, high) AS (
 _NAMES = ", ".join(it.name for it in TaskTable.__table__.columns if is_written(it))
 
 
+_ROWS = "json_populate_recordset(NULL::queries.tasks, CAST(:rows AS json))"
+
+
 def _source(searched: bool) -> str:
     """Return the SQL of the rows with their ranks, and a vector where one searches."""
     search = SEARCHED if searched else "NULL::tsvector"
     return (
         f"past AS MATERIALIZED (SELECT {_NAMES}, {search} AS search,"
-        f' {RANK} COLLATE "C" AS rank FROM'
-        " json_populate_recordset(NULL::queries.tasks, CAST(:rows AS json)))"
+        f' {RANK} COLLATE "C" AS rank FROM {with_texts(ListTasks.table, _ROWS)} r)'
     )
 
 
@@ -71,8 +73,14 @@ class ListPastTasks(ListTasks):
     """A list of tasks of another time; the rows come with the statement."""
 
     table = "past"
-    counted = None
     document = "p.document::text"
+
+    @property
+    def sized(self) -> None:
+        """There is no index of the past."""
+
+    def kept_total(self, columns: Collection[str], where: str) -> None:
+        """Nobody has counted the past."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,5 +188,5 @@ def _json(workspace_id: UUID, folded: Folded) -> str:
             "comments": folded.comments[id],
         }
         document = fold.document(STREAM, row)[:-1] + b"," + orjson.dumps(counts)[1:]
-        found.append({**columns, "document": orjson.Fragment(document)})
-    return orjson.dumps(found).decode()
+        found.append({**columns, "document": document})
+    return fold.as_json(found)

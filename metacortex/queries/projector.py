@@ -1,36 +1,33 @@
 """The checkpointed projector: exactly-once effects, however often it is called.
 
 A turn locks the checkpoints of the workspaces it can get, reads their next events in
-one query, folds them with the pure `project`, writes each table with one statement and
-moves the checkpoints in the same transaction. Afterwards, holding no lock, it compares
-heads and checkpoints once more: whoever skipped a locked workspace relies on that look
+one query (queries/batches.py; or has done so while the batch before was written), folds
+them with the pure `project`, writes all tables and moves the checkpoints with one
+statement. Afterwards, holding no lock, it compares heads and checkpoints once more:
+whoever skipped a locked workspace relies on that look
 (docs/decisions/0006-projector.md). Only the projector commits on the read side.
 """
 
 import time
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 from uuid import UUID
 
-import orjson
 import structlog
 from prometheus_client import Histogram
 from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from metacortex.events import log, merkle
-from metacortex.events.record import EventRecord, mismatch
+from metacortex.events import merkle
 from metacortex.kernel.database import DriverConnection, ReadConnection, driver_pool
 from metacortex.kernel.driver_errors import meaning, sqlstate
-from metacortex.queries import activity, counts, fold
+from metacortex.queries import activity, batches, counts
 from metacortex.queries import verify as verification
-from metacortex.queries.activity import ActivityTable
-from metacortex.queries.fold import Fold
+from metacortex.queries.batches import Altered, Place
+from metacortex.queries.read_ahead import ReadAhead, Refold
 from metacortex.queries.registry import PROJECTIONS
-from metacortex.queries.tables import KEPT, words_of
-from metacortex.queries.verify import Progress, no_progress, written_columns
+from metacortex.queries.verify import Progress, no_progress
 
 logger = structlog.get_logger(__name__)
 
@@ -39,7 +36,6 @@ BATCH = Histogram(
     "Events that one projector transaction applied",
     buckets=(1, 5, 10, 50, 100, 500, 1_000, 2_000),
 )
-REBUILD_CHUNK = 5_000  # events held in memory at a time while a workspace is rebuilt
 ERROR_LIMIT = 2_000  # characters of an error that a checkpoint keeps
 
 _CREATE = text(
@@ -60,11 +56,6 @@ _LOCK_ONE = text(
 )
 _HEAD = text(
     "SELECT sequence, frontier FROM events.heads WHERE workspace_id = :workspace"
-)
-_MOVE = (
-    "UPDATE queries.checkpoints c SET sequence = n.s FROM"
-    " unnest(CAST(:workspaces AS uuid[]), CAST(:sequences AS bigint[])) AS n(w, s)"
-    " WHERE c.workspace_id = n.w"
 )
 _PARK = text(
     "INSERT INTO queries.checkpoints AS c (workspace_id, sequence, parked_at, error)"
@@ -94,14 +85,6 @@ _BEHIND = text(
 
 _ABOUT_VALUES = ("22", "23", "54")  # bad data, violated constraints, too much of it
 BEHIND_LIMIT = 1_000  # workspaces a sweep names at once; the next sweep names more
-
-
-class Gap(Exception):
-    """An event is missing in a log: nothing goes on as if it had not been there."""
-
-
-class Altered(Exception):
-    """The log is not what was appended; the message says where, and what differs."""
 
 
 class Parked(Exception):
@@ -142,15 +125,21 @@ class Projector:
 
     async def turn(self, workspaces: Iterable[UUID]) -> Turn:
         """Catch up for at most the turn's length, so that others get theirs."""
-        behind = sorted(set(workspaces))
+        wanted = sorted(set(workspaces))
+        behind: Sequence[UUID] = wanted
         until = time.monotonic() + self._turn_s
         events = 0
-        while behind:
-            done = await self._step(behind)
-            events += done
-            behind = await self.behind(behind)
-            if time.monotonic() >= until or not done:
-                break
+        async with ReadAhead(self._direct, until) as ahead:
+            while behind:
+                step = await self._step(behind, ahead)
+                events += step.events
+                over = not step.events or time.monotonic() >= until
+                if over or not step.behind:  # so look for what others had locked
+                    behind = await self.behind(wanted)
+                else:
+                    behind = step.behind
+                if over:
+                    break
         return Turn(events, behind)
 
     async def behind(
@@ -163,21 +152,22 @@ class Projector:
         }
         return [row[0] for row in await self._direct.rows(_BEHIND, values)]
 
-    async def _step(self, workspaces: Sequence[UUID]) -> int:
+    async def _step(self, workspaces: Sequence[UUID], ahead: ReadAhead) -> Turn:
         """Apply one batch of each workspace; find the guilty one if that fails."""
         try:
-            return await self._apply(workspaces, self._batch)
+            return await self._apply(workspaces, self._batch, ahead)
         except Poisoned:
             if len(workspaces) > 1:
-                return sum([await self._step([one]) for one in workspaces])
-            return await self._one_by_one(workspaces[0])
+                steps = [await self._step([one], ahead) for one in workspaces]
+                return Turn(sum(it.events for it in steps), [])
+            return Turn(await self._one_by_one(workspaces[0], ahead), [])
 
-    async def _one_by_one(self, workspace_id: UUID) -> int:
+    async def _one_by_one(self, workspace_id: UUID, ahead: ReadAhead) -> int:
         """Apply single events up to the one that cannot be, and park there."""
         applied = 0
         while True:
             try:
-                done = await self._apply([workspace_id], 1)
+                done = (await self._apply([workspace_id], 1, ahead)).events
             except Poisoned as poisoned:
                 await self._park(poisoned)
                 return applied
@@ -185,48 +175,44 @@ class Projector:
             if not done:
                 return applied
 
-    async def _apply(self, workspaces: Sequence[UUID], batch: int) -> int:
+    async def _apply(
+        self, workspaces: Sequence[UUID], batch: int, ahead: ReadAhead
+    ) -> Turn:
+        """Apply a batch; say which of its workspaces have more than that."""
         async with self._direct.begin() as direct:
             locked = await self._locked(direct, workspaces)
             if not locked:
-                return 0
+                return Turn(0, [])
             each = max(1, batch // len(locked))
-            after = [(id, sequence) for id, sequence, _ in locked]
-            records, all_read = await log.read_after(direct, after, each)
             try:
-                reached = _reached(after, records)
-                for id, sequence, head in locked if all_read else ():
-                    _check_end(reached[id], min(head, sequence + each), head)
-                await self._write(direct, records)
+                ready = await ahead.take(locked, each)
+                if ready is None:
+                    ready = await batches.prepare(direct, locked, each, {})
+                left = [
+                    it._replace(sequence=ready.read.reached[it.workspace_id])
+                    for it in locked
+                    if ready.read.reached[it.workspace_id] < it.head
+                ]
+                ahead.begin(left, max(1, batch // max(1, len(left))), ready.rows)
+                if ready.read.records:
+                    await ready.write.run(direct)
             except Exception as error:
                 if _is_about_the_events(error):
-                    raise Poisoned(*after[0]) from error
+                    raise Poisoned(*locked[0][:2]) from error
                 raise
-            BATCH.observe(len(records))
-            return len(records)
+        BATCH.observe(len(ready.read.records))
+        return Turn(len(ready.read.records), [it.workspace_id for it in left])
 
     async def _locked(
         self, direct: DriverConnection, workspaces: Sequence[UUID]
-    ) -> list[tuple[UUID, int, int]]:
-        """Lock the checkpoints that nobody holds; make those that are missing.
-
-        Return them with their sequences, and those of the heads.
-        """
+    ) -> list[Place]:
+        """Lock the checkpoints that nobody holds; make those that are missing."""
         values = {"workspaces": list(workspaces)}
         found = await direct.rows(_LOCK, values)
         if len(found) < len(workspaces):
             await direct.write(_CREATE, values)
             found = await direct.rows(_LOCK, values)
-        return [(row[0], row[1], row[2]) for row in found]
-
-    async def _write(
-        self, direct: DriverConnection, records: Sequence[EventRecord]
-    ) -> None:
-        if not records:
-            return
-        folded = await _folded(direct, records)
-        reached = {record.workspace_id: record.sequence for record in records}
-        await _save(direct, folded, reached)
+        return list(map(Place._make, found))
 
     async def _park(self, poisoned: Poisoned) -> None:
         """Stop a workspace at an event that cannot be applied; others go on.
@@ -262,7 +248,6 @@ class Projector:
         lacks one and Altered where it is not what was appended, with everything left as
         it was.
         """
-        total, edge = 0, list[bytes]()
         own = {"workspace": workspace_id}
         async with self._direct.begin() as direct:
             await direct.write(_CREATE, {"workspaces": [workspace_id]})
@@ -271,16 +256,14 @@ class Projector:
                 await direct.write(_delete(table), own)
             await direct.write(_BEGIN_ANEW, own)
             head, frontier = await direct.row(_HEAD, own) or (0, b"")
-            while records := (
-                await log.read_after(direct, [(workspace_id, total)], REBUILD_CHUNK)
-            )[0]:
-                reached = _reached([(workspace_id, total)], records)
-                leaves = [it.leaf_hash for it in records if it.sequence <= head]
-                edge = merkle.advance(total, edge, leaves)
-                await self._write(direct, records)
-                total = reached[workspace_id]
+            folding = Refold(self._direct, direct, Place(workspace_id, 0, head))
+            total, edge = 0, list[bytes]()
+            async for found in folding.run():
+                its = [it.leaf_hash for it in found.records if it.sequence <= head]
+                edge = merkle.advance(total, edge, its)
+                total = found.reached[workspace_id]
                 progress(total, max(total, head))
-            _check_end(total, head, head)
+            batches.check_end(total, head, head)
             if differs := merkle.difference(head, edge, frontier):
                 raise Altered(differs[1])
         return total
@@ -305,26 +288,6 @@ class Projector:
             )
 
 
-def _check_end(reached: int, wanted: int, head: int) -> None:
-    if reached < wanted:
-        raise Gap(f"the log ends at {reached}, its head says {head}")
-
-
-def _reached(
-    after: Iterable[tuple[UUID, int]], records: Iterable[EventRecord]
-) -> dict[UUID, int]:
-    """Return where reading on has come to, by workspace. Raises Gap, Altered."""
-    last = dict(after)
-    for record in records:
-        before = last[record.workspace_id]
-        if record.sequence != before + 1:
-            raise Gap(f"event {record.sequence} follows event {before} in the log")
-        if what := mismatch(record):
-            raise Altered(f"event {record.sequence}: {what}")
-        last[record.workspace_id] = record.sequence
-    return last
-
-
 def _is_about_the_events(error: Exception) -> bool:
     """Tell whether an error comes of what the events say, not of the database.
 
@@ -335,107 +298,6 @@ def _is_about_the_events(error: Exception) -> bool:
     if state is not None:
         return state.startswith(_ABOUT_VALUES)
     return meaning(error) is None
-
-
-async def _folded(direct: DriverConnection, records: Sequence[EventRecord]) -> Fold:
-    folded = Fold(await _rows(direct, records))
-    for record in records:
-        folded.apply(record)
-    return folded
-
-
-async def _rows(
-    direct: DriverConnection, records: Iterable[EventRecord]
-) -> dict[fold.Key, Any]:
-    """Return the present rows of the streams that the records are of."""
-    keys = {fold.key(record): None for record in records if record.version > 1}
-    rows: dict[fold.Key, Any] = {}
-    for type in {kind for _, kind, _ in keys}:
-        wanted = [(workspace, id) for workspace, kind, id in keys if kind == type]
-        values = {
-            "workspaces": [workspace for workspace, _ in wanted],
-            "ids": [id for _, id in wanted],
-        }
-        found = await direct.rows(_present(PROJECTIONS[type].table), values)
-        for workspace, id, document in found:
-            rows[workspace, type, id] = fold.parse(type, document)
-    return rows
-
-
-@lru_cache
-def _present(table: str) -> TextClause:
-    return text(
-        f"SELECT t.workspace_id, t.id, t.document::text FROM {table} t"
-        " JOIN unnest(CAST(:workspaces AS uuid[]), CAST(:ids AS uuid[])) AS k(w, i)"
-        " ON t.workspace_id = k.w AND t.id = k.i"
-    )
-
-
-async def _save(
-    direct: DriverConnection, folded: Fold, reached: Mapping[UUID, int]
-) -> None:
-    """Write rows, the task log and the checkpoints, in one statement."""
-    rows = {it.table: folded.table_rows(type) for type, it in PROJECTIONS.items()}
-    for type, projection in PROJECTIONS.items():
-        if projection.parts is not None:
-            rows[projection.parts.table] = folded.part_rows(type)
-    values: dict[str, Any] = {
-        _bound(table): _json(it) for table, it in rows.items() if it
-    }
-    statement = _saving(tuple(table for table, it in rows.items() if it))
-    values["log"] = _json(folded.log)
-    values["workspaces"], values["sequences"] = list(reached), list(reached.values())
-    await direct.write(statement, values)
-
-
-@lru_cache
-def _saving(tables: tuple[str, ...]) -> TextClause:
-    parts = [f"{_bound(it)}_rows AS ({_upsert(it)})" for it in tables]
-    parts.append(f"lines AS ({_INSERT_ACTIVITY})")
-    return text(f"WITH {', '.join(parts)} {_MOVE}")
-
-
-def _json(rows: Any) -> str:
-    return orjson.dumps(rows).decode()
-
-
-def _bound(table: str) -> str:
-    """Return the name under which a table's rows are bound."""
-    return table.partition(".")[2]
-
-
-def _upsert(table: str) -> str:
-    words = words_of(table)
-    columns = [*written_columns(table), *words]
-    values = [
-        f"CASE WHEN {it} IS NOT NULL THEN {words[it]} END" if it in words else it
-        for it in columns
-    ]
-    sets = ", ".join(
-        f"{name} = {_after(name, words)}"
-        for name in columns
-        if name not in ("workspace_id", "id")
-    )
-    return (
-        f"INSERT INTO {table} AS t ({', '.join(columns)})"
-        f" SELECT {', '.join(values)} FROM"
-        f" json_populate_recordset(NULL::{table}, CAST(:{_bound(table)} AS json))"
-        f" ON CONFLICT (workspace_id, id) DO UPDATE SET {sets}"
-    )
-
-
-def _after(column: str, words: Container[str]) -> str:
-    """Return what a column of a row that is there becomes."""
-    if column in KEPT or column in words:
-        return f"coalesce(excluded.{column}, t.{column})"
-    return f"excluded.{column}"
-
-
-_ACTIVITY_NAMES = ", ".join(ActivityTable.__table__.columns.keys())
-_INSERT_ACTIVITY = (
-    f"INSERT INTO queries.activity ({_ACTIVITY_NAMES}) SELECT {_ACTIVITY_NAMES} FROM"
-    " json_populate_recordset(NULL::queries.activity, CAST(:log AS json))"
-)
 
 
 def _tables() -> list[str]:

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Literal
 
 from metacortex.queries import event_documents
-from metacortex.queries.page import Filters, ListQuery, Sort
+from metacortex.queries.page import COUNT_LIMIT, Filters, ListQuery, Sort
 from metacortex.queries.registry import PROJECTIONS
 
 Outcome = Literal["applied", "unchanged", "refused"]
@@ -77,6 +77,7 @@ class ListCommands(ListQuery):
     table = "commands.receipts"
     reads = "p.*"
     document = _document(_FIELDS)
+    count_limit = COUNT_LIMIT
     key = "command_id"
     sorts = {
         "recorded_at": Sort("recorded_at", "timestamptz"),

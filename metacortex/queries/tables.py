@@ -7,7 +7,7 @@ filter and sort by. Rows are folded from one stream each and can be thrown away.
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
+from functools import cache, lru_cache
 from typing import Annotated, Any, TypeVar, cast
 from uuid import UUID
 
@@ -50,11 +50,14 @@ KEPT = frozenset(("created_by",))
 """The columns of such fields: what a later event cannot tell stays."""
 
 WORDS = "words"
-"""In a column's `info`: the SQL of its `tsvector`, over other columns of its row.
+"""In a column's `info`: the SQL of its `tsvector`, over the row's texts by name.
 
-It is no generated column: that is computed at each change of a row, which is most of
+It is not generated: that would be computed at each change of a row, which is most of
 what the change costs. The projector computes it where the texts have changed.
 """
+
+TEXTS = "texts"
+"""In the same place: which fields of the row, and of its document, these are."""
 
 SHARED = frozenset(("workspace_id", "id", "created_at", "updated_at", "document"))
 """The columns of `ReadTable`."""
@@ -104,8 +107,6 @@ class Projection:
     summary: Callable[[Any], str]
     """What an event did, in plain words, for the task log."""
     parts: Parts | None = None
-    texts: tuple[str, ...] = ()
-    """The fields of a row whose words the table's column of `WORDS` holds."""
 
 
 def first_row(row: type[R], created: type[Any]) -> Callable[[Recorded[Any]], R]:
@@ -153,7 +154,23 @@ def is_written(column: KeyedColumnElement[Any]) -> bool:
     return not column.computed and WORDS not in column.info
 
 
+@lru_cache
+def texts_of(table: str) -> Sequence[str]:
+    """Return the texts that the columns of words of a table are of."""
+    columns = ReadTable.metadata.tables[table].columns
+    return next((it.info[TEXTS] for it in columns if TEXTS in it.info), ())
+
+
+@lru_cache
 def words_of(table: str) -> Mapping[str, str]:
     """Return the columns of words of a table, each with its SQL."""
     columns = ReadTable.metadata.tables[table].columns
     return {it.name: it.info[WORDS] for it in columns if WORDS in it.info}
+
+
+def with_texts(table: str, source: str) -> str:
+    """Return a sub-select of rows of a table's form, and the texts for their words."""
+    columns = ReadTable.metadata.tables[table].columns
+    more = [it for it in texts_of(table) if it not in columns]
+    names = ["r.*", *(f"document ->> '{it}' AS {it}" for it in more)]
+    return f"(SELECT {', '.join(names)} FROM {source} r OFFSET 0)"

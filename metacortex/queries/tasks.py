@@ -6,14 +6,14 @@ the zone of whoever asks, so lists take `time_zone`.
 """
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, ClassVar, Literal, assert_never, get_args
+from typing import Any, Literal, assert_never, get_args
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Index, SmallInteger, Text, Uuid, text
+from sqlalchemy import SmallInteger, Text, Uuid
 from sqlalchemy.dialects.postgresql import ARRAY, TIMESTAMP, TSVECTOR
 from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.schema import Computed
@@ -44,13 +44,13 @@ from metacortex.events.tasks import (
     TaskUnarchived,
     TaskUnblocked,
 )
-from metacortex.kernel.database import Reader
 from metacortex.kernel.rank import effective_sql
 from metacortex.queries import comments, counts, words
-from metacortex.queries.page import Counted, Filters, ListQuery, Sort
+from metacortex.queries.page import Filters, ListQuery, Sort
 from metacortex.queries.tables import (
     INSTANT,
     SCHEMA,
+    TEXTS,
     WORDS,
     ColumnOnly,
     Projection,
@@ -59,11 +59,18 @@ from metacortex.queries.tables import (
     first_row,
     next_row,
 )
+from metacortex.queries.task_indexes import (
+    DUE,
+    DUE_LAST,
+    INDEXES,
+    IS_OPEN,
+    OF_WORKSPACE,
+)
 
 PRIORITIES: Mapping[Priority, int] = {"low": 0, "medium": 1, "high": 2, "urgent": 3}
 
 
-_DESCRIPTION = "coalesce(document ->> 'description', '')"
+_DESCRIPTION = "coalesce(description, '')"
 RANK = effective_sql("document ->> 'rank'")
 SEARCHED = f"setweight({words.vector('title')}, 'A') || {words.vector(_DESCRIPTION)}"
 
@@ -72,39 +79,13 @@ class TaskTable(ReadTable):
     """Tasks as lists show them."""
 
     __tablename__ = "tasks"
-    __table_args__ = (
-        Index("ix_tasks_created", "workspace_id", "created_at", "id"),
-        Index("ix_tasks_project", "workspace_id", "project_id"),
-        Index(
-            "ix_tasks_parent",
-            "workspace_id",
-            "parent_id",
-            "rank",
-            "id",
-            postgresql_where=text("parent_id IS NOT NULL"),
-        ),
-        Index(
-            "ix_tasks_section",
-            "workspace_id",
-            "section_id",
-            "rank",
-            "id",
-            postgresql_where=text("section_id IS NOT NULL"),
-        ),
-        Index(
-            "ix_tasks_top",
-            "workspace_id",
-            "rank",
-            "id",
-            postgresql_where=text("parent_id IS NULL"),
-        ),
-        {"schema": SCHEMA},
-    )
+    __table_args__ = (*INDEXES, {"schema": SCHEMA})
 
     title: Mapped[str] = mapped_column(Text)
     status: Mapped[str] = mapped_column(Text)
     priority: Mapped[int] = mapped_column(SmallInteger)
-    due_date: Mapped[dt.date | None]
+    due_key: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=False))
+    """The deadline's wall time, in whatever zone; of a day its last moment."""
     due_at: Mapped[datetime | None] = mapped_column(INSTANT)
     due_local: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=False))
     project_id: Mapped[UUID | None]
@@ -118,7 +99,9 @@ class TaskTable(ReadTable):
     rank: Mapped[str] = mapped_column(
         Text(collation="C"), Computed(RANK, persisted=True)
     )
-    search: Mapped[Any | None] = mapped_column(TSVECTOR, info={WORDS: SEARCHED})
+    search: Mapped[Any | None] = mapped_column(
+        TSVECTOR, info={WORDS: SEARCHED, TEXTS: ("title", "description")}
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,6 +176,11 @@ def deadline(due: Due) -> tuple[datetime | None, datetime | None]:
     return local.replace(tzinfo=ZoneInfo(due.time_zone)), None
 
 
+def _due_key(due: Due) -> datetime:
+    """Return what deadlines are sorted by: a day comes after all times on it."""
+    return datetime.combine(due.date, due.time or dt.time.max)
+
+
 def columns(row: TaskRow) -> Mapping[str, Any]:
     """Return what queries filter and sort by."""
     due_at, due_local = (None, None) if row.due is None else deadline(row.due)
@@ -200,7 +188,7 @@ def columns(row: TaskRow) -> Mapping[str, Any]:
         TaskTable,
         row,
         priority=PRIORITIES[row.priority],
-        due_date=None if row.due is None else row.due.date,
+        due_key=None if row.due is None else _due_key(row.due),
         due_at=due_at,
         due_local=due_local,
     )
@@ -250,18 +238,18 @@ def summary(event: TaskEvent) -> str:
 
 
 STATUSES = get_args(Status)
-OPEN = ("pending", "in_progress", "blocked")
-
-_DUE = "due_date + coalesce((document -> 'due' ->> 'time')::time, '23:59:59.999999')"
-"""The wall time, in whatever zone; a day without one comes after those with one."""
-
-_OVERDUE = "status = ANY (:open) AND (due_at <= :now OR due_local <= :now_local)"
+_OVERDUE = f"{IS_OPEN} AND (due_at <= :now OR due_local <= :now_local)"
+_LIVE_OPEN = f"workspace_id = :workspace AND NOT deleted AND {IS_OPEN}"
+LATE = f"""((SELECT count(*) FROM queries.tasks WHERE {_LIVE_OPEN}
+AND due_at <= :now) + (SELECT count(*) FROM queries.tasks WHERE {_LIVE_OPEN}
+AND due_local <= :now_local))"""
+"""How many tasks are overdue: a deadline is either an instant or a wall time."""
 
 
 def overdue(now: datetime, time_zone: str) -> dict[str, Any]:
     """Return what the overdue condition compares with, for somebody in a zone."""
     local = now.astimezone(ZoneInfo(time_zone)).replace(tzinfo=None)
-    return {"open": list(OPEN), "now": now, "now_local": local, "zone": time_zone}
+    return {"now": now, "now_local": local, "zone": time_zone}
 
 
 _SUBTASKS = """(SELECT '{"open":' || count(*) FILTER (WHERE t.status IN
@@ -301,10 +289,9 @@ class ListTasks(ListQuery):
     now: datetime
 
     table = "queries.tasks"
-    counted: ClassVar[Counted | None] = (counts.TABLE, counts.KIND)
     document = _COUNTED
     sorts = {
-        "due": Sort(_DUE, "timestamp", "infinity"),
+        "due": Sort(DUE, "timestamp", descending=DUE_LAST),
         "priority": Sort("priority", "smallint"),
         "title": Sort("lower(title)", "text"),
         "created_at": Sort("created_at", "timestamptz"),
@@ -327,6 +314,23 @@ class ListTasks(ListQuery):
         """Whether the answer depends on the sequence alone, not on the clock."""
         return self.overdue is None and self.as_of is None
 
+    @property
+    def sized(self) -> str | None:
+        """How many tasks there are, if they are searched."""
+        whole = "workspace_id = :workspace"
+        return counts.total(whole) if self.q else None
+
+    def kept_total(self, columns: Collection[str], where: str) -> str | None:
+        """Return a sum of kept counts, or what is late by its own indexes."""
+        if counts.KNOWN.issuperset(columns):
+            return counts.total(where)
+        if columns == {"deleted", "overdue"} and not self.deleted:
+            return f"SELECT {LATE}"
+        if columns == {"deleted", "not overdue"} and not self.deleted:
+            live = "workspace_id = :workspace AND NOT deleted"
+            return f"SELECT ({counts.total(live)}) - {LATE}"
+        return None
+
     def filters(self) -> Filters:
         """Return the conditions of this list."""
         ranks = [PRIORITIES[priority] for priority in self.priority]
@@ -334,53 +338,31 @@ class ListTasks(ListQuery):
         if self.tag:
             operator = "@>" if self.tag_mode == "all" else "&&"
             found.add(f"tags {operator} CAST(:tag AS uuid[])", tag=list(self.tag))
+            found.inverted = True
         if self.due_from:
-            found.add("due_date >= :due_from", due_from=self.due_from)
+            dated = f"{DUE} >= CAST(:due_from AS date) AND {DUE} < 'infinity'"
+            found.add(dated, due_from=self.due_from)
         if self.due_to:
-            found.add("due_date <= :due_to", due_to=self.due_to)
+            found.add(f"{DUE} < CAST(:due_to AS date) + 1", due_to=self.due_to)
+        found.ranged = bool(self.due_from or self.due_to)
         if self.updated_since:
             found.add("updated_at >= :updated_since", updated_since=self.updated_since)
         if self.overdue is not None:
+            name = "overdue" if self.overdue else "not overdue"
             wanted = f"({_OVERDUE})" if self.overdue else f"({_OVERDUE}) IS NOT TRUE"
-            found.add(wanted, **overdue(self.now, self.time_zone))
+            found.compare(name, wanted, **overdue(self.now, self.time_zone))
         if self.q:
-            found.add("search @@ to_tsquery('simple', :q)", q=words.query(self.q))
+            condition = "search @@ to_tsquery('simple', :q)"
+            if self.large:
+                condition = (
+                    f"{condition} AND {OF_WORKSPACE} @> ARRAY[CAST(:workspace AS uuid)]"
+                )
+            found.add(
+                condition if self.large else f"({condition}) IS TRUE",  # in no index
+                q=words.query(self.q),
+            )
+            found.inverted |= self.large
         return found
-
-
-def _sum(condition: str) -> str:
-    """Return the SQL of how many tasks the kept counts have of some kinds."""
-    return f"coalesce(sum(n) FILTER (WHERE {condition}), 0)::bigint"
-
-
-_BY_STATUS = ", ".join(f"'{it}', {_sum(f'status = $${it}$$')}" for it in STATUSES)
-_BY_PRIORITY = ", ".join(
-    f"'{name}', {_sum(f'priority = {value}')}" for name, value in PRIORITIES.items()
-)
-_STATS = text(f"""SELECT (SELECT sequence FROM queries.checkpoints
-    WHERE workspace_id = :workspace), (SELECT json_build_object(
-    'total', {_sum("true")},
-    'open', {_sum("status = ANY (:open)")},
-    'overdue', (SELECT count(*) FROM queries.tasks
-    WHERE workspace_id = :workspace AND NOT deleted AND ({_OVERDUE})),
-    'by_status', json_build_object({_BY_STATUS}),
-    'by_priority', json_build_object({_BY_PRIORITY}))::text
-    FROM {counts.TABLE} WHERE workspace_id = :workspace AND NOT deleted),
-    (SELECT document ->> 'time_zone' FROM queries.people
-    WHERE workspace_id = :workspace AND id = :person AND NOT deleted)""")
-
-
-async def stats(
-    reader: Reader, workspace_id: UUID, now: datetime, time_zone: str, person_id: UUID
-) -> tuple[int, bytes, str]:
-    """Return the sequence shown, and counts of the tasks that are not deleted.
-
-    Also the zone that a person names, UTC without.
-    """
-    values = {"workspace": workspace_id, "person": person_id}
-    row = await reader.row(_STATS, {**values, **overdue(now, time_zone)})
-    sequence, found, own = row
-    return sequence or 0, found.encode(), own or "UTC"
 
 
 PROJECTION = Projection(
@@ -391,5 +373,4 @@ PROJECTION = Projection(
     columns=columns,
     summary=summary,
     parts=comments.PARTS,
-    texts=("title", "description"),
 )

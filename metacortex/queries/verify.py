@@ -12,7 +12,6 @@ from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-import orjson
 from sqlalchemy import TextClause, text
 
 from metacortex.events import codec, log, merkle
@@ -20,7 +19,7 @@ from metacortex.events.record import mismatch
 from metacortex.kernel.database import ReadConnection
 from metacortex.queries import activity, counts, fold
 from metacortex.queries.registry import PROJECTIONS
-from metacortex.queries.tables import ReadTable, is_written, words_of
+from metacortex.queries.tables import ReadTable, is_written, with_texts, words_of
 
 CHUNK = 5_000  # events held in memory at a time, some 10 MB
 MOST = 1_000  # differences that are told; a rebuild mends the rest as well
@@ -104,7 +103,7 @@ async def _task_log(
     """Compare the task log, chunk by chunk of sequences, and what stands beyond."""
     done = 0
     while records := await log.read_on(connection, workspace_id, done, shown, chunk):
-        lines = [activity.line(record) for record in records]
+        lines = activity.lines(records)
         after, done = done or None, records[-1].sequence
         yield await _compared(
             connection, activity.TABLE, workspace_id, lines, after, done
@@ -189,7 +188,7 @@ async def _compared(
     """Compare a table beyond one bound and up to another; `within` is their column."""
     values = {
         "workspace": workspace_id,
-        "rows": orjson.dumps(wanted).decode(),
+        "rows": fold.as_json(wanted),
         "after": after,
         "upto": upto,
         "most": MOST,
@@ -211,6 +210,7 @@ def _comparison(table: str, within: str) -> TextClause:
         f" THEN '{name}' END"
         for name in [*written_columns(table), *words_of(table)]
     )
+    rows = f"json_populate_recordset(NULL::{table}, CAST(:rows AS json))"
     made = [
         *written_columns(table),
         *(f"{s} AS {n}" for n, s in words_of(table).items()),
@@ -220,8 +220,7 @@ def _comparison(table: str, within: str) -> TextClause:
         f" CASE WHEN w.{key} IS NULL THEN 'not in the log'"
         f" WHEN s.{key} IS NULL THEN 'missing' ELSE nullif(concat_ws(', ', {cases}),"
         " '') || ' differs' END AS what"
-        f" FROM (SELECT {', '.join(made)}"
-        f" FROM json_populate_recordset(NULL::{table}, CAST(:rows AS json))) w"
+        f" FROM (SELECT {', '.join(made)} FROM {with_texts(table, rows)} r) w"
         f" FULL JOIN (SELECT * FROM {table} WHERE workspace_id = :workspace"
         f" AND (CAST(:after AS {kind}) IS NULL OR {bounded} > CAST(:after AS {kind}))"
         f" AND (CAST(:upto AS {kind}) IS NULL OR {bounded} <= CAST(:upto AS {kind}))) s"

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -184,6 +184,6 @@ def record(row: dict[str, Any]) -> EventRecord:
     values["data"] = orjson.dumps(row["data"])
     values["context"] = orjson.dumps(row["context"])
     values["recorded_at"] = datetime.fromisoformat(values["recorded_at"])
-    assert values.keys() == {it.name for it in fields(EventRecord)}
+    assert values.keys() == set(EventRecord._fields)
     assert STREAM_OF[codec.CLASSES[values["type"]]] == values["stream_type"]
     return EventRecord(**values)

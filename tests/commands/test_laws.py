@@ -155,9 +155,7 @@ def failed(results: list[Any]) -> bool:
 def facts(memory: Memory) -> list[dict[str, Any]]:
     """Return the log without what is drawn at random."""
     drawn = {"salt": b"", "payload_hash": b"", "leaf_hash": b""}
-    return [
-        {name: getattr(it, name) for name in it.__slots__} | drawn for it in memory.log
-    ]
+    return [it._asdict() | drawn for it in memory.log]
 
 
 @given(histories)

@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -58,8 +57,7 @@ async def append_after_last(url: str, workspace: UUID, **columns: Any) -> None:
         reader = ReadConnection(connection)
         [last] = await log.read_range(reader, workspace, size, size)
         record = hashed(
-            replace(
-                last,
+            last._replace(
                 sequence=size + 1,
                 version=last.version + 1,
                 event_id=uuid4(),
@@ -88,8 +86,8 @@ async def append_after_last(url: str, workspace: UUID, **columns: Any) -> None:
 def hashed(record: EventRecord) -> EventRecord:
     """Return the record with the hashes that its columns amount to."""
     payload = payload_hash(record.salt, record.data, record.context)
-    record = replace(record, payload_hash=payload)
-    return replace(record, leaf_hash=merkle.leaf_hash(leaf_of(record)))
+    record = record._replace(payload_hash=payload)
+    return record._replace(leaf_hash=merkle.leaf_hash(leaf_of(record)))
 
 
 def row(record: EventRecord) -> dict[str, Any]:

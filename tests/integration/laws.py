@@ -25,7 +25,7 @@ from metacortex.events.record import EventRecord, leaf_of, payload_hash
 from metacortex.kernel.database import ReadConnection
 from metacortex.kernel.decider import Need
 from metacortex.kernel.ids import event_id
-from metacortex.queries.fold import Fold
+from metacortex.queries.fold import Fold, as_json
 from metacortex.queries.projector import Projector
 from metacortex.queries.registry import PROJECTIONS
 from metacortex.queries.tables import ReadTable, is_written
@@ -219,9 +219,10 @@ async def check_read_side(
     """Assert that documents, columns and task log are those of a pure projection."""
     assert await projector.verify(workspace_id) == []
     folded = Fold({})
-    for record in await records(engine, workspace_id):
-        folded.apply(record)
-    assert await shown(engine, workspace_id) == len(folded.log)
+    log = await records(engine, workspace_id)
+    for record in log:
+        folded.apply(codec.read(record))
+    assert await shown(engine, workspace_id) == len(log)
     for type in PROJECTIONS:
         rows = folded.table_rows(type)
         assert await _column_differences(engine, workspace_id, type, rows) == 0
@@ -248,7 +249,7 @@ async def _column_differences(
         f" FROM json_populate_recordset(NULL::{table}, CAST(:rows AS json)) r"
     )
     both = f"(({there}) EXCEPT ({wanted})) UNION (({wanted}) EXCEPT ({there}))"
-    values = {"w": workspace_id, "rows": orjson.dumps(rows).decode()}
+    values = {"w": workspace_id, "rows": as_json(rows)}
     async with engine.connect() as connection:
         sql = text(f"SELECT count(*) FROM ({both}) differs")
         return int(await connection.scalar(sql, values) or 0)

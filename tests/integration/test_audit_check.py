@@ -16,7 +16,8 @@ from metacortex.commands import tasks
 from metacortex.commands.bus import Bus
 from metacortex.events import log, merkle
 from metacortex.kernel.database import ReadConnection, driver_arguments, engine
-from metacortex.queries.projector import Altered, Projector
+from metacortex.queries.batches import Altered
+from metacortex.queries.projector import Projector
 from metacortex.settings import Settings
 from tests.conftest import Urls, migrated
 from tests.integration import laws
@@ -193,7 +194,7 @@ async def rehash(
     """Change columns of an event and both its hashes."""
     reader = ReadConnection(connection)
     [record] = await log.read_range(reader, workspace, sequence, sequence)
-    values = row(hashed(replace(record, **columns)))  # type: ignore[arg-type]
+    values = row(hashed(record._replace(**columns)))  # type: ignore[arg-type]
     sets = ", ".join(
         f"{name} = " + (f"CAST(:{name} AS json)" if name == "data" else f":{name}")
         for name in ("actor_id", "recorded_at", "version", "leaf_hash", "data")

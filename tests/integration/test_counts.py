@@ -20,10 +20,13 @@ SPACES = [uuid4(), uuid4()]
 PROJECT = uuid4()
 TASKS = (
     "INSERT INTO queries.tasks AS t (workspace_id, id, created_at, updated_at,"
-    " document, title, status, priority, project_id, tags, archived, deleted)"
+    " document, title, status, priority, project_id, parent_id,"
+    " section_id, tags, archived, deleted)"
     " SELECT CAST(:w AS uuid), md5(CAST(:w AS text) || i)::uuid, now(), now(),"
     " '{\"a\" : 1}', 't', (CAST(:statuses AS text[]))[1 + i % 5], i % 4,"
-    " CASE WHEN i % 3 = 0 THEN CAST(:p AS uuid) END, '{}', i % 2 = 0, i % 7 = 0"
+    " CASE WHEN i % 3 = 0 THEN CAST(:p AS uuid) END,"
+    " CASE WHEN i % 11 = 0 THEN CAST(:p AS uuid) END,"
+    " CASE WHEN i % 12 = 0 THEN CAST(:p AS uuid) END, '{}', i % 2 = 0, i % 7 = 0"
     " FROM generate_series(1, 200) i"
 )
 STEPS = (
@@ -76,13 +79,15 @@ FILTERS: Sequence[dict[str, Any]] = [
         "project_id": project,
         "archived": archived,
         "deleted": deleted,
+        **none,
     }
-    for status, priority, project, archived, deleted in product(
+    for status, priority, project, archived, deleted, none in product(
         [(), ("pending",), ("pending", "completed")],
         [(), tuple(PRIORITIES)[:1], tuple(PRIORITIES)[1:]],
         [(), (PROJECT,), ("none",), (PROJECT, "none")],
         [None, True, False],
         [True, False],
+        [{}, {"parent_id": ("none",)}, {"section_id": ("none",)}],
     )
 ]
 
@@ -92,6 +97,8 @@ async def test_a_total_of_kept_counts_is_that_of_the_rows(
 ) -> None:
     for given in FILTERS:
         query = ListTasks(workspace_id=tasks, now=now(), per_page=200, **given)
+        kept = query.kept_total(query.filters().columns or (), "true")
+        assert kept is not None and counts.TABLE in kept, given
         found = await page.fetch(driver_pool(writes), query)
         rows = found.documents.count(b'"subtasks":')
         assert found.total == rows, given
@@ -102,11 +109,13 @@ async def test_verify_names_a_count_that_differs_and_rebuild_mends_it(
 ) -> None:
     workspace = uuid4()
     added = (
-        f"INSERT INTO {counts.TABLE} VALUES (:w, NULL, 'blocked', 2, true, false, 7)"
+        f"INSERT INTO {counts.TABLE} VALUES"
+        " (:w, NULL, 'blocked', 2, true, false, false, true, 7)"
     )
     (found,) = await run(urls.projector, workspace, [added])
     assert found == [
-        f"{counts.TABLE} no project blocked 2 archived: counted 7, there are 0"
+        f"{counts.TABLE} no project blocked 2 archived in a section:"
+        " counted 7, there are 0"
     ]
     assert await projector.verify(workspace) == found
     await projector.rebuild(workspace)

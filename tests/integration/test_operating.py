@@ -5,14 +5,18 @@ import json
 from pathlib import Path
 from uuid import UUID, uuid4
 
+from sqlalchemy.ext.asyncio import AsyncEngine
 from typer.testing import CliRunner, Result
 
 from metacortex.cli import app
+from metacortex.commands.bus import Bus
 from metacortex.queries.projector import Projector
 from metacortex.settings import Settings
 from tests.conftest import Urls
+from tests.factories import CreateTaskFactory
 from tests.integration.forging import forge
 from tests.integration.test_projector import poison, run
+from tests.integration.walking import unit
 
 
 async def call(settings: Settings, *arguments: str) -> Result:
@@ -34,6 +38,22 @@ async def test_a_rebuild_says_how_many_events(settings: Settings, used: UUID) ->
     assert said.stderr == "1 of 1 workspaces\n"
     said = await call(settings, "rebuild", str(used), "--json")
     assert json.loads(said.stdout) == [{"workspace_id": str(used), "events": 1}]
+
+
+async def test_some_processes_share_the_workspaces(
+    settings: Settings, writes: AsyncEngine
+) -> None:
+    spaces = [uuid4() for _ in range(3)]
+    for number, space in enumerate(spaces, 1):
+        births = [CreateTaskFactory() for _ in range(number)]
+        await Bus(writes).execute([unit(space, *births)])
+    named = [str(it) for it in spaces]
+    said = await call(settings, "rebuild", *named, "--processes", "2", "--json")
+    assert said.exit_code == 0, said.stderr
+    lines = {it["workspace_id"]: it["events"] for it in json.loads(said.stdout)}
+    assert lines == dict(zip(named, (1, 2, 3), strict=True))
+    said = await call(settings, "rebuild", *named, "--verify")
+    assert said.stdout.splitlines() == [f"{it}: equal" for it in named]
 
 
 async def test_a_comparison_says_what_differs(

@@ -20,8 +20,9 @@ from metacortex.events.record import EventRecord
 from metacortex.kernel.clock import now
 from metacortex.kernel.database import engine
 from metacortex.queries import verify as verification
+from metacortex.queries.batches import Gap
 from metacortex.queries.bus import Freshness, Queries
-from metacortex.queries.projector import Gap, Poisoned, Projector
+from metacortex.queries.projector import Poisoned, Projector
 from metacortex.queries.registry import PROJECTIONS
 from metacortex.queries.tasks import ListTasks
 from metacortex.queries.verify import written_columns
@@ -151,7 +152,7 @@ TAMPERED = {
     "title": "'Forged'",
     "status": "'done'",
     "priority": "priority + 1",
-    "due_date": "'1999-12-31'",
+    "due_key": "'1999-12-31'",
     "due_at": "'1999-12-31 00:00Z'",
     "due_local": "'1999-12-31'",
     "project_id": "gen_random_uuid()",

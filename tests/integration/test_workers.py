@@ -1,7 +1,6 @@
 """Workers pick wake-ups up at once, the sweep needs none, and one scheduler leads."""
 
 import asyncio
-import time
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -13,15 +12,22 @@ from metacortex.commands.bus import Bus
 from metacortex.kernel.database import engine
 from metacortex.queries.projector import Projector
 from metacortex.settings import Settings
-from metacortex.wakeups import WakeUps, make_broker, sender
-from metacortex.workers import LEASE_S, POLL_MS, Leadership, Sweep, Worker
+from metacortex.wakeups import (
+    NAMESPACE,
+    WAIT_S,
+    Broker,
+    WakeUps,
+    make_broker,
+    sender,
+    wake_up,
+)
+from metacortex.workers import LEASE_S, Leadership, Sweep, Worker
 from tests.conftest import Urls
 from tests.integration import laws
 from tests.integration.walking import unit
 
 HANG_S = 60.0  # only there to end a hang
-PICK_UP_MS = 60  # a person notices no more than this
-TICKS = 25  # of an idle worker's poll
+CONSUMERS = 2  # of a queue, and of its delayed messages
 
 
 async def made(writes: AsyncEngine, workspace: UUID, number: int = 1) -> None:
@@ -46,10 +52,9 @@ async def test_an_idle_worker_picks_a_wake_up_up(
     broker.close()
 
 
-async def test_an_idle_worker_looks_again_at_every_poll(
-    projector: Projector, settings: Settings
+async def test_an_idle_worker_waits_in_redis_and_does_not_poll(
+    writes: AsyncEngine, projector: Projector, settings: Settings
 ) -> None:
-    assert POLL_MS < PICK_UP_MS
     broker, looks = make_broker(settings.redis_url), 0
     fetch = broker.do_fetch
 
@@ -62,19 +67,42 @@ async def test_an_idle_worker_looks_again_at_every_poll(
     idle = Worker(broker, projector, threads=1)
     idle.start()
     async with asyncio.timeout(HANG_S):
-        while True:  # until nothing but us keeps the machine busy
-            before = looks
-            await asyncio.to_thread(_sleep, TICKS)
-            if looks - before > TICKS / 2:
-                break
+        while waiting(broker) < CONSUMERS:
+            await asyncio.sleep(0.01)
+    before = looks
+    await asyncio.sleep(WAIT_S / 4)
+    assert looks - before <= CONSUMERS
     await idle.stop(5)
     broker.close()
 
 
-def _sleep(times: int) -> None:
-    """Sleep as a worker does that looks for messages and finds none."""
-    for _ in range(times):
-        time.sleep(POLL_MS / 1_000)
+def waiting(broker: Broker) -> int:
+    """Return how many connections wait for a message, those of other workers too."""
+    clients = broker.client.client_list()
+    return sum("b" in it["flags"] and it["cmd"] == "blmove" for it in clients)
+
+
+async def test_a_queue_that_is_paused_meanwhile_keeps_its_message(
+    settings: Settings,
+) -> None:
+    broker = make_broker(settings.redis_url)
+    queue = f"paused-{uuid4()}"
+    broker.declare_queue(queue)
+    message = wake_up([]).copy(queue_name=queue)
+    consumer = broker.consume(queue)
+    taken = asyncio.create_task(asyncio.to_thread(next, consumer))
+    async with asyncio.timeout(HANG_S):
+        while broker.client.execute_command("CLIENT", "LIST").count(b"cmd=blmove") < 1:
+            await asyncio.sleep(0.01)
+    broker.pause({queue})
+    broker.enqueue(message)
+    assert await taken is None
+    assert broker.client.llen(f"{NAMESPACE}:{queue}") == 1
+    broker.pause(())
+    found = await asyncio.to_thread(next, consumer)
+    assert found is not None and found.message_id == message.message_id
+    consumer.ack(found)
+    broker.close()
 
 
 async def test_the_sweep_needs_no_message(

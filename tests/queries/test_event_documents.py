@@ -1,7 +1,6 @@
 """What is shown of an event: Postgres puts it together as Python does."""
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import asdict, replace
 from uuid import UUID, uuid4
 
 import orjson
@@ -36,8 +35,7 @@ def every_event(workspace_id: UUID) -> list[EventRecord]:
     found = []
     for number, file in enumerate(golden.files(), 1):
         birth = file.type.endswith(".created")
-        record = replace(
-            recorded(file.event(), 1 if birth else 2, uuid4()).record,
+        record = recorded(file.event(), 1 if birth else 2, uuid4()).record._replace(
             workspace_id=workspace_id,
             sequence=number,
             event_id=uuid4(),
@@ -57,13 +55,12 @@ async def keep(database: AsyncEngine, records: Sequence[EventRecord]) -> None:
     """Write records, and their lines of the task log, as if they had happened."""
     names, values = ", ".join(COLUMNS), ", ".join(f":{it}" for it in COLUMNS)
     async with database.begin() as connection:
-        for it in records:
-            row = asdict(it) | {"data": it.data.decode(), "context": CONTEXT.decode()}
+        for it, line in zip(records, activity.lines(records), strict=True):
+            row = it._asdict() | {"data": it.data.decode(), "context": CONTEXT.decode()}
             sql = f"INSERT INTO events.log ({names}) VALUES ({values})"
             for name in ("data", "context"):
                 sql = sql.replace(f":{name}", f"CAST(CAST(:{name} AS text) AS json)")
             await connection.execute(text(sql), row)
-            line = activity.line(it)
             names_of_line = ", ".join(line)
             bound = ", ".join(f":{name}" for name in line)
             sql = f"INSERT INTO queries.activity ({names_of_line}) VALUES ({bound})"

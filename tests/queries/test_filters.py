@@ -22,7 +22,7 @@ from metacortex.queries.activity import ListActivity, ListRecords
 from metacortex.queries.page import ListQuery
 from metacortex.queries.receipts import ListCommands, ListReceipts
 from metacortex.queries.registry import PROJECTIONS
-from metacortex.queries.tables import SHARED, ReadTable, words_of
+from metacortex.queries.tables import SHARED, ReadTable, with_texts, words_of
 from metacortex.queries.verify import written_columns
 from tests.conftest import Urls
 from tests.factories import OF
@@ -117,14 +117,15 @@ async def keep(database: AsyncEngine, workspace_id: UUID, rows: Iterable[Any]) -
         words = words_of(table)
         names = ", ".join([*written_columns(table), *words])
         values = ", ".join([*written_columns(table), *words.values()])
+        source = f"json_populate_recordset(NULL::{table}, CAST(:rows AS json))"
         columns = [fold.columns(workspace_id, type, row)]
         async with database.begin() as connection:
             await connection.execute(
                 text(
-                    f"INSERT INTO {table} ({names}) SELECT {values} FROM"
-                    f" json_populate_recordset(NULL::{table}, CAST(:rows AS json))"
+                    f"INSERT INTO {table} ({names}) SELECT {values}"
+                    f" FROM {with_texts(table, source)} r"
                 ),
-                {"rows": orjson.dumps(columns).decode()},
+                {"rows": fold.as_json(columns)},
             )
 
 

@@ -126,7 +126,7 @@ def test_each_task_has_a_row_of_its_own() -> None:
 def test_a_deadline_with_a_zone_is_an_instant() -> None:
     due = Due(date=date(2026, 12, 1), time=time(9, 30), time_zone="Europe/Madrid")
     given(TaskCreatedFactory(due=due, priority="urgent")).then_columns(
-        due_date=date(2026, 12, 1),
+        due_key=datetime(2026, 12, 1, 9, 30),
         due_at=datetime(2026, 12, 1, 8, 30, tzinfo=UTC),
         due_local=None,
         priority=3,
@@ -135,5 +135,7 @@ def test_a_deadline_with_a_zone_is_an_instant() -> None:
 
 def test_a_day_is_over_when_the_next_begins() -> None:
     given(TaskCreatedFactory(due=Due(date=date(2026, 12, 1)))).then_columns(
-        due_at=None, due_local=datetime(2026, 12, 2)
+        due_key=datetime(2026, 12, 1, 23, 59, 59, 999_999),
+        due_at=None,
+        due_local=datetime(2026, 12, 2),
     )

@@ -1,0 +1,165 @@
+"""Writing folded rows: one statement for all tables, an array per column.
+
+Arrays go to Postgres as binary values of the columns' own types; the same rows as JSON
+cost it twice as much (docs/decisions/0021-bulk-projection.md).
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ARRAY, JSON, TextClause, text
+
+from metacortex.events.record import EventRecord
+from metacortex.kernel.database import DIALECT, DriverConnection
+from metacortex.queries import activity
+from metacortex.queries.fold import REWORDED, Fold
+from metacortex.queries.registry import PROJECTIONS
+from metacortex.queries.tables import KEPT, ReadTable, texts_of, words_of
+from metacortex.queries.verify import written_columns
+
+_MOVE = (
+    "UPDATE queries.checkpoints c SET sequence = n.s FROM"
+    " unnest(CAST(:workspaces AS uuid[]), CAST(:sequences AS bigint[])) AS n(w, s)"
+    " WHERE c.workspace_id = n.w"
+)
+
+
+COPIED = 100  # lines: below, a round trip costs more than COPY saves
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """What writes a fold: a statement with its values."""
+
+    statement: TextClause
+    values: Mapping[str, Any]
+    lines: Sequence[Sequence[Any]]
+    """Of the task log, if they are so many that COPY is worth a round trip."""
+
+    async def run(self, direct: DriverConnection) -> None:
+        """Write all of it."""
+        if self.lines:
+            await direct.copy(activity.ActivityTable, self.lines)
+        await direct.write(self.statement, self.values)
+
+
+def write_of(
+    folded: Fold, records: Sequence[EventRecord], reached: Mapping[UUID, int]
+) -> Write:
+    """Return what writes rows, the task log and the checkpoints."""
+    rows = {it.table: folded.table_rows(type) for type, it in PROJECTIONS.items()}
+    for type, it in PROJECTIONS.items():
+        if it.parts is not None:
+            rows[it.parts.table] = folded.part_rows(type)
+    tables = tuple(table for table, some in rows.items() if some)
+    values: dict[str, Any] = {
+        "workspaces": list(reached),
+        "sequences": list(reached.values()),
+    }
+    for table in tables:
+        for name, column in _columns(table).items():
+            values[f"{_bound(table)}_{name}"] = column.array(rows[table])
+    lines = activity.arrays(records)
+    copied = len(records) >= COPIED
+    if not copied:
+        values |= {f"activity_{name}": array for name, array in lines.items()}
+    many = list(zip(*lines.values(), strict=True)) if copied else []
+    return Write(_saving(tables, copied), values, many)
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """How a column's values are sent: an array of `type`, each cast where it is not."""
+
+    name: str
+    type: str
+    cast: str = ""
+    send: Callable[[Any], Any] | None = None
+
+    def array(self, rows: Sequence[Mapping[str, Any]]) -> list[Any]:
+        if self.send is None:
+            return [row[self.name] for row in rows]
+        return [self.send(row[self.name]) for row in rows]
+
+
+def _literal(values: Sequence[Any]) -> str:
+    """Return an array of ids or numbers as text: arrays of arrays have one length."""
+    return f"{{{','.join(map(str, values))}}}"
+
+
+@lru_cache
+def _columns(table: str) -> Mapping[str, _Column]:
+    """Return what is sent of each row, by name."""
+    found = {}
+    for name in written_columns(table):
+        type = ReadTable.metadata.tables[table].columns[name].type
+        sql = str(type.compile(dialect=DIALECT))
+        if isinstance(type, JSON):
+            found[name] = _Column(name, "text", sql, bytes.decode)
+        elif isinstance(type, ARRAY):
+            found[name] = _Column(name, "text", sql, _literal)
+        else:
+            found[name] = _Column(name, sql)
+    if words_of(table):
+        more = {it: "text" for it in texts_of(table) if it not in found}
+        found |= {it: _Column(it, type) for it, type in more.items()}
+        found[REWORDED] = _Column(REWORDED, "boolean")
+    return found
+
+
+@lru_cache
+def _saving(tables: tuple[str, ...], copied: bool) -> TextClause:
+    parts = [f"{_bound(it)}_rows AS ({_upsert(it)})" for it in tables]
+    if not copied:
+        parts.append(f"lines AS ({_insert_lines()})")
+    return text(f"WITH {', '.join(parts)} {_MOVE}")
+
+
+def _bound(table: str) -> str:
+    """Return the name under which a table's rows are bound."""
+    return table.partition(".")[2]
+
+
+def _unnest(table: str, columns: Mapping[str, str]) -> str:
+    arrays = [
+        f"CAST(:{_bound(table)}_{name} AS {type}[])" for name, type in columns.items()
+    ]
+    return f"unnest({', '.join(arrays)}) AS r({', '.join(columns)})"
+
+
+def _upsert(table: str) -> str:
+    words, sent = words_of(table), _columns(table)
+    values = {
+        it: f"CAST({it} AS {sent[it].cast})" if sent[it].cast else it
+        for it in written_columns(table)
+    } | {it: f"CASE WHEN {REWORDED} THEN {sql} END" for it, sql in words.items()}
+    sets = [
+        (
+            f"{it} = coalesce(excluded.{it}, t.{it})"
+            if it in KEPT or it in words
+            else f"{it} = excluded.{it}"
+        )
+        for it in values
+        if it not in ("workspace_id", "id")
+    ]
+    types = {name: column.type for name, column in sent.items()}
+    return (
+        f"INSERT INTO {table} AS t ({', '.join(values)})"
+        f" SELECT {', '.join(values.values())} FROM {_unnest(table, types)}"
+        f" ON CONFLICT (workspace_id, id) DO UPDATE SET {', '.join(sets)}"
+    )
+
+
+def _insert_lines() -> str:
+    types = {
+        it.name: str(it.type.compile(dialect=DIALECT))
+        for it in activity.ActivityTable.__table__.columns
+    }
+    names = ", ".join(types)
+    return (
+        f"INSERT INTO {activity.TABLE} ({names})"
+        f" SELECT {names} FROM {_unnest(activity.TABLE, types)}"
+    )
