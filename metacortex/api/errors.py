@@ -198,7 +198,7 @@ class CycleMeta(Schema):
 
 
 class EventsMeta(Schema):
-    """How many events may be folded, and how many there are."""
+    """How many events there may be, and how many there are."""
 
     limit: int
     events: int
@@ -220,6 +220,7 @@ ErrorMeta: Mapping[str, type[Schema]] = {
     "body_too_large": LimitMeta,
     "too_many_tags": LimitMeta,
     "too_many_events": EventsMeta,
+    "too_much_at_once": EventsMeta,
     "depth_exceeded": LimitMeta,
     "version_conflict": VersionMeta,
     "read_model_lagging": SequenceMeta,

@@ -150,6 +150,7 @@ CODES: dict[str, tuple[type[MetaCortexError], str]] = {
     "section_deleted": (Refused, "The section is deleted"),
     "tag_deleted": (Refused, "The tag is deleted"),
     "merge_into_itself": (Refused, "A tag cannot be merged into itself"),
+    "too_much_at_once": (Refused, "It comes to too many events at once"),
     "too_many_tags": (Refused, "The task has too many tags"),
     "unknown_reference": (Invalid, "What this names does not exist here"),
     "member_unknown": (Invalid, "Nobody of this name is a member of the workspace"),
