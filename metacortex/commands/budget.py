@@ -8,7 +8,7 @@ other commands of the lane need not wait for it (docs/decisions/0002-lane.md).
 from metacortex.kernel.errors import Refused
 
 COMMAND_EVENTS = 10_000
-"""Half a second of deciding and 40 MB; the largest trees that people make have 1,000s."""
+"""Half a second of deciding and 40 MB; the trees that people make are far smaller."""
 REQUEST_EVENTS = 20_000
 """Two of the largest commands: a batch can delete a tree and restore another one."""
 QUICK_EVENTS = 200

@@ -6,9 +6,10 @@ A field that is a set, as tags are, is put back member by member: others may hav
 and gone since.
 Nothing is rewritten (docs/decisions/0008-undo.md).
 
-The way of an undo: the handler in `api/commands.py`; `planned` here, of what the log says
-that the command did; `commands/batch.py`, which asks `Touched.revert` for the message once the
-states are known; `decide` and `evolve` of the module; `project` of its read side.
+The way of an undo: the handler in `api/commands.py`; `planned` here, from what the log
+says that the command did; `commands/batch.py`, which asks `Touched.revert` for the
+message once the states are known; `decide` and `evolve` of the module; `project` of its
+read side.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
