@@ -78,7 +78,7 @@ fix: $(STAMP) ## Format the code
 bench: $(STAMP) ## Measure, and write bench/RESULTS.md (ARGS="--quick")
 	$(BIN)/python -m bench $(ARGS)
 
-docs: $(STAMP) ## Write docs/settings.md and docs/errors.md from the code
+docs: $(STAMP) ## Write docs/settings.md, errors.md and limits.md from the code
 	$(BIN)/python -m metacortex.reference
 
 # The client needs Node 20 or newer; nothing else here does.

@@ -494,10 +494,14 @@ def doctor(as_json: Json = False) -> None:
 
 def _process() -> Settings:
     """Return the settings of a process that stays, and begin to log."""
+    import structlog
+
     from metacortex import logs
 
     settings = checked_settings()
     logs.configure(settings.log_level, settings.log_format)
+    for warning in settings.warnings():
+        structlog.get_logger(__name__).warning("unwise_setting", detail=warning)
     return settings
 
 

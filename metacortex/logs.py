@@ -1,10 +1,15 @@
 """Structured logs, on stderr: one JSON object a line, or lines for people."""
 
 import logging
+import os
 import sys
-from typing import Literal
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any, Literal
 
+import orjson
 import structlog
+from prometheus_client import Counter
 
 QUIET = ("dramatiq", "asyncio", "uvicorn.access", "alembic.runtime.plugins")
 
@@ -45,3 +50,44 @@ def configure(level: str, format: Literal["json", "console"]) -> None:
         ),
         cache_logger_on_first_use=True,
     )
+
+
+DROPPED = Counter(
+    "metacortex_log_lines_dropped_total", "Log lines that nobody took in time"
+)
+
+Writer = Callable[[str, Mapping[str, Any]], None]
+"""Writes one line of the level info: what happened, and about what."""
+
+STDERR = 2
+_OPTIONS = orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE | orjson.OPT_NON_STR_KEYS
+
+
+def line_writer(level: str, format: Literal["json", "console"]) -> Writer:
+    """Return what writes a line of the level info fast, as often as there are requests.
+
+    In JSON it is what `configure` makes of the same call, at a tenth of the cost: one
+    dump and one write, so that lines of several processes do not mix.
+    """
+    if logging.getLevelName(level.upper()) > logging.INFO:
+        return _write_nothing
+    return _write_json if format == "json" else _write_for_people
+
+
+def _write_nothing(event: str, about: Mapping[str, Any]) -> None:
+    """Lines of this level are not wanted."""
+
+
+def _write_for_people(event: str, about: Mapping[str, Any]) -> None:
+    structlog.get_logger("metacortex.requests").info(event, **about)
+
+
+def _write_json(event: str, about: Mapping[str, Any]) -> None:
+    line = orjson.dumps(
+        {**about, "event": event, "level": "info", "timestamp": datetime.now(UTC)},
+        option=_OPTIONS,
+    )
+    try:
+        os.write(STDERR, line)
+    except BlockingIOError:  # nobody reads: the service goes on without the line
+        DROPPED.inc()

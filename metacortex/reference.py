@@ -1,4 +1,4 @@
-"""Writes `docs/settings.md` and `docs/errors.md` from the code that they describe.
+"""Writes the pages of settings, errors and limits from the code that they describe.
 
 Two accounts of one fact drift apart, so these pages are derived and a test compares
 them with the files. `python -m metacortex.reference` writes them.
@@ -13,6 +13,7 @@ from pydantic.fields import FieldInfo
 
 from metacortex.api.errors import status_of_class
 from metacortex.kernel.errors import CODES, MetaCortexError
+from metacortex.limit_table import SECTIONS, Limit
 from metacortex.settings import Settings, variable
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -30,6 +31,14 @@ names another database. `metacortex describe` prints the settings in force, URLs
 _ERRORS = """\
 Every error has a stable `code`; clients may rely on it, never on `title` or `detail`.
 `GET /api/v1/meta/errors` answers with the same list.
+"""
+
+_LIMITS = """\
+What one request, one caller and one process may take, why at this value, and what says
+so beyond it. Where a setting is named, the value is its default. Rates are limited in
+production only, unless `METACORTEX_RATE_LIMITS` says otherwise
+([decision 20](decisions/0020-limits.md)); where they are, every answer to a caller
+tells what is left in `RateLimit` and `RateLimit-Policy`, and 429 has a `Retry-After`.
 """
 
 _KINDS: Mapping[Any, str] = {
@@ -103,6 +112,35 @@ def _section(cls: type[MetaCortexError]) -> str:
     return f"{heading}\n\n{said}{_table(('Code', 'Title'), rows)}"
 
 
+def limits_page() -> str:
+    """Return the page of all limits, by section."""
+    return _page("Limits", _LIMITS, [_limits(*one) for one in SECTIONS.items()])
+
+
+def _limits(heading: str, limits: Sequence[Limit]) -> str:
+    heads = ("Limit", "Value", "Beyond it", "Header", "Setting", "Reason")
+    return f"## {heading}\n\n{_table(heads, [_limit(it) for it in limits])}"
+
+
+def _limit(limit: Limit) -> tuple[str, ...]:
+    value, setting = limit.value, ""
+    if limit.setting is not None:
+        value = Settings.model_fields[limit.setting].default
+        setting = f"`{variable(limit.setting)}`"
+    assert value is not None, limit.of
+    shown = f"{value:,} {limit.unit}"
+    header = f"`{limit.header}`" if limit.header else ""
+    return limit.of, shown, _beyond(limit), header, setting, limit.reason
+
+
+def _beyond(limit: Limit) -> str:
+    """Return status and code of the error, or what happens in place of one."""
+    if limit.code is None:
+        return limit.beyond
+    status = status_of_class(CODES[limit.code][0])
+    return f"{status} [`{limit.code}`](errors.md)"
+
+
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(_lines(heads, rows)) + "\n"
 
@@ -116,7 +154,11 @@ def _page(title: str, about: str, parts: Sequence[str]) -> str:
     return "\n".join([f"# {title}\n", f"{_MADE}\n", about, *parts])
 
 
-PAGES = {"settings.md": settings_page, "errors.md": errors_page}
+PAGES = {
+    "settings.md": settings_page,
+    "errors.md": errors_page,
+    "limits.md": limits_page,
+}
 """By file name in `docs/`: what makes the page."""
 
 

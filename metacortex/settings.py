@@ -8,6 +8,7 @@ that. `docs/settings.md` is made from the descriptions below.
 import os
 import re
 from base64 import b64decode
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
@@ -24,14 +25,12 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
+from metacortex import production
+from metacortex.production import LOCAL_HOSTS
+
 DRIVER = "postgresql+asyncpg"
 SERVICES_FILE = "services.env"
-WEAK_PASSWORDS = frozenset(
-    {"postgres", "metacortex", "password", "secret", "changeme", "admin"}
-)
-LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1", "0.0.0.0"})
 CLERK_HOST = re.compile(r"([a-z0-9-]+(?:\.[a-z0-9-]+)+)\$")  # in a publishable key
-CLERK_DEVELOPMENT = ".clerk.accounts.dev"  # keys of Clerk's development instances
 
 
 def database_url(value: str) -> str:
@@ -93,9 +92,19 @@ class UnsafeSettings(Exception):
     """Production refuses to run like this; each line is a problem with its remedy."""
 
 
+def _networks(value: tuple[str, ...]) -> tuple[str, ...]:
+    """Return networks as they are. Raises ValueError."""
+    for one in value:
+        ip_network(one)
+    return value
+
+
 DatabaseUrl = Annotated[str, BeforeValidator(database_url)]
 RedisUrl = Annotated[str, AfterValidator(redis_url)]
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
+Networks = Annotated[
+    tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_networks)
+]
 
 
 class Settings(BaseSettings):
@@ -214,6 +223,62 @@ class Settings(BaseSettings):
     body_limit_bytes: int = Field(
         1_048_576, ge=1, description="Largest request body; beyond it, 413."
     )
+    trusted_proxies: Networks = Field(
+        (),
+        description="Networks (CIDR) of the proxies before the API, with commas: only "
+        "from them X-Forwarded-For and X-Forwarded-Proto are taken.",
+    )
+    head_timeout_s: float = Field(
+        10.0, gt=0, description="Seconds in which the headers of a request arrive."
+    )
+    body_timeout_s: float = Field(
+        30.0, gt=0, description="Seconds in which the body of a request arrives."
+    )
+    body_min_rate: int = Field(
+        1_000,
+        ge=0,
+        description="Bytes a second that a body brings at least, after its first five "
+        "seconds.",
+    )
+    idle_timeout_s: float = Field(
+        75.0,
+        gt=0,
+        description="Seconds that a connection is kept without a request; more than "
+        "the proxy before it, which must be the one that closes.",
+    )
+    connection_limit: int = Field(
+        1_000, ge=1, description="Most open connections of an API process."
+    )
+    connection_limit_per_address: int = Field(
+        100, ge=1, description="Most open connections of one address."
+    )
+    limit_near_connections: bool = Field(
+        False,
+        description="Count connections of this machine and of trusted proxies, too.",
+    )
+    rate_limits: bool | None = Field(
+        None,
+        description="Limit how much a user may ask in a minute. "
+        "Unset: in production only.",
+    )
+    rate_commands: int = Field(
+        10_000,
+        ge=1,
+        description="Events that the commands of a user append in a minute.",
+    )
+    rate_queries: int = Field(6_000, ge=1, description="Queries of a user in a minute.")
+    rate_searches: int = Field(
+        1_500, ge=5, description="Searches of a user in a minute, each counted as five."
+    )
+    rate_exports: int = Field(10, ge=1, description="Exports of a user in a minute.")
+    rate_streams: int = Field(
+        60, ge=1, description="Streams that a user opens in a minute."
+    )
+    rate_failed_attempts: int = Field(
+        300,
+        ge=1,
+        description="Requests with a bad token, or none, of an address in a minute.",
+    )
     wait_default_s: float = Field(
         2.0, ge=0, description="Seconds a query waits for the sequence it asks for."
     )
@@ -270,6 +335,10 @@ class Settings(BaseSettings):
         )
 
     @property
+    def limits_rates(self) -> bool:
+        return self.is_production if self.rate_limits is None else self.rate_limits
+
+    @property
     def clerk_host(self) -> str | None:
         """The Frontend API of Clerk, where browsers sign in with it."""
         key = self.clerk_publishable_key
@@ -318,39 +387,44 @@ class Settings(BaseSettings):
             return []
         return [
             *self._token_problems(),
-            *self._origin_problems(),
-            *self._database_problems(),
+            *production.origin_problems(self.cors_origins),
+            *production.password_problems(self._urls()),
+            *production.typo_problems(_unknown_names()),
         ]
 
     def _token_problems(self) -> list[str]:
         return [
-            *_issuer_problems(self.token_issuer),
-            *_key_problems(self.token_public_key, self.token_jwks_url),
-            *_party_problems(self.token_authorized_parties),
+            *production.issuer_problems(self.token_issuer),
+            *production.key_problems(self.token_public_key, self.token_jwks_url),
+            *production.party_problems(
+                self.token_authorized_parties, self.token_allow_missing_party
+            ),
         ]
 
-    def _origin_problems(self) -> list[str]:
+    def warnings(self) -> list[str]:
+        """Say what is unwise and yet no reason not to start; empty elsewhere."""
+        if not self.is_production:
+            return []
         return [
-            f"The CORS origin {origin!r} is not one https:// origin: "
-            "list exact https origins in METACORTEX_CORS_ORIGINS."
-            for origin in self.cors_origins
-            if "*" in origin or not origin.startswith("https://")
+            *production.database_warnings(make_url(self.database_url), self._urls()),
+            *production.key_warnings(self.token_issuer, self.token_jwks_url),
+            *production.name_warnings(_unknown_names()),
         ]
 
-    def _database_problems(self) -> list[str]:
-        urls = {
+    def _urls(self) -> dict[str, URL | None]:
+        found = {
             "DATABASE_URL": self.database_url,
             "DATABASE_READ_URL": self.database_read_url,
             "DATABASE_OWNER_URL": self.database_owner_url,
             "DATABASE_PROJECTOR_URL": self.database_projector_url,
             "DATABASE_AUDITOR_URL": self.database_auditor_url,
         }
-        return [
-            f"The password in {name} is missing or well known: "
-            f"put a long random one into {name}."
-            for name, url in urls.items()
-            if url is not None and _is_weak(make_url(url))
-        ]
+        return {name: make_url(it) if it else None for name, it in found.items()}
+
+
+def _unknown_names() -> dict[str, str]:
+    known = {variable(name) for name in Settings.model_fields}
+    return production.unknown_names(os.environ, known)
 
 
 def variable(name: str) -> str:
@@ -368,57 +442,6 @@ def mistakes(error: ValidationError) -> list[str]:
         f"{it['msg'].removeprefix('Value error, ')}"
         for it in error.errors()
     ]
-
-
-def _issuer_problems(issuer: str | None) -> list[str]:
-    if issuer is None:
-        return [
-            "No token issuer is named: set METACORTEX_TOKEN_ISSUER to the Clerk "
-            "Frontend API URL."
-        ]
-    parts = urlsplit(issuer)
-    if parts.scheme != "https":
-        return [
-            "The token issuer is not an https:// URL: set METACORTEX_TOKEN_ISSUER "
-            "to the production instance."
-        ]
-    host = parts.hostname or ""
-    if host in LOCAL_HOSTS or host.endswith((".localhost", CLERK_DEVELOPMENT)):
-        return [
-            "The token issuer is a development instance, whose tokens anyone may "
-            "make: set METACORTEX_TOKEN_ISSUER to the production instance."
-        ]
-    return []
-
-
-def _key_problems(public_key: str | None, jwks_url: str | None) -> list[str]:
-    if public_key is None and jwks_url is None:
-        return [
-            "No key can verify tokens: set METACORTEX_TOKEN_JWKS_URL or "
-            "METACORTEX_TOKEN_PUBLIC_KEY."
-        ]
-    if jwks_url is not None and not jwks_url.startswith("https://"):
-        return [
-            "Signing keys would be fetched without TLS: set "
-            "METACORTEX_TOKEN_JWKS_URL to an https:// URL."
-        ]
-    return []
-
-
-def _party_problems(parties: tuple[str, ...]) -> list[str]:
-    if parties:
-        return []
-    return [
-        "Tokens made for any frontend would be taken: list yours in "
-        "METACORTEX_TOKEN_AUTHORIZED_PARTIES."
-    ]
-
-
-def _is_weak(url: URL) -> bool:
-    if url.host is None and "host" in url.query:
-        return False  # a Unix socket: the kernel says who calls
-    password = (url.password or "").lower()
-    return not password or password in WEAK_PASSWORDS or password == url.username
 
 
 def load_settings(**overrides: Any) -> Settings:

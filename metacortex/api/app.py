@@ -41,6 +41,9 @@ from metacortex.api.ops import routes as ops
 from metacortex.api.ops.broadcaster import Broadcaster
 from metacortex.api.ops.service import Operations
 from metacortex.api.parsing import Waits
+from metacortex.api.proxies import Proxies
+from metacortex.api.rates import QUOTAS, Rates
+from metacortex.api.request_log import RequestLog
 from metacortex.api.routing import EnvelopeRoute, Router, adopt
 from metacortex.api.services import Services
 from metacortex.api.web import WebApp
@@ -48,6 +51,7 @@ from metacortex.commands.bus import Bus
 from metacortex.commands.lane import Lane
 from metacortex.commands.members import Members
 from metacortex.kernel.database import Reader, driver_pool, engine
+from metacortex.logs import line_writer
 from metacortex.operations.actors import QUEUES
 from metacortex.operations.heartbeats import Heart, Heartbeat, Process
 from metacortex.operations.observer import Observer, Sources
@@ -71,6 +75,8 @@ LOCAL_LIFETIME_S = 366 * 24 * 3600  # local tokens may live long; they open noth
 EXPOSED = (
     "ETag",
     "Location",
+    "RateLimit",
+    "RateLimit-Policy",
     "Retry-After",
     "X-Request-Id",
     "X-Correlation-Id",
@@ -151,6 +157,10 @@ class Application(FastAPI):
             cors=_cors(self.settings),
             hsts=self.settings.is_production,
             body_limit=self.settings.body_limit_bytes,
+            proxies=Proxies(self.settings.trusted_proxies),
+            log=RequestLog(
+                line_writer(self.settings.log_level, self.settings.log_format)
+            ),
         )
         for cls, args, given in reversed(added):
             stack = cls(stack, *args, **given)
@@ -312,6 +322,14 @@ def sources(
     )
 
 
+def make_rates(settings: Settings, redis: Redis) -> Rates | None:
+    """Return the rate limits, None where there are none."""
+    if not settings.limits_rates:
+        return None
+    quotas = {it: getattr(settings, f"rate_{it}") for it in QUOTAS}
+    return Rates(quotas, redis)
+
+
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 
@@ -356,8 +374,11 @@ def _lifespan(settings: Settings) -> Lifespan:
             operations=_operations(settings, writes, reads, redis, operator_actions),
             waits=Waits(settings.wait_default_s, settings.wait_limit_s),
             body_limit=settings.body_limit_bytes,
+            rates=make_rates(settings, redis),
         )
         lane.start()
+        if services.rates is not None:
+            services.rates.start()
         wake_ups.start()
         heartbeat.start()
         yield
@@ -365,6 +386,8 @@ def _lifespan(settings: Settings) -> Lifespan:
         await lane.stop()
         await wake_ups.stop()
         await heartbeat.stop()
+        if services.rates is not None:
+            await services.rates.stop()
         if isinstance(keys, JwksKeys):
             await keys.stop()
         await asyncio.gather(writes.dispose(), reads.dispose(), redis.aclose())

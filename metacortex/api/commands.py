@@ -23,6 +23,7 @@ from metacortex.api.routes import (
     answered,
     command_meta,
     command_request,
+    note_answers,
     parse,
     refuse_parameters,
     resource_of,
@@ -122,6 +123,7 @@ async def batch(request: Request) -> Response:
     if good:
         unit = Unit(requests=good, atomic=atomic, dry=given.dry_run)
         results = await services.lane.submit(unit)
+        note_answers(request, results)
     if atomic:
         return _all(request, body, results, given.dry_run)
     found = iter(results)

@@ -15,7 +15,7 @@ from metacortex.api.dependencies import CurrentRead
 from metacortex.api.envelope import sequence_header
 from metacortex.api.fields import Body, Id, Name
 from metacortex.api.pages import PageParameters, list_query, send_page
-from metacortex.api.routes import command_meta, refuse_parameters
+from metacortex.api.routes import command_meta, note_answers, refuse_parameters
 from metacortex.api.routing import Router
 from metacortex.api.schemas import CommandMeta, Envelope, PageMeta, QueryMeta, resource
 from metacortex.api.services import USERS, services_of
@@ -204,6 +204,7 @@ async def _answered(
     request: Request, done: Answer, task_id: UUID, comment_id: UUID, status: int
 ) -> Response:
     assert done.stored is not None, "a command about a task has one"
+    note_answers(request, [done])
     headers = {
         **sequence_header(done.sequence),
         "ETag": f'"{done.stored.version}"',

@@ -75,9 +75,17 @@ def failure(
     return Response(orjson.dumps(body), status_of(error), sent, JSON)
 
 
+def refuse(
+    request: Request, error: MetaCortexError, headers: Mapping[str, str] | None = None
+) -> Response:
+    """Return the answer to a request that failed, and note the code for the log."""
+    request.scope["metacortex"]["code"] = error.code
+    return failure(request_id(request), error, headers)
+
+
 def _hints(error: MetaCortexError) -> dict[str, str]:
     status = status_of(error)
-    if status == 503:
+    if status in (429, 503):
         return {"Retry-After": str(error.meta.get("retry_after_s", 1))}
     if status == 401:  # RFC 6750, section 3.1: no code where there was no token
         refused = "" if error.code == "token_missing" else ' error="invalid_token"'

@@ -13,13 +13,17 @@ from metacortex.kernel.errors import (
     CODES,
     Forbidden,
     Gone,
+    HeadersTooLarge,
     Invalid,
     Malformed,
     MetaCortexError,
     NotFound,
+    RateLimited,
     Refused,
     Several,
+    TargetTooLong,
     TooLarge,
+    TooSlow,
     Unauthenticated,
     Unavailable,
     Unsupported,
@@ -33,12 +37,16 @@ STATUS: dict[type[MetaCortexError], int] = {
     Forbidden: 403,
     NotFound: 404,
     WrongMethod: 405,
+    TooSlow: 408,
     Refused: 409,
     Gone: 410,
     VersionConflict: 412,
     TooLarge: 413,
+    TargetTooLong: 414,
     Unsupported: 415,
     Invalid: 422,
+    RateLimited: 429,
+    HeadersTooLarge: 431,
     Unavailable: 503,
     MetaCortexError: 500,
 }
@@ -216,8 +224,23 @@ class RetryMeta(Schema):
     retry_after_s: int = 1
 
 
+class RateMeta(Schema):
+    """What is limited, and the seconds after which to ask again.
+
+    `limit` is how much of it a window takes, `window_s` how long that is.
+    """
+
+    limit_of: str
+    limit: int
+    window_s: int
+    retry_after_s: int
+
+
 ErrorMeta: Mapping[str, type[Schema]] = {
     "body_too_large": LimitMeta,
+    "headers_too_large": LimitMeta,
+    "target_too_long": LimitMeta,
+    "rate_limited": RateMeta,
     "too_many_tags": LimitMeta,
     "too_many_events": EventsMeta,
     "too_much_at_once": EventsMeta,

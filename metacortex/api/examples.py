@@ -46,6 +46,14 @@ WORKSPACE = UUID("0199d2c4-6f3e-7c11-9a55-0d9f3b1f6a00")
 COMMAND = UUID("0199d2c4-6f3e-7c11-9a55-0d9f3b1f6b00")
 ERROR_META: Mapping[str, Example] = {
     "body_too_large": {"limit": 1_048_576},
+    "headers_too_large": {"limit": 100},
+    "target_too_long": {"limit": 8_192},
+    "rate_limited": {
+        "limit_of": "commands",
+        "limit": 10_000,
+        "window_s": 60,
+        "retry_after_s": 12,
+    },
     "too_many_tags": {"limit": 50},
     "too_many_events": {"limit": 20_000, "events": 20_001},
     "depth_exceeded": {"limit": 10, "depth": 11},

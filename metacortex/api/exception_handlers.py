@@ -5,12 +5,13 @@ from typing import Any
 
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Match
 
 from metacortex.api import envelope, parsing
 from metacortex.api.errors import HttpError
+from metacortex.api.middleware import GONE
 from metacortex.api.web import WebApp
 from metacortex.kernel.driver_errors import public
 from metacortex.kernel.errors import (
@@ -27,14 +28,14 @@ Handler = Callable[[Request, Any], Any]
 
 async def on_error(request: Request, error: MetaCortexError) -> Response:
     """Answer an error of ours."""
-    return envelope.failure(envelope.request_id(request), error)
+    return envelope.refuse(request, error)
 
 
 async def on_invalid(request: Request, error: RequestValidationError) -> Response:
     """Answer what FastAPI could not validate, one error for each place."""
     found = [_invalid(one) for one in error.errors()]
     only = found[0] if len(found) == 1 else Several(found)
-    return envelope.failure(envelope.request_id(request), only)
+    return envelope.refuse(request, only)
 
 
 def _invalid(found: Mapping[str, Any]) -> MetaCortexError:
@@ -61,7 +62,7 @@ async def on_http_exception(request: Request, error: HTTPException) -> Response:
         headers["Allow"] = ", ".join(_allowed(request))
     if found is None:
         found = HttpError(error.status_code, detail)
-    return envelope.failure(envelope.request_id(request), found, headers)
+    return envelope.refuse(request, found, headers)
 
 
 def _page(request: Request) -> Response | None:
@@ -96,11 +97,17 @@ def _allowed(request: Request) -> list[str]:
 
 async def on_exception(request: Request, error: Exception) -> Response:
     """Answer any other exception; the middleware logs it."""
-    return envelope.failure(envelope.request_id(request), public(error))
+    return envelope.refuse(request, public(error))
+
+
+async def on_disconnect(request: Request, error: ClientDisconnect) -> Response:
+    """Answer a client that is not there any more: for the log."""
+    return Response(status_code=GONE)
 
 
 HANDLERS: Mapping[Any, Handler] = {
     MetaCortexError: on_error,
+    ClientDisconnect: on_disconnect,
     RequestValidationError: on_invalid,
     HTTPException: on_http_exception,
     Exception: on_exception,

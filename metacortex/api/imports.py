@@ -13,7 +13,7 @@ from metacortex.api.dependencies import CurrentCaller, CurrentServices
 from metacortex.api.errors import Schema
 from metacortex.api.fields import Body, Clean
 from metacortex.api.routing import Router
-from metacortex.api.services import USERS
+from metacortex.api.services import USERS, note_work
 from metacortex.kernel.ids import derived
 from metacortex.operations import imports
 from metacortex.operations.actors import IMPORT
@@ -97,6 +97,7 @@ async def create_import(
         correlation_id=request.scope["metacortex"]["correlation_id"],
     )
     run_id = await imports.add(services.writes, asked)
+    note_work(request, 1, 0 if run_id is None else body.content.count("\n"))
     if run_id is None:
         response.headers["Idempotency-Replayed"] = "true"
     else:

@@ -17,17 +17,21 @@ from fastapi.routing import RouteContext, _get_scope_effective_route_context
 from prometheus_client import REGISTRY, Counter, Gauge, Histogram
 from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from metacortex.api import envelope
+from metacortex.api.head import HeadRequest, Raw, too_large
 from metacortex.api.parsing import header_error, sane
+from metacortex.api.proxies import Proxies, parsed
+from metacortex.api.rates import Window
+from metacortex.api.request_log import RequestLog
 from metacortex.api.schemas import REQUEST_ID
 from metacortex.api.services import Handler
 from metacortex.kernel.driver_errors import public, report, worth_another
-from metacortex.kernel.errors import MetaCortexError, NotFound
+from metacortex.kernel.errors import Malformed, MetaCortexError, NotFound
 from metacortex.kernel.ids import new_id
 
 logger = structlog.get_logger(__name__)
@@ -49,6 +53,9 @@ IN_FLIGHT = Gauge(
     "metacortex_http_requests_in_flight", "Requests being answered", registry=REGISTRY
 )
 
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+OTHER = "OTHER"  # the label of all other methods, of which anybody can send many
+
 SECURITY = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -57,8 +64,11 @@ SECURITY = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
 }
 HSTS = "max-age=31536000; includeSubDomains"  # a year, as OWASP ASVS 3.4.1 asks
+GONE = 499  # nobody is there to read it: nginx's number for a client that hung up
 PRIVATE = b"private, no-cache"  # may be kept, must be asked about
 NEVER = b"no-store"
+ENDING = frozenset({408, 413, 414, 431})
+"""After these answers the connection ends: the rest may be long."""
 VARY = b"Authorization, Origin"
 
 SINGLE = (
@@ -71,9 +81,6 @@ SINGLE = (
 """Headers that mean one thing; two of them would mean either."""
 
 PREFIX = "/api/v1"
-
-Raw = list[tuple[bytes, bytes]]
-
 
 _ID = re.compile("(?<=/)[0-9a-fA-F]{8}(?:-?[0-9a-fA-F]{4}){3}-?[0-9a-fA-F]{12}(?=/|$)")
 
@@ -118,39 +125,6 @@ class RouteTable:
         return endpoint, UUID(match[0])
 
 
-class _Headers(Headers):
-    """A request's headers, found in one step; lines of one name are one list."""
-
-    def __init__(self, scope: Scope) -> None:
-        super().__init__(scope=scope)
-        self._found: dict[bytes, bytes] = dict(self.raw)
-        self.repeated: set[bytes] = set()
-        if len(self._found) != len(self.raw):
-            for name in self._found:
-                values = [value for one, value in self.raw if one == name]
-                self._found[name] = b", ".join(values)
-                if len(values) > 1:
-                    self.repeated.add(name)
-
-    def get(self, key: str, default: Any = None) -> Any:
-        """Return a header's value, by its name in lower case."""
-        found = self._found.get(key.encode("latin-1"))
-        return default if found is None else found.decode("latin-1")
-
-
-class _Request(Request):
-    """A request whose headers are read more than once."""
-
-    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        super().__init__(scope, receive, send)
-        self._own = _Headers(scope)
-
-    @property
-    def headers(self) -> _Headers:
-        """The headers; `get` wants names in lower case."""
-        return self._own
-
-
 class Middleware:
     """Our layer around the application: lean routes, and FastAPI's stack behind them.
 
@@ -166,8 +140,12 @@ class Middleware:
         cors: CORSMiddleware,
         hsts: bool,
         body_limit: int,
+        proxies: Proxies,
+        log: RequestLog,
     ) -> None:
         """Put `table` in front of `app`; `cors` is asked for its policy only."""
+        self._log = log
+        self._proxies = proxies
         self._app = app
         self._table = table
         self._cors = cors
@@ -180,9 +158,10 @@ class Middleware:
             await self._app(scope, receive, send)
             return
         began = time.perf_counter()
-        request = _Request(scope, receive, send)
+        request = HeadRequest(scope, receive, send)
         ids = _ids(request.headers)
-        scope["metacortex"] = {**ids, "body_limit": self._body_limit}
+        scope["metacortex"] = about = {**ids, "body_limit": self._body_limit}
+        about["ip"] = self._address(scope, request.headers)
         endpoint, id = self._table.find(scope["method"], scope["path"])
         answer = _Answer(self, request, ids)
         IN_FLIGHT.inc()
@@ -199,24 +178,47 @@ class Middleware:
             IN_FLIGHT.dec()
             template = endpoint.template if endpoint else answer.template
             elapsed = time.perf_counter() - began
-            _count(scope["method"], template, answer.status, elapsed)
+            method = scope["method"] if scope["method"] in METHODS else OTHER
+            _count(method, template, answer.status, elapsed)
+            self._log.answered(about, method, template, answer.status, elapsed)
 
-    def _early(self, request: _Request) -> Response | None:
+    def _early(self, request: HeadRequest) -> Response | None:
         """Return the answer to a preflight, or to a request that nobody may handle."""
+        if (error := too_large(request.scope)) is not None:
+            return envelope.refuse(request, error)
         if _is_preflight(request):
-            return self._cors.preflight_response(request.headers)
+            return self._preflight(request)
         for name in request.headers.repeated.intersection(SINGLE):
-            error: MetaCortexError = header_error(name.decode(), "It is given twice")
-            return envelope.failure(envelope.request_id(request), error)
+            error = header_error(name.decode(), "It is given twice")
+            return envelope.refuse(request, error)
         raw = request.scope.get("raw_path")
         if raw is not None and b"%2f" in raw.lower() and _is_api(request):
             # an encoded slash is no separator (RFC 3986, section 2.2)
             error = NotFound("route_not_found")
-            return envelope.failure(envelope.request_id(request), error)
+            return envelope.refuse(request, error)
         return None
 
+    def _preflight(self, request: HeadRequest) -> Response:
+        """Return what a browser may send from a page of another origin."""
+        found = self._cors.preflight_response(request.headers)
+        if found.status_code == 200:
+            return found
+        kept = {k: v for k, v in found.headers.items() if not k.startswith("content-")}
+        error = Malformed("invalid_header", bytes(found.body).decode())
+        return envelope.refuse(request, error, kept)
+
+    def _address(self, scope: Scope, headers: Headers) -> str | None:
+        """Return the client's address; take what a trusted proxy says of it."""
+        peer = scope["client"][0] if scope.get("client") else None
+        forwarded = headers.get("x-forwarded-for")
+        if forwarded is not None or "x-forwarded-proto" in headers:
+            if self._proxies.trusts(parsed(peer)):
+                proto = headers.get("x-forwarded-proto", "")
+                scope["scheme"] = "https" if proto == "https" else scope["scheme"]
+        return self._proxies.client(peer, forwarded)
+
     def decorate(
-        self, headers: Raw, status: int, request: _Request, ids: Mapping[str, str]
+        self, headers: Raw, status: int, request: HeadRequest, ids: Mapping[str, str]
     ) -> None:
         """Add what every answer carries, where the handler has not set it itself."""
         given = {name for name, _ in headers}
@@ -228,6 +230,12 @@ class Middleware:
         if b"cache-control" not in given:
             fine = request.method in ("GET", "HEAD") and status < 400
             headers.append((b"cache-control", PRIVATE if fine else NEVER))
+        window: Window | None = request.scope["metacortex"].get("window")
+        if window is not None:
+            headers.append((b"ratelimit-policy", window.quota.policy))
+            headers.append((b"ratelimit", window.left()))
+        if status in ENDING:
+            headers.append((b"connection", b"close"))
         origin = request.headers.get("origin")
         if origin is not None and b"access-control-max-age" not in given:
             headers += self._cors_headers(origin)
@@ -245,7 +253,7 @@ class _Answer:
     """Sends the answer to one request, decorated, and knows its status."""
 
     def __init__(
-        self, middleware: Middleware, request: _Request, ids: Mapping[str, str]
+        self, middleware: Middleware, request: HeadRequest, ids: Mapping[str, str]
     ) -> None:
         self._middleware = middleware
         self._request = request
@@ -298,12 +306,14 @@ async def with_second_try(handler: Handler, request: Request) -> Response:
     return await handler(request)
 
 
-async def _respond(request: _Request, handler: Handler) -> Response:
+async def _respond(request: HeadRequest, handler: Handler) -> Response:
     """Return a lean handler's answer, or that of the error that it raised."""
     try:
         return await with_second_try(handler, request)
     except MetaCortexError as error:
-        return envelope.failure(envelope.request_id(request), error)
+        return envelope.refuse(request, error)
+    except ClientDisconnect:
+        return Response(status_code=GONE)
     except Exception as error:
         return unexpected(error, envelope.request_id(request))
 

@@ -89,14 +89,41 @@ RESPONSE_HEADERS: Mapping[str, Schema] = {
         "description": "Seconds after which to ask again.",
         "schema": {"type": "string", "pattern": "^[0-9]+$"},
     },
+    "RateLimit": {
+        "description": "What is left (r) until the window ends in t seconds, where"
+        " rates are limited (draft-ietf-httpapi-ratelimit-headers-10).",
+        "schema": _TEXT,
+    },
+    "RateLimit-Policy": {
+        "description": "The quota (q) of a window of w seconds, by name.",
+        "schema": _TEXT,
+    },
 }
 
 IDS = ("X-Request-Id", "X-Correlation-Id")
 STREAMS = ("streamEvents", "streamOperations")
-WITH_ERROR = {401: "WWW-Authenticate", 405: "Allow", 503: "Retry-After"}
+RATES = ("RateLimit", "RateLimit-Policy")
+WITH_ERROR: Mapping[int, Sequence[str]] = {
+    401: ("WWW-Authenticate",),
+    405: ("Allow",),
+    429: ("Retry-After", *RATES),
+    503: ("Retry-After",),
+}
 
-ALWAYS = ("method_not_allowed", "internal_error", "invalid_header")
-PROTECTED = ("token_missing", "token_invalid", "token_expired", "role_required")
+ALWAYS = (
+    "method_not_allowed",
+    "internal_error",
+    "invalid_header",
+    "headers_too_large",
+    "target_too_long",
+)
+PROTECTED = (
+    "token_missing",
+    "token_invalid",
+    "token_expired",
+    "role_required",
+    "rate_limited",
+)
 UNAVAILABLE = (
     "database_unavailable",
     "keys_unavailable",
@@ -108,6 +135,7 @@ WITH_CURSOR = ("bad_cursor", "cursor_mismatch")
 WITH_BODY = (
     "malformed_json",
     "body_too_large",
+    "request_too_slow",
     "unsupported_content_coding",
     "unsupported_media_type",
     "invalid_field",
@@ -222,6 +250,8 @@ class _Completion:
         successes = {k: v for k, v in responses.items() if k < "400"}
         names = {it["name"] for it in operation["parameters"]}
         told = _success_headers(operation, method, names)
+        if operation.get("security") != []:
+            told = (*told, *RATES)
         example = self._examples.get(operation["operationId"])
         for response in successes.values():
             if response.get("description") in (None, "Successful Response"):
@@ -400,7 +430,7 @@ def _failure() -> Schema:
 
 
 def _failure_response(status: int, codes: Sequence[str]) -> Schema:
-    names = [*IDS, WITH_ERROR[status]] if status in WITH_ERROR else list(IDS)
+    names = (*IDS, *WITH_ERROR.get(status, ()))
     schema = {"$ref": REF.format(model="Failure")}
     return {
         "description": ", ".join(codes),

@@ -30,7 +30,7 @@ M = TypeVar("M", bound=BaseModel)
 P = TypeVar("P", bound=Parameters)
 
 KEY_LIMIT = 255
-HEADER_LIMIT = 1_000  # characters kept of a user agent
+HEADER_LIMIT = 256  # characters kept of a user agent, in every event of a request
 SEQUENCE_LIMIT = 2**53 - 1  # what JSON numbers hold exactly everywhere
 
 _SANE = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
@@ -274,7 +274,7 @@ def context(request: Request, caller: Caller, id: UUID) -> Context:
         correlation_id=about["correlation_id"],
         causation_id=None,
         request_id=about["request_id"],
-        ip=request.client.host if request.client else None,
+        ip=about["ip"],
         user_agent=_kept(headers.get("user-agent")),
         session_id=caller.session_id,
         client=_kept(headers.get("metacortex-client")),

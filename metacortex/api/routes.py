@@ -23,9 +23,17 @@ from metacortex.api.errors import Schema
 from metacortex.api.fields import DIGITS, Body, Instant, Parameters
 from metacortex.api.pages import ListRoute, PageParameters, list_query, page_handler
 from metacortex.api.schemas import resource
-from metacortex.api.services import USERS, Handler, Read, allow, read_of, services_of
+from metacortex.api.services import (
+    USERS,
+    Handler,
+    Read,
+    allow,
+    note_work,
+    read_of,
+    services_of,
+)
 from metacortex.commands import receipts
-from metacortex.commands.message import Answer, CommandRequest
+from metacortex.commands.message import Answer, CommandRequest, Result
 from metacortex.commands.registry import COMMANDS
 from metacortex.commands.repository import Stored
 from metacortex.kernel.errors import Malformed
@@ -225,6 +233,7 @@ def answered(
     request: Request, answer: Answer, status: int, plural: str | None, data: bytes
 ) -> Response:
     """Return a command's answer: the resource after it, and what was appended."""
+    note_answers(request, [answer])
     headers = sequence_header(answer.sequence)
     if answer.stored is not None:
         headers["ETag"] = f'"{answer.stored.version}"'
@@ -239,6 +248,12 @@ def answered(
         status=status,
         headers=headers,
     )
+
+
+def note_answers(request: Request, results: Sequence[Result]) -> None:
+    """Note what a request's commands came to; a repeat appends nothing."""
+    done = [it for it in results if isinstance(it, Answer) and not it.replayed]
+    note_work(request, len(results), sum(len(it.events) for it in done))
 
 
 def command_meta(answer: Answer) -> dict[str, Any]:

@@ -1,34 +1,16 @@
 """Serving the application over HTTP, and ending without a waiting client."""
 
+from functools import partial
 from types import FrameType
+from typing import Any
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from metacortex.api import envelope, middleware
 from metacortex.api.app import create_app
-from metacortex.kernel.errors import Malformed
-from metacortex.kernel.ids import new_id
+from metacortex.api.connections import ConnectionLimits, Connections
+from metacortex.api.protocol import Protocol
+from metacortex.api.proxies import Proxies
 from metacortex.settings import Settings
-
-
-class Protocol(HttpToolsProtocol):
-    """Answers in the envelope even what is no HTTP, and so never becomes a request."""
-
-    def send_400_response(self, msg: str) -> None:
-        """Answer, and hang up."""
-        id = str(new_id())
-        response = envelope.failure(id, Malformed("bad_request", msg))
-        headers = [
-            *response.raw_headers,
-            *middleware.security_headers(),
-            (b"x-request-id", id.encode()),
-            (b"x-correlation-id", id.encode()),
-            (b"connection", b"close"),
-        ]
-        lines = [b"HTTP/1.1 400 Bad Request", *map(b": ".join, headers)]
-        self.transport.write(b"\r\n".join([*lines, b"", response.body]))
-        self.transport.close()
 
 
 class Server(uvicorn.Server):
@@ -42,8 +24,26 @@ class Server(uvicorn.Server):
         super().handle_exit(sig, frame)
 
 
+def connection_limits(settings: Settings) -> ConnectionLimits:
+    """Return how many and how slow connections may be."""
+    return ConnectionLimits(
+        head_s=settings.head_timeout_s,
+        body_s=settings.body_timeout_s,
+        body_rate=settings.body_min_rate,
+        idle_s=settings.idle_timeout_s,
+        total=settings.connection_limit,
+        per_address=settings.connection_limit_per_address,
+        limit_near=settings.limit_near_connections,
+        proxies=Proxies(settings.trusted_proxies),
+    )
+
+
 def make_server(settings: Settings, *, host: str, port: int, grace_s: int) -> Server:
     """Return a server that `run` starts. Raises UnsafeSettings."""
+    connections = Connections(connection_limits(settings))
+    protocol: Any = partial(
+        Protocol, connections=connections, hsts=settings.is_production
+    )
     return Server(
         uvicorn.Config(
             create_app(settings),
@@ -52,8 +52,9 @@ def make_server(settings: Settings, *, host: str, port: int, grace_s: int) -> Se
             log_config=None,
             access_log=False,
             server_header=False,
-            http=Protocol,
+            http=protocol,
             ws="none",
+            proxy_headers=False,  # it believes whoever calls from this machine
             timeout_graceful_shutdown=grace_s,
         )
     )

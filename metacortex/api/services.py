@@ -15,9 +15,18 @@ from metacortex.api import parsing
 from metacortex.api.auth import Caller, Role, Verifier, bearer
 from metacortex.api.ops.service import Operations
 from metacortex.api.parsing import Waits
+from metacortex.api.rates import (
+    COMMANDS,
+    COSTS,
+    EXPORTS,
+    QUERIES,
+    SEARCHES,
+    STREAMS,
+    Rates,
+)
 from metacortex.commands.lane import Lane
 from metacortex.commands.members import Members, person_id
-from metacortex.kernel.errors import Forbidden
+from metacortex.kernel.errors import Forbidden, Unauthenticated
 from metacortex.operations.operator_actions import OperatorActions
 from metacortex.queries.bus import Freshness, Queries
 from metacortex.queries.page import ListQuery
@@ -43,13 +52,37 @@ class Services:
     operations: Operations
     waits: Waits
     body_limit: int
+    rates: Rates | None = None
+    """None where rates are not limited."""
     closing: bool = False
     _queries: OrderedDict[Any, ListQuery] = field(default_factory=OrderedDict)
 
     def caller(self, request: Request) -> Caller:
-        """Return who asks. Raises Unauthenticated."""
-        token = bearer(request.headers.get("authorization"))
-        return self.verifier.verify(token)
+        """Return who asks. Raises Unauthenticated, RateLimited.
+
+        Found once for a request, and counted once.
+        """
+        about = request.scope["metacortex"]
+        caller: Caller | None = about.get("caller")
+        if caller is None:
+            caller = about["caller"] = self._authenticated(request)
+            if self.rates is not None:
+                quota = quota_of(request)
+                about["window"] = window = self.rates.window(quota, caller.user_id)
+                window.take(COSTS.get(quota, 1), self.rates.clock())
+        return caller
+
+    def _authenticated(self, request: Request) -> Caller:
+        """Return who asks; a bad token counts against the address that it came from.
+
+        A good one passes whatever others have sent from there.
+        """
+        try:
+            return self.verifier.verify(bearer(request.headers.get("authorization")))
+        except Unauthenticated:
+            if self.rates is not None:
+                self.rates.failed(request.scope["metacortex"]["ip"])
+            raise
 
     async def member(self, request: Request) -> Caller:
         """Return who commands, noted as a member. Raises Unauthenticated, Forbidden."""
@@ -72,6 +105,33 @@ class Services:
         self._queries[key] = query
         if len(self._queries) > PARSED_QUERIES:
             self._queries.popitem(last=False)
+
+
+def quota_of(request: Request) -> str:
+    """Return the name of the quota that a request counts against."""
+    scope = request.scope
+    if scope["method"] not in ("GET", "HEAD"):
+        return COMMANDS
+    query: bytes = scope["query_string"]
+    if query and (query.startswith(b"q=") or b"&q=" in query):
+        return SEARCHES
+    path: str = scope["path"]
+    if path.endswith("/stream"):
+        return STREAMS
+    return EXPORTS if path.endswith("/export") else QUERIES
+
+
+def note_work(request: Request, commands: int, events: int) -> None:
+    """Note what commands have done: for the log, and for the quota of commands.
+
+    A request of commands counts one before it runs; here the rest is added: as many
+    as it appended events, or had commands, if these are more.
+    """
+    about = request.scope["metacortex"]
+    about["commands"], about["events"] = commands, events
+    units = max(commands, events)
+    if units > 1 and (window := about.get("window")) is not None:
+        window.add(units - 1)
 
 
 def allow(caller: Caller, roles: Sequence[Role]) -> Caller:

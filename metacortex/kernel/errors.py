@@ -11,6 +11,10 @@
     ├── VersionConflict      the resource changed since the caller read it
     ├── Invalid              a value is not acceptable
     ├── TooLarge             the body passes the limit
+    ├── HeadersTooLarge      the headers pass a limit
+    ├── TargetTooLong        path and query pass the limit
+    ├── TooSlow              the request did not arrive in time
+    ├── RateLimited          the caller asks more than its share
     ├── Unsupported          the body has another media type or content coding
     ├── WrongMethod          the path exists, the method does not
     ├── Unavailable          try again later
@@ -83,6 +87,22 @@ class Invalid(MetaCortexError):
 
 class TooLarge(MetaCortexError):
     """The body passes the limit."""
+
+
+class HeadersTooLarge(MetaCortexError):
+    """The headers are too many, or pass a limit of their size."""
+
+
+class TargetTooLong(MetaCortexError):
+    """Path and query pass the limit."""
+
+
+class TooSlow(MetaCortexError):
+    """The request did not arrive in time."""
+
+
+class RateLimited(MetaCortexError):
+    """The caller asks more than its share; `Retry-After` tells how long to wait."""
 
 
 class Unsupported(MetaCortexError):
@@ -167,6 +187,10 @@ CODES: dict[str, tuple[type[MetaCortexError], str]] = {
         "The idempotency key was used for another request",
     ),
     "body_too_large": (TooLarge, "The body passes the limit"),
+    "headers_too_large": (HeadersTooLarge, "The headers pass a limit"),
+    "target_too_long": (TargetTooLong, "Path and query pass the limit"),
+    "request_too_slow": (TooSlow, "The request did not arrive in time"),
+    "rate_limited": (RateLimited, "You ask more than your share"),
     "unsupported_content_coding": (Unsupported, "The body must not be compressed"),
     "unsupported_media_type": (Unsupported, "The body must be application/json"),
     "read_model_lagging": (Lagging, "The read model has not reached this sequence"),
@@ -174,6 +198,7 @@ CODES: dict[str, tuple[type[MetaCortexError], str]] = {
     "query_timeout": (Unavailable, "The database took too long"),
     "outcome_unknown": (Unavailable, "The receipt will tell if this took effect"),
     "overloaded": (Overloaded, "Too many commands are waiting"),
+    "too_many_connections": (Unavailable, "Too many connections are open"),
     "shutting_down": (Unavailable, "The service is shutting down"),
     "database_unavailable": (Unavailable, "The database does not answer"),
     "keys_unavailable": (Unavailable, "The keys of the token issuer are not known"),

@@ -10,12 +10,15 @@ from pydantic import ValidationError
 from metacortex.settings import Settings, load_settings
 
 SAFE = {
-    "database_url": "postgresql://metacortex_app:Yh3kPq8sT1@db/metacortex",
+    "database_url": "postgresql://metacortex_app:Yh3kPq8sT1vLw0@db/metacortex",
     "token_issuer": "https://clerk.example.com",
     "token_jwks_url": "https://clerk.example.com/.well-known/jwks.json",
     "token_authorized_parties": ["https://app.example.com"],
     "cors_origins": ["https://app.example.com"],
 }
+
+
+REMOTE = "postgresql://u:Yh3kPq8sT1vLw0@db.example.com/x"
 
 
 @pytest.fixture(autouse=True)
@@ -79,7 +82,7 @@ def test_a_bad_url_is_refused_without_repeating_it(url: str) -> None:
 
 
 def test_passwords_are_not_shown() -> None:
-    assert "Yh3kPq8sT1" not in repr(load_settings(**SAFE))
+    assert "Yh3kPq8sT1vLw0" not in repr(load_settings(**SAFE))
 
 
 def test_every_role_falls_back_to_the_one_database() -> None:
@@ -128,15 +131,42 @@ def test_a_safe_production_has_no_problems() -> None:
         ({"token_issuer": None}, "METACORTEX_TOKEN_ISSUER"),
         ({"token_issuer": "http://clerk.example.com"}, "METACORTEX_TOKEN_ISSUER"),
         ({"token_issuer": "https://localhost:9"}, "METACORTEX_TOKEN_ISSUER"),
+        ({"token_issuer": "https://127.0.0.2"}, "METACORTEX_TOKEN_ISSUER"),
+        ({"token_issuer": "https://10.0.0.1"}, "METACORTEX_TOKEN_ISSUER"),
+        ({"token_issuer": "https://"}, "METACORTEX_TOKEN_ISSUER"),
+        (
+            {"token_issuer": "https://x.clerk.accounts.dev."},
+            "METACORTEX_TOKEN_ISSUER",
+        ),
         ({"token_issuer": "https://x-1.clerk.accounts.dev"}, "METACORTEX_TOKEN_ISSUER"),
         ({"token_jwks_url": None}, "METACORTEX_TOKEN_JWKS_URL"),
         ({"token_jwks_url": "http://c.example.com"}, "METACORTEX_TOKEN_JWKS_URL"),
         ({"token_authorized_parties": []}, "METACORTEX_TOKEN_AUTHORIZED_PARTIES"),
+        (
+            {"token_authorized_parties": ["*"]},
+            "METACORTEX_TOKEN_AUTHORIZED_PARTIES",
+        ),
+        (
+            {"token_authorized_parties": ["http://localhost:3000"]},
+            "METACORTEX_TOKEN_AUTHORIZED_PARTIES",
+        ),
+        (
+            {"token_allow_missing_party": True},
+            "METACORTEX_TOKEN_ALLOW_MISSING_PARTY",
+        ),
         ({"cors_origins": ["*"]}, "METACORTEX_CORS_ORIGINS"),
+        ({"cors_origins": ["https://app.example.com/"]}, "METACORTEX_CORS_ORIGINS"),
+        ({"cors_origins": ["https://*.example.com"]}, "METACORTEX_CORS_ORIGINS"),
+        ({"cors_origins": ["https://a@app.example.com"]}, "METACORTEX_CORS_ORIGINS"),
         ({"cors_origins": ["http://app.example.com"]}, "METACORTEX_CORS_ORIGINS"),
         ({"database_url": "postgresql://metacortex_app@db/x"}, "DATABASE_URL"),
         ({"database_url": "postgresql://me:metacortex@db/x"}, "DATABASE_URL"),
         ({"database_url": "postgresql://me:me@db/x"}, "DATABASE_URL"),
+        ({"database_url": "postgresql://me:x@db/x"}, "DATABASE_URL"),
+        ({"database_url": "postgresql://me:123456@db/x"}, "DATABASE_URL"),
+        ({"database_url": "postgresql://me:aaaaaaaaaaaaa@db/x"}, "DATABASE_URL"),
+        ({"database_url": "postgresql://me@/x?host=db.example.com"}, "DATABASE_URL"),
+        ({"database_url": "postgresql://me@/x?host=/run/a,db"}, "DATABASE_URL"),
         ({"database_owner_url": "postgresql://o:postgres@db/x"}, "DATABASE_OWNER_URL"),
     ],
 )
@@ -146,6 +176,46 @@ def test_production_names_each_problem_and_its_remedy(
     [problem] = load_settings(**{**SAFE, **change}).problems()
     assert remedy in problem
     assert load_settings(**{**SAFE, **change}, environment="test").problems() == []
+
+
+@pytest.mark.parametrize(
+    "origin", ["https://app.example.com", "https://app.example.com:8443"]
+)
+def test_an_origin_may_have_a_port(origin: str) -> None:
+    assert load_settings(**{**SAFE, "cors_origins": [origin]}).problems() == []
+
+
+def test_production_refuses_a_mistyped_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("METACORTEX_RATE_LIMIT", "true")
+    monkeypatch.setenv("METACORTEX_SERVICE_HOST", "10.0.0.1")  # Kubernetes makes these
+    monkeypatch.setenv("METACORTEX_PORT_8000_TCP", "tcp://10.0.0.1:8000")
+    settings = load_settings(**SAFE)
+    [problem] = settings.problems()
+    assert "METACORTEX_RATE_LIMIT is no setting" in problem
+    assert "METACORTEX_RATE_LIMITS." in problem
+    assert len(settings.warnings()) == 2
+    assert load_settings(**SAFE, environment="test").problems() == []
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"database_url": "postgresql://postgres:Yh3kPq8sT1vLw0@db/x"}, "rewrite"),
+        (
+            {
+                "database_read_url": "postgresql://u:Yh3kPq8sT1vLw0@d.io/x?sslmode=disable"
+            },
+            "DATABASE_READ_URL turns TLS off",
+        ),
+        ({"token_jwks_url": "https://keys.example.org/jwks.json"}, "another host"),
+    ],
+)
+def test_production_warns_of_what_is_unwise(change: dict[str, Any], said: str) -> None:
+    settings = load_settings(**{**SAFE, **change})
+    [warning] = settings.warnings()
+    assert said in warning and "Yh3k" not in warning
+    assert settings.problems() == []
+    assert load_settings(**SAFE).warnings() == []
 
 
 def test_a_public_key_needs_no_jwks_url() -> None:

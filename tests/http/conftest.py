@@ -9,9 +9,11 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from uuid import uuid4
 
 import pytest
 
+from metacortex.api.app import local_issuer
 from metacortex.api.server import Server, make_server
 from metacortex.settings import Settings
 from metacortex.workers import Worker
@@ -59,3 +61,9 @@ def live(settings: Settings, worker: Worker) -> Iterator[Live]:
     served = listen(settings)
     yield served
     served.stop()
+
+
+@pytest.fixture
+def token(settings: Settings) -> str:
+    """A stranger's token."""
+    return local_issuer(settings).token(f"u{uuid4().hex[:16]}")

@@ -228,10 +228,12 @@ export type AddPersonCommand = {
 };
 
 export type ApiError = ({
-    code: 'already_exists' | 'bad_cursor' | 'bad_request' | 'cursor_mismatch' | 'database_unavailable' | 'http_error' | 'idempotency_key_reused' | 'internal_error' | 'invalid_field' | 'invalid_header' | 'invalid_parameter' | 'keys_unavailable' | 'malformed_json' | 'member_unknown' | 'merge_into_itself' | 'method_not_allowed' | 'missing_field' | 'not_a_sibling' | 'not_found' | 'not_the_author' | 'not_undoable' | 'not_yourself' | 'outcome_unknown' | 'query_timeout' | 'route_not_found' | 'same_origin_required' | 'section_deleted' | 'shutting_down' | 'task_archived' | 'task_deleted' | 'token_expired' | 'token_invalid' | 'token_missing' | 'unknown_command' | 'unknown_field' | 'unknown_parameter' | 'unsupported_content_coding' | 'unsupported_media_type' | 'workspace_busy';
+    code: 'already_exists' | 'bad_cursor' | 'bad_request' | 'cursor_mismatch' | 'database_unavailable' | 'http_error' | 'idempotency_key_reused' | 'internal_error' | 'invalid_field' | 'invalid_header' | 'invalid_parameter' | 'keys_unavailable' | 'malformed_json' | 'member_unknown' | 'merge_into_itself' | 'method_not_allowed' | 'missing_field' | 'not_a_sibling' | 'not_found' | 'not_the_author' | 'not_undoable' | 'not_yourself' | 'outcome_unknown' | 'query_timeout' | 'request_too_slow' | 'route_not_found' | 'same_origin_required' | 'section_deleted' | 'shutting_down' | 'task_archived' | 'task_deleted' | 'token_expired' | 'token_invalid' | 'token_missing' | 'too_many_connections' | 'unknown_command' | 'unknown_field' | 'unknown_parameter' | 'unsupported_content_coding' | 'unsupported_media_type' | 'workspace_busy';
 } & PlainError) | ({
-    code: 'body_too_large' | 'depth_exceeded' | 'too_many_tags';
+    code: 'body_too_large' | 'depth_exceeded' | 'headers_too_large' | 'target_too_long' | 'too_many_tags';
 } & LimitError) | ({
+    code: 'rate_limited';
+} & RateError) | ({
     code: 'too_many_events';
 } & EventsError) | ({
     code: 'version_conflict';
@@ -2420,7 +2422,7 @@ export type LimitError = {
     /**
      * Code
      */
-    code: 'body_too_large' | 'depth_exceeded' | 'too_many_tags';
+    code: 'body_too_large' | 'depth_exceeded' | 'headers_too_large' | 'target_too_long' | 'too_many_tags';
     meta: LimitMeta;
 };
 
@@ -3384,7 +3386,7 @@ export type PlainError = {
     /**
      * Code
      */
-    code: 'already_exists' | 'bad_cursor' | 'bad_request' | 'cursor_mismatch' | 'database_unavailable' | 'http_error' | 'idempotency_key_reused' | 'internal_error' | 'invalid_field' | 'invalid_header' | 'invalid_parameter' | 'keys_unavailable' | 'malformed_json' | 'member_unknown' | 'merge_into_itself' | 'method_not_allowed' | 'missing_field' | 'not_a_sibling' | 'not_found' | 'not_the_author' | 'not_undoable' | 'not_yourself' | 'outcome_unknown' | 'query_timeout' | 'route_not_found' | 'same_origin_required' | 'section_deleted' | 'shutting_down' | 'task_archived' | 'task_deleted' | 'token_expired' | 'token_invalid' | 'token_missing' | 'unknown_command' | 'unknown_field' | 'unknown_parameter' | 'unsupported_content_coding' | 'unsupported_media_type' | 'workspace_busy';
+    code: 'already_exists' | 'bad_cursor' | 'bad_request' | 'cursor_mismatch' | 'database_unavailable' | 'http_error' | 'idempotency_key_reused' | 'internal_error' | 'invalid_field' | 'invalid_header' | 'invalid_parameter' | 'keys_unavailable' | 'malformed_json' | 'member_unknown' | 'merge_into_itself' | 'method_not_allowed' | 'missing_field' | 'not_a_sibling' | 'not_found' | 'not_the_author' | 'not_undoable' | 'not_yourself' | 'outcome_unknown' | 'query_timeout' | 'request_too_slow' | 'route_not_found' | 'same_origin_required' | 'section_deleted' | 'shutting_down' | 'task_archived' | 'task_deleted' | 'token_expired' | 'token_invalid' | 'token_missing' | 'too_many_connections' | 'unknown_command' | 'unknown_field' | 'unknown_parameter' | 'unsupported_content_coding' | 'unsupported_media_type' | 'workspace_busy';
     meta: NoMeta;
 };
 
@@ -3748,6 +3750,66 @@ export type QueueEnvelope = {
      * Errors
      */
     errors: Array<ApiError>;
+};
+
+/**
+ * RateError
+ *
+ * An error whose `meta` is: What is limited, and the seconds after which to ask again.
+ *
+ * `limit` is how much of it a window takes, `window_s` how long that is.
+ * .
+ */
+export type RateError = {
+    /**
+     * Status
+     */
+    status: number;
+    /**
+     * Title
+     */
+    title: string;
+    /**
+     * Detail
+     */
+    detail: string;
+    /**
+     * Source
+     */
+    source?: {
+        [key: string]: string;
+    };
+    /**
+     * Code
+     */
+    code: 'rate_limited';
+    meta: RateMeta;
+};
+
+/**
+ * RateMeta
+ *
+ * What is limited, and the seconds after which to ask again.
+ *
+ * `limit` is how much of it a window takes, `window_s` how long that is.
+ */
+export type RateMeta = {
+    /**
+     * Limit Of
+     */
+    limit_of: string;
+    /**
+     * Limit
+     */
+    limit: number;
+    /**
+     * Window S
+     */
+    window_s: number;
+    /**
+     * Retry After S
+     */
+    retry_after_s: number;
 };
 
 /**
@@ -5464,6 +5526,14 @@ export type ListErrorsErrors = {
      */
     405: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
+    /**
      * internal_error
      */
     500: Failure;
@@ -5497,6 +5567,14 @@ export type ListStateMachinesErrors = {
      */
     405: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
+    /**
      * internal_error
      */
     500: Failure;
@@ -5529,6 +5607,14 @@ export type GetClientMetaErrors = {
      * method_not_allowed
      */
     405: Failure;
+    /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -5606,6 +5692,18 @@ export type ListActivityErrors = {
      */
     405: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
+    /**
      * internal_error
      */
     500: Failure;
@@ -5669,6 +5767,18 @@ export type TaskStatsErrors = {
      * method_not_allowed
      */
     405: Failure;
+    /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -5778,6 +5888,18 @@ export type ListAuditEventsErrors = {
      */
     405: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
+    /**
      * internal_error
      */
     500: Failure;
@@ -5870,6 +5992,18 @@ export type ListAuditCommandsErrors = {
      */
     405: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
+    /**
      * internal_error
      */
     500: Failure;
@@ -5934,6 +6068,18 @@ export type GetAuditEventErrors = {
      * method_not_allowed
      */
     405: Failure;
+    /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -6011,6 +6157,18 @@ export type ListCommandsErrors = {
      */
     405: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
+    /**
      * internal_error
      */
     500: Failure;
@@ -6065,6 +6223,10 @@ export type RunCommandsErrors = {
      */
     405: Failure;
     /**
+     * request_too_slow
+     */
+    408: Failure;
+    /**
      * already_exists, cycle_detected, depth_exceeded, invalid_transition, merge_into_itself, name_taken, not_a_sibling, not_undoable, open_subtasks, parent_archived, parent_deleted, project_archived, project_deleted, section_deleted, tag_deleted, task_archived, task_deleted, too_many_tags, undo_conflict
      */
     409: Failure;
@@ -6077,6 +6239,10 @@ export type RunCommandsErrors = {
      */
     413: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
      * unsupported_content_coding, unsupported_media_type
      */
     415: Failure;
@@ -6084,6 +6250,14 @@ export type RunCommandsErrors = {
      * idempotency_key_reused, invalid_field, member_unknown, missing_field, unknown_command, unknown_field, unknown_reference
      */
     422: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -6153,6 +6327,18 @@ export type GetCommandErrors = {
      * method_not_allowed
      */
     405: Failure;
+    /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -6232,6 +6418,18 @@ export type ListCommentsErrors = {
      */
     405: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
+    /**
      * internal_error
      */
     500: Failure;
@@ -6293,6 +6491,10 @@ export type AddCommentErrors = {
      */
     405: Failure;
     /**
+     * request_too_slow
+     */
+    408: Failure;
+    /**
      * already_exists, project_archived, task_archived, task_deleted
      */
     409: Failure;
@@ -6305,6 +6507,10 @@ export type AddCommentErrors = {
      */
     413: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
      * unsupported_content_coding, unsupported_media_type
      */
     415: Failure;
@@ -6312,6 +6518,14 @@ export type AddCommentErrors = {
      * idempotency_key_reused, invalid_field, missing_field, unknown_field
      */
     422: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -6375,6 +6589,10 @@ export type DeleteCommentErrors = {
      */
     405: Failure;
     /**
+     * request_too_slow
+     */
+    408: Failure;
+    /**
      * project_archived, task_archived, task_deleted
      */
     409: Failure;
@@ -6387,6 +6605,10 @@ export type DeleteCommentErrors = {
      */
     413: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
      * unsupported_content_coding, unsupported_media_type
      */
     415: Failure;
@@ -6394,6 +6616,14 @@ export type DeleteCommentErrors = {
      * idempotency_key_reused, invalid_field, missing_field, unknown_field
      */
     422: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -6461,6 +6691,18 @@ export type GetCommentErrors = {
      */
     405: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
+    /**
      * internal_error
      */
     500: Failure;
@@ -6523,6 +6765,10 @@ export type EditCommentErrors = {
      */
     405: Failure;
     /**
+     * request_too_slow
+     */
+    408: Failure;
+    /**
      * project_archived, task_archived, task_deleted
      */
     409: Failure;
@@ -6535,6 +6781,10 @@ export type EditCommentErrors = {
      */
     413: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
      * unsupported_content_coding, unsupported_media_type
      */
     415: Failure;
@@ -6542,6 +6792,14 @@ export type EditCommentErrors = {
      * idempotency_key_reused, invalid_field, missing_field, unknown_field
      */
     422: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -6602,6 +6860,18 @@ export type GetMeErrors = {
      */
     405: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
+    /**
      * internal_error
      */
     500: Failure;
@@ -6657,6 +6927,10 @@ export type EditPersonErrors = {
      */
     405: Failure;
     /**
+     * request_too_slow
+     */
+    408: Failure;
+    /**
      * version_conflict
      */
     412: Failure;
@@ -6665,6 +6939,10 @@ export type EditPersonErrors = {
      */
     413: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
      * unsupported_content_coding, unsupported_media_type
      */
     415: Failure;
@@ -6672,6 +6950,14 @@ export type EditPersonErrors = {
      * idempotency_key_reused, invalid_field, missing_field, unknown_field
      */
     422: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -6745,6 +7031,18 @@ export type ListMembersErrors = {
      */
     405: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
+    /**
      * internal_error
      */
     500: Failure;
@@ -6800,6 +7098,10 @@ export type AddPersonErrors = {
      */
     405: Failure;
     /**
+     * request_too_slow
+     */
+    408: Failure;
+    /**
      * already_exists
      */
     409: Failure;
@@ -6812,6 +7114,10 @@ export type AddPersonErrors = {
      */
     413: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
      * unsupported_content_coding, unsupported_media_type
      */
     415: Failure;
@@ -6819,6 +7125,14 @@ export type AddPersonErrors = {
      * idempotency_key_reused, invalid_field, missing_field, unknown_field
      */
     422: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -6871,9 +7185,17 @@ export type CreateImportErrors = {
      */
     405: Failure;
     /**
+     * request_too_slow
+     */
+    408: Failure;
+    /**
      * body_too_large
      */
     413: Failure;
+    /**
+     * target_too_long
+     */
+    414: Failure;
     /**
      * unsupported_content_coding, unsupported_media_type
      */
@@ -6882,6 +7204,14 @@ export type CreateImportErrors = {
      * idempotency_key_reused, invalid_field, missing_field, unknown_field
      */
     422: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -6934,6 +7264,18 @@ export type GetImportErrors = {
      */
     405: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
+    /**
      * internal_error
      */
     500: Failure;
@@ -6978,6 +7320,18 @@ export type GetOverviewErrors = {
      * method_not_allowed
      */
     405: Failure;
+    /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -7040,6 +7394,18 @@ export type GetSeriesErrors = {
      * method_not_allowed
      */
     405: Failure;
+    /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -7140,6 +7506,18 @@ export type ListRunsErrors = {
      */
     405: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
+    /**
      * internal_error
      */
     500: Failure;
@@ -7190,6 +7568,18 @@ export type GetRunErrors = {
      * method_not_allowed
      */
     405: Failure;
+    /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -7253,6 +7643,18 @@ export type ListFailuresErrors = {
      */
     405: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
+    /**
      * internal_error
      */
     500: Failure;
@@ -7297,6 +7699,18 @@ export type ListSchedulesErrors = {
      * method_not_allowed
      */
     405: Failure;
+    /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -7343,6 +7757,18 @@ export type ListQueuesErrors = {
      */
     405: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
+    /**
      * internal_error
      */
     500: Failure;
@@ -7387,6 +7813,18 @@ export type ListWorkersErrors = {
      * method_not_allowed
      */
     405: Failure;
+    /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -7450,6 +7888,18 @@ export type ListProjectionsErrors = {
      */
     405: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
+    /**
      * internal_error
      */
     500: Failure;
@@ -7495,6 +7945,18 @@ export type ListChecksErrors = {
      */
     405: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
+    /**
      * internal_error
      */
     500: Failure;
@@ -7539,6 +8001,18 @@ export type GetDatabaseErrors = {
      * method_not_allowed
      */
     405: Failure;
+    /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -7606,6 +8080,18 @@ export type ListActionsErrors = {
      */
     405: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
+    /**
      * internal_error
      */
     500: Failure;
@@ -7650,6 +8136,18 @@ export type StreamOperationsErrors = {
      * method_not_allowed
      */
     405: Failure;
+    /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -7702,9 +8200,17 @@ export type RetryRunErrors = {
      */
     405: Failure;
     /**
+     * request_too_slow
+     */
+    408: Failure;
+    /**
      * body_too_large
      */
     413: Failure;
+    /**
+     * target_too_long
+     */
+    414: Failure;
     /**
      * unsupported_content_coding, unsupported_media_type
      */
@@ -7713,6 +8219,14 @@ export type RetryRunErrors = {
      * invalid_field, missing_field, unknown_field
      */
     422: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -7765,9 +8279,17 @@ export type DiscardRunErrors = {
      */
     405: Failure;
     /**
+     * request_too_slow
+     */
+    408: Failure;
+    /**
      * body_too_large
      */
     413: Failure;
+    /**
+     * target_too_long
+     */
+    414: Failure;
     /**
      * unsupported_content_coding, unsupported_media_type
      */
@@ -7776,6 +8298,14 @@ export type DiscardRunErrors = {
      * invalid_field, missing_field, unknown_field
      */
     422: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -7831,9 +8361,17 @@ export type RetryFailuresErrors = {
      */
     405: Failure;
     /**
+     * request_too_slow
+     */
+    408: Failure;
+    /**
      * body_too_large
      */
     413: Failure;
+    /**
+     * target_too_long
+     */
+    414: Failure;
     /**
      * unsupported_content_coding, unsupported_media_type
      */
@@ -7842,6 +8380,14 @@ export type RetryFailuresErrors = {
      * invalid_field, missing_field, unknown_field
      */
     422: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -7897,9 +8443,17 @@ export type DiscardFailuresErrors = {
      */
     405: Failure;
     /**
+     * request_too_slow
+     */
+    408: Failure;
+    /**
      * body_too_large
      */
     413: Failure;
+    /**
+     * target_too_long
+     */
+    414: Failure;
     /**
      * unsupported_content_coding, unsupported_media_type
      */
@@ -7908,6 +8462,14 @@ export type DiscardFailuresErrors = {
      * invalid_field, missing_field, unknown_field
      */
     422: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -7963,9 +8525,17 @@ export type StartScheduleErrors = {
      */
     405: Failure;
     /**
+     * request_too_slow
+     */
+    408: Failure;
+    /**
      * body_too_large
      */
     413: Failure;
+    /**
+     * target_too_long
+     */
+    414: Failure;
     /**
      * unsupported_content_coding, unsupported_media_type
      */
@@ -7974,6 +8544,14 @@ export type StartScheduleErrors = {
      * invalid_field, missing_field, unknown_field
      */
     422: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -8029,9 +8607,17 @@ export type PauseScheduleErrors = {
      */
     405: Failure;
     /**
+     * request_too_slow
+     */
+    408: Failure;
+    /**
      * body_too_large
      */
     413: Failure;
+    /**
+     * target_too_long
+     */
+    414: Failure;
     /**
      * unsupported_content_coding, unsupported_media_type
      */
@@ -8040,6 +8626,14 @@ export type PauseScheduleErrors = {
      * invalid_field, missing_field, unknown_field
      */
     422: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -8095,9 +8689,17 @@ export type ResumeScheduleErrors = {
      */
     405: Failure;
     /**
+     * request_too_slow
+     */
+    408: Failure;
+    /**
      * body_too_large
      */
     413: Failure;
+    /**
+     * target_too_long
+     */
+    414: Failure;
     /**
      * unsupported_content_coding, unsupported_media_type
      */
@@ -8106,6 +8708,14 @@ export type ResumeScheduleErrors = {
      * invalid_field, missing_field, unknown_field
      */
     422: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -8161,9 +8771,17 @@ export type PauseQueueErrors = {
      */
     405: Failure;
     /**
+     * request_too_slow
+     */
+    408: Failure;
+    /**
      * body_too_large
      */
     413: Failure;
+    /**
+     * target_too_long
+     */
+    414: Failure;
     /**
      * unsupported_content_coding, unsupported_media_type
      */
@@ -8172,6 +8790,14 @@ export type PauseQueueErrors = {
      * invalid_field, missing_field, unknown_field
      */
     422: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -8227,9 +8853,17 @@ export type ResumeQueueErrors = {
      */
     405: Failure;
     /**
+     * request_too_slow
+     */
+    408: Failure;
+    /**
      * body_too_large
      */
     413: Failure;
+    /**
+     * target_too_long
+     */
+    414: Failure;
     /**
      * unsupported_content_coding, unsupported_media_type
      */
@@ -8238,6 +8872,14 @@ export type ResumeQueueErrors = {
      * invalid_field, missing_field, unknown_field
      */
     422: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -8293,9 +8935,17 @@ export type RetryProjectionErrors = {
      */
     405: Failure;
     /**
+     * request_too_slow
+     */
+    408: Failure;
+    /**
      * body_too_large
      */
     413: Failure;
+    /**
+     * target_too_long
+     */
+    414: Failure;
     /**
      * unsupported_content_coding, unsupported_media_type
      */
@@ -8304,6 +8954,14 @@ export type RetryProjectionErrors = {
      * invalid_field, missing_field, unknown_field
      */
     422: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -8359,9 +9017,17 @@ export type RebuildProjectionErrors = {
      */
     405: Failure;
     /**
+     * request_too_slow
+     */
+    408: Failure;
+    /**
      * body_too_large
      */
     413: Failure;
+    /**
+     * target_too_long
+     */
+    414: Failure;
     /**
      * unsupported_content_coding, unsupported_media_type
      */
@@ -8370,6 +9036,14 @@ export type RebuildProjectionErrors = {
      * invalid_field, missing_field, unknown_field
      */
     422: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -8425,9 +9099,17 @@ export type VerifyProjectionErrors = {
      */
     405: Failure;
     /**
+     * request_too_slow
+     */
+    408: Failure;
+    /**
      * body_too_large
      */
     413: Failure;
+    /**
+     * target_too_long
+     */
+    414: Failure;
     /**
      * unsupported_content_coding, unsupported_media_type
      */
@@ -8436,6 +9118,14 @@ export type VerifyProjectionErrors = {
      * invalid_field, missing_field, unknown_field
      */
     422: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -8583,9 +9273,21 @@ export type ListTasksErrors = {
      */
     405: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
      * too_many_events
      */
     422: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -8642,6 +9344,10 @@ export type CreateTaskErrors = {
      */
     405: Failure;
     /**
+     * request_too_slow
+     */
+    408: Failure;
+    /**
      * already_exists, depth_exceeded, parent_archived, parent_deleted, project_archived, project_deleted, too_many_tags
      */
     409: Failure;
@@ -8654,6 +9360,10 @@ export type CreateTaskErrors = {
      */
     413: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
      * unsupported_content_coding, unsupported_media_type
      */
     415: Failure;
@@ -8661,6 +9371,14 @@ export type CreateTaskErrors = {
      * idempotency_key_reused, invalid_field, member_unknown, missing_field, unknown_field, unknown_reference
      */
     422: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -8723,6 +9441,10 @@ export type DeleteTaskErrors = {
      */
     405: Failure;
     /**
+     * request_too_slow
+     */
+    408: Failure;
+    /**
      * project_archived, project_deleted, task_archived, task_deleted
      */
     409: Failure;
@@ -8735,6 +9457,10 @@ export type DeleteTaskErrors = {
      */
     413: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
      * unsupported_content_coding, unsupported_media_type
      */
     415: Failure;
@@ -8742,6 +9468,14 @@ export type DeleteTaskErrors = {
      * idempotency_key_reused, invalid_field, missing_field, unknown_field
      */
     422: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -8817,6 +9551,18 @@ export type GetTaskErrors = {
      */
     405: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
+    /**
      * internal_error
      */
     500: Failure;
@@ -8878,6 +9624,10 @@ export type EditTaskErrors = {
      */
     405: Failure;
     /**
+     * request_too_slow
+     */
+    408: Failure;
+    /**
      * project_archived, task_archived, task_deleted, too_many_tags
      */
     409: Failure;
@@ -8890,6 +9640,10 @@ export type EditTaskErrors = {
      */
     413: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
      * unsupported_content_coding, unsupported_media_type
      */
     415: Failure;
@@ -8897,6 +9651,14 @@ export type EditTaskErrors = {
      * idempotency_key_reused, invalid_field, member_unknown, missing_field, unknown_field, unknown_reference
      */
     422: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -8959,6 +9721,10 @@ export type BlockTaskErrors = {
      */
     405: Failure;
     /**
+     * request_too_slow
+     */
+    408: Failure;
+    /**
      * invalid_transition, project_archived, task_archived, task_deleted
      */
     409: Failure;
@@ -8971,6 +9737,10 @@ export type BlockTaskErrors = {
      */
     413: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
      * unsupported_content_coding, unsupported_media_type
      */
     415: Failure;
@@ -8978,6 +9748,14 @@ export type BlockTaskErrors = {
      * idempotency_key_reused, invalid_field, missing_field, unknown_field
      */
     422: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -9040,6 +9818,10 @@ export type CompleteTaskErrors = {
      */
     405: Failure;
     /**
+     * request_too_slow
+     */
+    408: Failure;
+    /**
      * invalid_transition, open_subtasks, project_archived, task_archived, task_deleted
      */
     409: Failure;
@@ -9052,6 +9834,10 @@ export type CompleteTaskErrors = {
      */
     413: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
      * unsupported_content_coding, unsupported_media_type
      */
     415: Failure;
@@ -9059,6 +9845,14 @@ export type CompleteTaskErrors = {
      * idempotency_key_reused, invalid_field, missing_field, unknown_field
      */
     422: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -9121,6 +9915,10 @@ export type MoveTaskErrors = {
      */
     405: Failure;
     /**
+     * request_too_slow
+     */
+    408: Failure;
+    /**
      * cycle_detected, depth_exceeded, not_a_sibling, parent_archived, parent_deleted, project_archived, project_deleted, task_archived, task_deleted
      */
     409: Failure;
@@ -9133,6 +9931,10 @@ export type MoveTaskErrors = {
      */
     413: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
      * unsupported_content_coding, unsupported_media_type
      */
     415: Failure;
@@ -9140,6 +9942,14 @@ export type MoveTaskErrors = {
      * idempotency_key_reused, invalid_field, missing_field, unknown_field, unknown_reference
      */
     422: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -9202,6 +10012,10 @@ export type CommentTaskErrors = {
      */
     405: Failure;
     /**
+     * request_too_slow
+     */
+    408: Failure;
+    /**
      * already_exists, project_archived, task_archived, task_deleted
      */
     409: Failure;
@@ -9214,6 +10028,10 @@ export type CommentTaskErrors = {
      */
     413: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
      * unsupported_content_coding, unsupported_media_type
      */
     415: Failure;
@@ -9221,6 +10039,14 @@ export type CommentTaskErrors = {
      * idempotency_key_reused, invalid_field, missing_field, unknown_field
      */
     422: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -9283,6 +10109,10 @@ export type StartTaskErrors = {
      */
     405: Failure;
     /**
+     * request_too_slow
+     */
+    408: Failure;
+    /**
      * invalid_transition, project_archived, task_archived, task_deleted
      */
     409: Failure;
@@ -9295,6 +10125,10 @@ export type StartTaskErrors = {
      */
     413: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
      * unsupported_content_coding, unsupported_media_type
      */
     415: Failure;
@@ -9302,6 +10136,14 @@ export type StartTaskErrors = {
      * idempotency_key_reused, invalid_field, missing_field, unknown_field
      */
     422: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -9364,6 +10206,10 @@ export type UnblockTaskErrors = {
      */
     405: Failure;
     /**
+     * request_too_slow
+     */
+    408: Failure;
+    /**
      * invalid_transition, project_archived, task_archived, task_deleted
      */
     409: Failure;
@@ -9376,6 +10222,10 @@ export type UnblockTaskErrors = {
      */
     413: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
      * unsupported_content_coding, unsupported_media_type
      */
     415: Failure;
@@ -9383,6 +10233,14 @@ export type UnblockTaskErrors = {
      * idempotency_key_reused, invalid_field, missing_field, unknown_field
      */
     422: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -9445,6 +10303,10 @@ export type ReopenTaskErrors = {
      */
     405: Failure;
     /**
+     * request_too_slow
+     */
+    408: Failure;
+    /**
      * invalid_transition, project_archived, task_archived, task_deleted
      */
     409: Failure;
@@ -9457,6 +10319,10 @@ export type ReopenTaskErrors = {
      */
     413: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
      * unsupported_content_coding, unsupported_media_type
      */
     415: Failure;
@@ -9464,6 +10330,14 @@ export type ReopenTaskErrors = {
      * idempotency_key_reused, invalid_field, missing_field, unknown_field
      */
     422: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -9526,6 +10400,10 @@ export type CancelTaskErrors = {
      */
     405: Failure;
     /**
+     * request_too_slow
+     */
+    408: Failure;
+    /**
      * invalid_transition, project_archived, task_archived, task_deleted
      */
     409: Failure;
@@ -9538,6 +10416,10 @@ export type CancelTaskErrors = {
      */
     413: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
      * unsupported_content_coding, unsupported_media_type
      */
     415: Failure;
@@ -9545,6 +10427,14 @@ export type CancelTaskErrors = {
      * idempotency_key_reused, invalid_field, missing_field, unknown_field
      */
     422: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -9607,6 +10497,10 @@ export type ArchiveTaskErrors = {
      */
     405: Failure;
     /**
+     * request_too_slow
+     */
+    408: Failure;
+    /**
      * project_archived, task_archived, task_deleted
      */
     409: Failure;
@@ -9619,6 +10513,10 @@ export type ArchiveTaskErrors = {
      */
     413: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
      * unsupported_content_coding, unsupported_media_type
      */
     415: Failure;
@@ -9626,6 +10524,14 @@ export type ArchiveTaskErrors = {
      * idempotency_key_reused, invalid_field, missing_field, unknown_field
      */
     422: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -9688,6 +10594,10 @@ export type UnarchiveTaskErrors = {
      */
     405: Failure;
     /**
+     * request_too_slow
+     */
+    408: Failure;
+    /**
      * project_archived, task_archived, task_deleted
      */
     409: Failure;
@@ -9700,6 +10610,10 @@ export type UnarchiveTaskErrors = {
      */
     413: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
      * unsupported_content_coding, unsupported_media_type
      */
     415: Failure;
@@ -9707,6 +10621,14 @@ export type UnarchiveTaskErrors = {
      * idempotency_key_reused, invalid_field, missing_field, unknown_field
      */
     422: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -9769,6 +10691,10 @@ export type RestoreTaskErrors = {
      */
     405: Failure;
     /**
+     * request_too_slow
+     */
+    408: Failure;
+    /**
      * depth_exceeded, parent_archived, parent_deleted, project_archived, project_deleted
      */
     409: Failure;
@@ -9781,6 +10707,10 @@ export type RestoreTaskErrors = {
      */
     413: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
      * unsupported_content_coding, unsupported_media_type
      */
     415: Failure;
@@ -9788,6 +10718,14 @@ export type RestoreTaskErrors = {
      * idempotency_key_reused, invalid_field, missing_field, unknown_field, unknown_reference
      */
     422: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -9866,6 +10804,18 @@ export type GetTaskHistoryErrors = {
      * method_not_allowed
      */
     405: Failure;
+    /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -9955,6 +10905,18 @@ export type ListProjectsErrors = {
      */
     405: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
+    /**
      * internal_error
      */
     500: Failure;
@@ -10010,6 +10972,10 @@ export type CreateProjectErrors = {
      */
     405: Failure;
     /**
+     * request_too_slow
+     */
+    408: Failure;
+    /**
      * already_exists
      */
     409: Failure;
@@ -10022,6 +10988,10 @@ export type CreateProjectErrors = {
      */
     413: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
      * unsupported_content_coding, unsupported_media_type
      */
     415: Failure;
@@ -10029,6 +10999,14 @@ export type CreateProjectErrors = {
      * idempotency_key_reused, invalid_field, missing_field, unknown_field
      */
     422: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -10091,6 +11069,10 @@ export type DeleteProjectErrors = {
      */
     405: Failure;
     /**
+     * request_too_slow
+     */
+    408: Failure;
+    /**
      * project_archived, project_deleted
      */
     409: Failure;
@@ -10103,6 +11085,10 @@ export type DeleteProjectErrors = {
      */
     413: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
      * unsupported_content_coding, unsupported_media_type
      */
     415: Failure;
@@ -10110,6 +11096,14 @@ export type DeleteProjectErrors = {
      * idempotency_key_reused, invalid_field, missing_field, unknown_field
      */
     422: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -10185,6 +11179,18 @@ export type GetProjectErrors = {
      */
     405: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
+    /**
      * internal_error
      */
     500: Failure;
@@ -10246,6 +11252,10 @@ export type EditProjectErrors = {
      */
     405: Failure;
     /**
+     * request_too_slow
+     */
+    408: Failure;
+    /**
      * project_archived, project_deleted
      */
     409: Failure;
@@ -10258,6 +11268,10 @@ export type EditProjectErrors = {
      */
     413: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
      * unsupported_content_coding, unsupported_media_type
      */
     415: Failure;
@@ -10265,6 +11279,14 @@ export type EditProjectErrors = {
      * idempotency_key_reused, invalid_field, missing_field, unknown_field
      */
     422: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -10327,6 +11349,10 @@ export type ArchiveProjectErrors = {
      */
     405: Failure;
     /**
+     * request_too_slow
+     */
+    408: Failure;
+    /**
      * project_archived, project_deleted
      */
     409: Failure;
@@ -10339,6 +11365,10 @@ export type ArchiveProjectErrors = {
      */
     413: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
      * unsupported_content_coding, unsupported_media_type
      */
     415: Failure;
@@ -10346,6 +11376,14 @@ export type ArchiveProjectErrors = {
      * idempotency_key_reused, invalid_field, missing_field, unknown_field
      */
     422: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -10408,6 +11446,10 @@ export type UnarchiveProjectErrors = {
      */
     405: Failure;
     /**
+     * request_too_slow
+     */
+    408: Failure;
+    /**
      * project_archived, project_deleted
      */
     409: Failure;
@@ -10420,6 +11462,10 @@ export type UnarchiveProjectErrors = {
      */
     413: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
      * unsupported_content_coding, unsupported_media_type
      */
     415: Failure;
@@ -10427,6 +11473,14 @@ export type UnarchiveProjectErrors = {
      * idempotency_key_reused, invalid_field, missing_field, unknown_field
      */
     422: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -10489,6 +11543,10 @@ export type RestoreProjectErrors = {
      */
     405: Failure;
     /**
+     * request_too_slow
+     */
+    408: Failure;
+    /**
      * parent_deleted, project_archived, project_deleted
      */
     409: Failure;
@@ -10501,6 +11559,10 @@ export type RestoreProjectErrors = {
      */
     413: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
      * unsupported_content_coding, unsupported_media_type
      */
     415: Failure;
@@ -10508,6 +11570,14 @@ export type RestoreProjectErrors = {
      * idempotency_key_reused, invalid_field, missing_field, unknown_field
      */
     422: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -10586,6 +11656,18 @@ export type GetProjectHistoryErrors = {
      * method_not_allowed
      */
     405: Failure;
+    /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -10671,6 +11753,18 @@ export type ListSectionsErrors = {
      */
     405: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
+    /**
      * internal_error
      */
     500: Failure;
@@ -10726,6 +11820,10 @@ export type CreateSectionErrors = {
      */
     405: Failure;
     /**
+     * request_too_slow
+     */
+    408: Failure;
+    /**
      * already_exists, project_archived, project_deleted
      */
     409: Failure;
@@ -10738,6 +11836,10 @@ export type CreateSectionErrors = {
      */
     413: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
      * unsupported_content_coding, unsupported_media_type
      */
     415: Failure;
@@ -10745,6 +11847,14 @@ export type CreateSectionErrors = {
      * idempotency_key_reused, invalid_field, missing_field, unknown_field, unknown_reference
      */
     422: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -10807,6 +11917,10 @@ export type DeleteSectionErrors = {
      */
     405: Failure;
     /**
+     * request_too_slow
+     */
+    408: Failure;
+    /**
      * project_archived, project_deleted, section_deleted
      */
     409: Failure;
@@ -10819,6 +11933,10 @@ export type DeleteSectionErrors = {
      */
     413: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
      * unsupported_content_coding, unsupported_media_type
      */
     415: Failure;
@@ -10826,6 +11944,14 @@ export type DeleteSectionErrors = {
      * idempotency_key_reused, invalid_field, missing_field, unknown_field
      */
     422: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -10901,6 +12027,18 @@ export type GetSectionErrors = {
      */
     405: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
+    /**
      * internal_error
      */
     500: Failure;
@@ -10962,6 +12100,10 @@ export type EditSectionErrors = {
      */
     405: Failure;
     /**
+     * request_too_slow
+     */
+    408: Failure;
+    /**
      * project_archived, project_deleted, section_deleted
      */
     409: Failure;
@@ -10974,6 +12116,10 @@ export type EditSectionErrors = {
      */
     413: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
      * unsupported_content_coding, unsupported_media_type
      */
     415: Failure;
@@ -10981,6 +12127,14 @@ export type EditSectionErrors = {
      * idempotency_key_reused, invalid_field, missing_field, unknown_field
      */
     422: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -11043,6 +12197,10 @@ export type MoveSectionErrors = {
      */
     405: Failure;
     /**
+     * request_too_slow
+     */
+    408: Failure;
+    /**
      * not_a_sibling, project_archived, project_deleted, section_deleted
      */
     409: Failure;
@@ -11055,6 +12213,10 @@ export type MoveSectionErrors = {
      */
     413: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
      * unsupported_content_coding, unsupported_media_type
      */
     415: Failure;
@@ -11062,6 +12224,14 @@ export type MoveSectionErrors = {
      * idempotency_key_reused, invalid_field, missing_field, unknown_field
      */
     422: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -11124,6 +12294,10 @@ export type RestoreSectionErrors = {
      */
     405: Failure;
     /**
+     * request_too_slow
+     */
+    408: Failure;
+    /**
      * project_archived, project_deleted
      */
     409: Failure;
@@ -11136,6 +12310,10 @@ export type RestoreSectionErrors = {
      */
     413: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
      * unsupported_content_coding, unsupported_media_type
      */
     415: Failure;
@@ -11143,6 +12321,14 @@ export type RestoreSectionErrors = {
      * idempotency_key_reused, invalid_field, missing_field, unknown_field
      */
     422: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -11221,6 +12407,18 @@ export type GetSectionHistoryErrors = {
      * method_not_allowed
      */
     405: Failure;
+    /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -11306,6 +12504,18 @@ export type ListTagsErrors = {
      */
     405: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
+    /**
      * internal_error
      */
     500: Failure;
@@ -11361,6 +12571,10 @@ export type CreateTagErrors = {
      */
     405: Failure;
     /**
+     * request_too_slow
+     */
+    408: Failure;
+    /**
      * already_exists, name_taken
      */
     409: Failure;
@@ -11373,6 +12587,10 @@ export type CreateTagErrors = {
      */
     413: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
      * unsupported_content_coding, unsupported_media_type
      */
     415: Failure;
@@ -11380,6 +12598,14 @@ export type CreateTagErrors = {
      * idempotency_key_reused, invalid_field, missing_field, unknown_field
      */
     422: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -11442,6 +12668,10 @@ export type DeleteTagErrors = {
      */
     405: Failure;
     /**
+     * request_too_slow
+     */
+    408: Failure;
+    /**
      * tag_deleted
      */
     409: Failure;
@@ -11454,6 +12684,10 @@ export type DeleteTagErrors = {
      */
     413: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
      * unsupported_content_coding, unsupported_media_type
      */
     415: Failure;
@@ -11461,6 +12695,14 @@ export type DeleteTagErrors = {
      * idempotency_key_reused, invalid_field, missing_field, unknown_field
      */
     422: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -11536,6 +12778,18 @@ export type GetTagErrors = {
      */
     405: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
+    /**
      * internal_error
      */
     500: Failure;
@@ -11597,6 +12851,10 @@ export type EditTagErrors = {
      */
     405: Failure;
     /**
+     * request_too_slow
+     */
+    408: Failure;
+    /**
      * name_taken, tag_deleted
      */
     409: Failure;
@@ -11609,6 +12867,10 @@ export type EditTagErrors = {
      */
     413: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
      * unsupported_content_coding, unsupported_media_type
      */
     415: Failure;
@@ -11616,6 +12878,14 @@ export type EditTagErrors = {
      * idempotency_key_reused, invalid_field, missing_field, unknown_field
      */
     422: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -11678,6 +12948,10 @@ export type MergeTagErrors = {
      */
     405: Failure;
     /**
+     * request_too_slow
+     */
+    408: Failure;
+    /**
      * merge_into_itself, tag_deleted
      */
     409: Failure;
@@ -11690,6 +12964,10 @@ export type MergeTagErrors = {
      */
     413: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
      * unsupported_content_coding, unsupported_media_type
      */
     415: Failure;
@@ -11697,6 +12975,14 @@ export type MergeTagErrors = {
      * idempotency_key_reused, invalid_field, missing_field, unknown_field, unknown_reference
      */
     422: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -11776,6 +13062,18 @@ export type GetTagHistoryErrors = {
      */
     405: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
+    /**
      * internal_error
      */
     500: Failure;
@@ -11833,6 +13131,10 @@ export type UndoCommandErrors = {
      */
     405: Failure;
     /**
+     * request_too_slow
+     */
+    408: Failure;
+    /**
      * already_exists, cycle_detected, depth_exceeded, invalid_transition, merge_into_itself, name_taken, not_a_sibling, not_undoable, open_subtasks, parent_archived, parent_deleted, project_archived, project_deleted, section_deleted, tag_deleted, task_archived, task_deleted, too_many_tags, undo_conflict
      */
     409: Failure;
@@ -11845,6 +13147,10 @@ export type UndoCommandErrors = {
      */
     413: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
      * unsupported_content_coding, unsupported_media_type
      */
     415: Failure;
@@ -11852,6 +13158,14 @@ export type UndoCommandErrors = {
      * idempotency_key_reused, invalid_field, member_unknown, missing_field, unknown_command, unknown_field, unknown_reference
      */
     422: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
@@ -11925,6 +13239,18 @@ export type ListChangesErrors = {
      */
     410: Failure;
     /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
+    /**
      * internal_error
      */
     500: Failure;
@@ -11979,6 +13305,18 @@ export type StreamEventsErrors = {
      * resync_required
      */
     410: Failure;
+    /**
+     * target_too_long
+     */
+    414: Failure;
+    /**
+     * rate_limited
+     */
+    429: Failure;
+    /**
+     * headers_too_large
+     */
+    431: Failure;
     /**
      * internal_error
      */
