@@ -245,6 +245,8 @@ ErrorMeta: Mapping[str, type[Schema]] = {
     "too_many_events": EventsMeta,
     "too_much_at_once": EventsMeta,
     "depth_exceeded": LimitMeta,
+    "too_deep": LimitMeta,
+    "too_many_fields": LimitMeta,
     "version_conflict": VersionMeta,
     "read_model_lagging": SequenceMeta,
     "resync_required": ResyncMeta,

@@ -17,6 +17,7 @@ from pydantic import (
     StringConstraints,
     ValidationInfo,
 )
+from pydantic_core import PydanticKnownError
 from typing_extensions import TypeAliasType
 
 from metacortex.events import tasks as events
@@ -43,6 +44,21 @@ def _like(pattern: str, what: str) -> BeforeValidator:
     def check(value: Any) -> Any:
         if not isinstance(value, str) or not compiled.fullmatch(value):
             raise ValueError(f"Input should be {what}")
+        return value
+
+    return BeforeValidator(check)
+
+
+def at_most(items: int) -> BeforeValidator:
+    """Return a check of the length of an array, before any of its items is looked at.
+
+    Each bad item would be an error to tell.
+    """
+
+    def check(value: Any) -> Any:
+        if isinstance(value, list) and len(value) > items:
+            told = {"field_type": "Array", "max_length": items}
+            raise PydanticKnownError("too_long", {**told, "actual_length": len(value)})
         return value
 
     return BeforeValidator(check)

@@ -11,7 +11,7 @@ from fastapi.routing import APIRoute, iter_route_contexts
 from pydantic import TypeAdapter
 from starlette.routing import BaseRoute
 
-from metacortex.api import examples
+from metacortex.api import examples, parsing
 from metacortex.api.comments import AddCommentBody, CommentTextBody
 from metacortex.api.errors import status_of_class
 from metacortex.api.fields import Body
@@ -134,6 +134,9 @@ WITH_PARAMETERS = ("unknown_parameter", "invalid_parameter")
 WITH_CURSOR = ("bad_cursor", "cursor_mismatch")
 WITH_BODY = (
     "malformed_json",
+    "duplicate_key",
+    "too_deep",
+    "too_many_fields",
     "body_too_large",
     "request_too_slow",
     "unsupported_content_coding",
@@ -147,6 +150,7 @@ OF_COMMANDS = (
     "outcome_unknown",
     "overloaded",
     "shutting_down",
+    "too_much_at_once",
 )
 
 
@@ -423,8 +427,19 @@ def _failure() -> Schema:
         "additionalProperties": False,
         "properties": {
             "data": {"type": "null"},
-            "meta": {"$ref": REF.format(model="Meta")},
-            "errors": {**errors, "minItems": 1},
+            "meta": {
+                "type": "object",
+                "required": ["request_id"],
+                "additionalProperties": False,
+                "properties": {
+                    "request_id": {"type": "string"},
+                    "more": {
+                        "type": "boolean",
+                        "description": "There are more errors than are told.",
+                    },
+                },
+            },
+            "errors": {**errors, "minItems": 1, "maxItems": parsing.TOLD},
         },
     }
 

@@ -23,6 +23,7 @@ from metacortex.api.fields import (
     UserId,
     WallTime,
     Zone,
+    at_most,
     not_both,
 )
 from metacortex.api.pages import ListParameters, ListRoute, Search
@@ -37,7 +38,9 @@ Description = Annotated[
 ]
 Reason = Annotated[Name, Field(max_length=rules.REASON_LIMIT)]
 Comment = Annotated[Name, Field(max_length=rules.COMMENT_LIMIT)]
-Tags = Annotated[tuple[Id, ...], Field(max_length=rules.TAG_LIMIT)]
+Tags = Annotated[
+    tuple[Id, ...], Field(max_length=rules.TAG_LIMIT), at_most(rules.TAG_LIMIT)
+]
 
 
 class CreateTaskBody(Body):
