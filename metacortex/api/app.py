@@ -46,6 +46,7 @@ from metacortex.api.rates import QUOTAS, Rates
 from metacortex.api.request_log import RequestLog
 from metacortex.api.routing import EnvelopeRoute, Router, adopt
 from metacortex.api.services import Services
+from metacortex.api.streams import Streams
 from metacortex.api.web import WebApp
 from metacortex.commands.bus import Bus
 from metacortex.commands.lane import Lane
@@ -363,11 +364,13 @@ def _lifespan(settings: Settings) -> Lifespan:
         )
         heartbeat = Heartbeat(Heart(writes, Process(kind="api"), Figures()))
         operator_actions = OperatorActions(writes, broker)
+        queries = Queries(reads)
         app.state.services = services = Services(
             verifier=_verifier(settings, keys, issuer, life),
             lane=lane,
             members=Members(writes),
-            queries=Queries(reads),
+            queries=queries,
+            streams=Streams(queries),
             writes=writes,
             operator_actions=operator_actions,
             redis=redis,

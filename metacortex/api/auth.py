@@ -9,9 +9,10 @@ checked here claim by claim (Clerk's guide "Session tokens", versions 1 and 2; R
 import re
 import time
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from hashlib import sha256
+from math import inf
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -70,6 +71,8 @@ class Caller:
     role: Role
     session_id: str | None
     organisation_id: str | None
+    expires_at: float = field(default=inf, compare=False)
+    """When the token ends, in epoch seconds."""
 
 
 def workspace_of(clerk_id: str) -> UUID:
@@ -207,10 +210,13 @@ def _caller(claims: Mapping[str, Any]) -> Caller:
     user, session = claims["sub"], claims["sid"]
     active = _organisation(claims)
     if active is None:
-        return Caller(user, workspace_of(user), _personal_role(claims), session, None)
+        role = _personal_role(claims)
+        return Caller(user, workspace_of(user), role, session, None, claims["exp"])
     organisation, name = active
     role = _role(ORGANISATION_ROLES, name.removeprefix("org:"))
-    return Caller(user, workspace_of(organisation), role, session, organisation)
+    return Caller(
+        user, workspace_of(organisation), role, session, organisation, claims["exp"]
+    )
 
 
 def _organisation(claims: Mapping[str, Any]) -> tuple[str, str] | None:

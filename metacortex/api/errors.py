@@ -246,6 +246,7 @@ ErrorMeta: Mapping[str, type[Schema]] = {
     "too_much_at_once": EventsMeta,
     "depth_exceeded": LimitMeta,
     "too_deep": LimitMeta,
+    "too_many_streams": LimitMeta,
     "too_many_fields": LimitMeta,
     "version_conflict": VersionMeta,
     "read_model_lagging": SequenceMeta,

@@ -58,6 +58,7 @@ ERROR_META: Mapping[str, Example] = {
     "too_many_events": {"limit": 20_000, "events": 20_001},
     "too_much_at_once": {"limit": 10_000, "events": 12_345},
     "too_deep": {"limit": 64},
+    "too_many_streams": {"limit": 20},
     "too_many_fields": {"limit": 200},
     "depth_exceeded": {"limit": 10, "depth": 11},
     "version_conflict": {"expected": 2, "current": 3},

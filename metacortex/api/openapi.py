@@ -334,6 +334,8 @@ def _codes(operation: Schema, names: set[str]) -> Iterable[str]:
     name = operation["operationId"]
     if name in ("listChanges", "streamEvents"):
         yield "resync_required"
+    if name in ("streamEvents", "streamOperations"):
+        yield "too_many_streams"
     if "Idempotency-Key" in names or name == "runCommands":
         yield from (*OF_COMMANDS, *WITH_BODY)
     if "If-Match" in names:

@@ -193,6 +193,7 @@ CODES: dict[str, tuple[type[MetaCortexError], str]] = {
     "headers_too_large": (HeadersTooLarge, "The headers pass a limit"),
     "target_too_long": (TargetTooLong, "Path and query pass the limit"),
     "request_too_slow": (TooSlow, "The request did not arrive in time"),
+    "too_many_streams": (RateLimited, "You have too many streams open"),
     "rate_limited": (RateLimited, "You ask more than your share"),
     "unsupported_content_coding": (Unsupported, "The body must not be compressed"),
     "unsupported_media_type": (Unsupported, "The body must be application/json"),
