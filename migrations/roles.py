@@ -73,10 +73,16 @@ def _create(connection: Connection, role: str, password: str | None) -> None:
     connection.exec_driver_sql(f"CREATE ROLE {role} {login}{secret}")
 
 
+PATH = "pg_catalog, pg_temp"
+"""Where names without a schema are looked up: nowhere that anybody could add to."""
+
+
 def apply_limits(connection: Connection) -> None:
-    """Give each role its timeouts, where we may."""
+    """Give each role its timeouts and its search path, where we may."""
     if not _may_create(connection):
         return
+    for role in (OWNER, *LIMITS):
+        connection.exec_driver_sql(f"ALTER ROLE {role} SET search_path = {PATH}")
     for role, limits in LIMITS.items():
         for name, value in limits.items():
             connection.exec_driver_sql(f"ALTER ROLE {role} SET {name} = '{value}'")

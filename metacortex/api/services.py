@@ -54,6 +54,8 @@ class Services:
     body_limit: int
     rates: Rates | None = None
     """None where rates are not limited."""
+    production: bool = False
+    """Whether metrics and the document are for those who may see them."""
     closing: bool = False
     _queries: OrderedDict[Any, ListQuery] = field(default_factory=OrderedDict)
 
