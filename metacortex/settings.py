@@ -323,9 +323,9 @@ class Settings(BaseSettings):
     )
     metrics_bind: Annotated[str | None, AfterValidator(_bind)] = Field(
         None,
-        description="Address and port, as 10.0.0.5:9100, on which an API process serves "
-        "/metrics to whoever asks. Unset: none. In production the path of the API's own "
-        "port wants the operator's role.",
+        description="Address and port, as 10.0.0.5:9100, on which an API process "
+        "serves /metrics to whoever asks. Unset: none. In production the path of the "
+        "API itself wants the operator's role.",
     )
     docs_enabled: bool | None = Field(
         None, description="Serve /docs. Unset: everywhere but in production."

@@ -11,12 +11,13 @@ from sqlalchemy import Connection, text
 from sqlalchemy.engine import make_url
 
 from metacortex.grants import APP, AUDITOR, OWNER, PROJECTOR
+from metacortex.kernel.database import STATEMENT_S
 
 UTC = {"timezone": "UTC"}  # answers say Z, whatever zone the server is in
 LIMITS = {
     APP: {
         **UTC,
-        "statement_timeout": "10s",
+        "statement_timeout": f"{STATEMENT_S}s",
         "lock_timeout": "5s",
         "idle_in_transaction_session_timeout": "10s",
     },
