@@ -22,7 +22,8 @@ from metacortex.api import (
 from metacortex.commands import budget
 from metacortex.commands.tasks import commands as tasks
 from metacortex.kernel import http_limits
-from metacortex.queries import page, past
+from metacortex.kernel.database import STATEMENT_S
+from metacortex.queries import bus, page, past
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -280,6 +281,21 @@ QUERIES = (
         unit="events",
         code="too_many_events",
         reason="A second of reading and folding.",
+    ),
+    Limit(
+        of="Connections that reads of a workspace hold at a time, of a process",
+        value=bus.FAIR_SHARE,
+        unit="of the pool",
+        beyond="they wait for each other",
+        reason="Slow queries of two workspaces leave some to all others.",
+    ),
+    Limit(
+        of="Time of a statement",
+        value=STATEMENT_S,
+        unit="seconds",
+        code="query_timeout",
+        header="Retry-After",
+        reason="Nobody waits longer for a list, and no connection is held longer.",
     ),
     Limit(
         of="Wait for a sequence",

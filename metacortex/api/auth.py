@@ -6,6 +6,7 @@ checked here claim by claim (Clerk's guide "Session tokens", versions 1 and 2; R
 "JWT best current practices"). Fails closed: what is not known is refused.
 """
 
+import json
 import re
 import time
 from collections.abc import Callable, Collection, Mapping
@@ -18,6 +19,7 @@ from uuid import UUID, uuid5
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from jwt.utils import base64url_decode
 
 from metacortex.api.keys import KeySource
 from metacortex.kernel.errors import Forbidden, Unauthenticated
@@ -159,6 +161,7 @@ class Verifier:
                     "verify_nbf": False,
                 },
             )
+            _check_unique(token)
         except (jwt.PyJWTError, ValueError, RecursionError) as error:
             raise _invalid("The token is not one of our issuer.") from error
         return complete["header"], complete["payload"]
@@ -186,6 +189,19 @@ class Verifier:
             return
         if self._parties and str(party) not in self._parties:
             raise _invalid("The token was made for another party.")
+
+
+def _check_unique(token: str) -> None:
+    """Raise ValueError for a name that stands twice: readers take one or the other."""
+    for part in token.split(".")[:2]:
+        json.loads(base64url_decode(part), object_pairs_hook=_unique)
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a name stands twice")
+    return found
 
 
 def _check_kind(header: Mapping[str, Any], claims: Mapping[str, Any]) -> None:

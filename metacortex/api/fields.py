@@ -22,6 +22,7 @@ from typing_extensions import TypeAliasType
 
 from metacortex.events import tasks as events
 from metacortex.events.tasks import Due
+from metacortex.kernel.text import HIDING, shows
 
 SURROGATES = re.compile("[\ud800-\udfff]")  # what is no character of its own
 
@@ -94,6 +95,18 @@ DIGITS = _like("[0-9]{1,16}", "a whole number in digits")  # behind constraints
 Name = Annotated[  # constraints first: they would not strip behind a validator
     str, StringConstraints(strip_whitespace=True, min_length=1, strict=True), Clean
 ]
+
+
+def _shown(value: str) -> str:
+    if HIDING.search(value):
+        raise ValueError("A name must not hold what hides or reverses other text")
+    if not shows(value):
+        raise ValueError("A name must show something")
+    return value
+
+
+ShownName = Annotated[Name, AfterValidator(_shown)]
+"""A name of one line that people see: of a task, a project, a person."""
 UserId = Annotated[
     str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,128}$", strict=True)
 ]

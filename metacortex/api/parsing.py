@@ -117,10 +117,23 @@ def _has_lone_surrogates(body: bytes) -> bool:
 
 def validated(model: type[M], found: Any, prefix: str = "") -> M:
     """Return the model of a parsed body. Raises Several, one per bad field."""
+    if found.__class__ is dict and len(found) > TOLD:
+        _check_known(model, found, prefix)
     try:
         return model.model_validate(found, context="body")
     except ValidationError as error:
         raise Several([field_error(one, prefix) for one in _errors(error)]) from None
+
+
+def _check_known(model: type[BaseModel], found: Any, prefix: str) -> None:
+    """Refuse more unknown fields than are told, before each is an error of its own."""
+    unknown = [name for name in found if name not in model.model_fields]
+    if len(unknown) > TOLD:
+        places = [{"loc": (name,), **_UNKNOWN} for name in unknown[: TOLD + 1]]
+        raise Several([field_error(it, prefix) for it in places])
+
+
+_UNKNOWN = {"type": "extra_forbidden", "msg": "Extra inputs are not permitted"}
 
 
 def _errors(error: ValidationError) -> list[Any]:

@@ -56,6 +56,8 @@ class Services:
     rates: Rates | None = None
     """None where rates are not limited."""
     streams: Streams
+    production: bool = False
+    """Whether metrics and the document are for those who may see them."""
     closing: bool = False
     _queries: OrderedDict[Any, ListQuery] = field(default_factory=OrderedDict)
 

@@ -19,6 +19,7 @@ from metacortex.api.fields import (
     Name,
     Nothing,
     Priority,
+    ShownName,
     TaskStatus,
     UserId,
     WallTime,
@@ -32,7 +33,7 @@ from metacortex.commands import tasks as rules
 from metacortex.queries.tasks import ListedTask, ListTasks, TaskRow
 
 OTHER = UUID("0199d2c4-6f3e-7c11-9a55-0d9f3b1f6a01")  # in examples
-Title = Annotated[Name, Field(max_length=rules.TITLE_LIMIT)]
+Title = Annotated[ShownName, Field(max_length=rules.TITLE_LIMIT)]
 Description = Annotated[
     str, Clean, Field(max_length=rules.DESCRIPTION_LIMIT, strict=True)
 ]
