@@ -228,13 +228,13 @@ export type AddPersonCommand = {
 };
 
 export type ApiError = ({
-    code: 'already_exists' | 'bad_cursor' | 'bad_request' | 'cursor_mismatch' | 'database_unavailable' | 'http_error' | 'idempotency_key_reused' | 'internal_error' | 'invalid_field' | 'invalid_header' | 'invalid_parameter' | 'keys_unavailable' | 'malformed_json' | 'member_unknown' | 'merge_into_itself' | 'method_not_allowed' | 'missing_field' | 'not_a_sibling' | 'not_found' | 'not_the_author' | 'not_undoable' | 'not_yourself' | 'outcome_unknown' | 'query_timeout' | 'request_too_slow' | 'route_not_found' | 'same_origin_required' | 'section_deleted' | 'shutting_down' | 'task_archived' | 'task_deleted' | 'token_expired' | 'token_invalid' | 'token_missing' | 'too_many_connections' | 'unknown_command' | 'unknown_field' | 'unknown_parameter' | 'unsupported_content_coding' | 'unsupported_media_type' | 'workspace_busy';
+    code: 'already_exists' | 'bad_cursor' | 'bad_request' | 'cursor_mismatch' | 'database_unavailable' | 'duplicate_key' | 'http_error' | 'idempotency_key_reused' | 'internal_error' | 'invalid_field' | 'invalid_header' | 'invalid_parameter' | 'keys_unavailable' | 'malformed_json' | 'member_unknown' | 'merge_into_itself' | 'method_not_allowed' | 'missing_field' | 'not_a_sibling' | 'not_found' | 'not_the_author' | 'not_undoable' | 'not_yourself' | 'outcome_unknown' | 'query_timeout' | 'request_too_slow' | 'route_not_found' | 'same_origin_required' | 'section_deleted' | 'shutting_down' | 'task_archived' | 'task_deleted' | 'token_expired' | 'token_invalid' | 'token_missing' | 'too_many_connections' | 'unknown_command' | 'unknown_field' | 'unknown_parameter' | 'unsupported_content_coding' | 'unsupported_media_type' | 'workspace_busy';
 } & PlainError) | ({
-    code: 'body_too_large' | 'depth_exceeded' | 'headers_too_large' | 'target_too_long' | 'too_many_tags';
+    code: 'body_too_large' | 'depth_exceeded' | 'headers_too_large' | 'target_too_long' | 'too_deep' | 'too_many_fields' | 'too_many_streams' | 'too_many_tags';
 } & LimitError) | ({
     code: 'rate_limited';
 } & RateError) | ({
-    code: 'too_many_events';
+    code: 'too_many_events' | 'too_much_at_once';
 } & EventsError) | ({
     code: 'version_conflict';
 } & VersionError) | ({
@@ -642,7 +642,7 @@ export type BatchResult = {
     /**
      * Meta
      */
-    meta: Outcome | Empty;
+    meta: Outcome | More;
     /**
      * Errors
      */
@@ -2086,15 +2086,6 @@ export type EditTaskCommand = {
 };
 
 /**
- * Empty
- *
- * An object without fields.
- */
-export type Empty = {
-    [key: string]: never;
-};
-
-/**
  * ErrorCode
  *
  * A code that an error may have; `http_error` takes any status.
@@ -2192,7 +2183,7 @@ export type EventType = 'person.created' | 'person.edited' | 'person.reverted' |
 /**
  * EventsError
  *
- * An error whose `meta` is: How many events may be folded, and how many there are.
+ * An error whose `meta` is: How many events there may be, and how many there are.
  */
 export type EventsError = {
     /**
@@ -2216,14 +2207,14 @@ export type EventsError = {
     /**
      * Code
      */
-    code: 'too_many_events';
+    code: 'too_many_events' | 'too_much_at_once';
     meta: EventsMeta;
 };
 
 /**
  * EventsMeta
  *
- * How many events may be folded, and how many there are.
+ * How many events there may be, and how many there are.
  */
 export type EventsMeta = {
     /**
@@ -2422,7 +2413,7 @@ export type LimitError = {
     /**
      * Code
      */
-    code: 'body_too_large' | 'depth_exceeded' | 'headers_too_large' | 'target_too_long' | 'too_many_tags';
+    code: 'body_too_large' | 'depth_exceeded' | 'headers_too_large' | 'target_too_long' | 'too_deep' | 'too_many_fields' | 'too_many_streams' | 'too_many_tags';
     meta: LimitMeta;
 };
 
@@ -2783,6 +2774,18 @@ export type Meta = {
      * Request Id
      */
     request_id: string;
+};
+
+/**
+ * More
+ *
+ * Whether there are more errors than are told; absent where there are not.
+ */
+export type More = {
+    /**
+     * More
+     */
+    more?: boolean;
 };
 
 /**
@@ -3386,7 +3389,7 @@ export type PlainError = {
     /**
      * Code
      */
-    code: 'already_exists' | 'bad_cursor' | 'bad_request' | 'cursor_mismatch' | 'database_unavailable' | 'http_error' | 'idempotency_key_reused' | 'internal_error' | 'invalid_field' | 'invalid_header' | 'invalid_parameter' | 'keys_unavailable' | 'malformed_json' | 'member_unknown' | 'merge_into_itself' | 'method_not_allowed' | 'missing_field' | 'not_a_sibling' | 'not_found' | 'not_the_author' | 'not_undoable' | 'not_yourself' | 'outcome_unknown' | 'query_timeout' | 'request_too_slow' | 'route_not_found' | 'same_origin_required' | 'section_deleted' | 'shutting_down' | 'task_archived' | 'task_deleted' | 'token_expired' | 'token_invalid' | 'token_missing' | 'too_many_connections' | 'unknown_command' | 'unknown_field' | 'unknown_parameter' | 'unsupported_content_coding' | 'unsupported_media_type' | 'workspace_busy';
+    code: 'already_exists' | 'bad_cursor' | 'bad_request' | 'cursor_mismatch' | 'database_unavailable' | 'duplicate_key' | 'http_error' | 'idempotency_key_reused' | 'internal_error' | 'invalid_field' | 'invalid_header' | 'invalid_parameter' | 'keys_unavailable' | 'malformed_json' | 'member_unknown' | 'merge_into_itself' | 'method_not_allowed' | 'missing_field' | 'not_a_sibling' | 'not_found' | 'not_the_author' | 'not_undoable' | 'not_yourself' | 'outcome_unknown' | 'query_timeout' | 'request_too_slow' | 'route_not_found' | 'same_origin_required' | 'section_deleted' | 'shutting_down' | 'task_archived' | 'task_deleted' | 'token_expired' | 'token_invalid' | 'token_missing' | 'too_many_connections' | 'unknown_command' | 'unknown_field' | 'unknown_parameter' | 'unsupported_content_coding' | 'unsupported_media_type' | 'workspace_busy';
     meta: NoMeta;
 };
 
@@ -5505,7 +5508,13 @@ export type StreamedEvent = {
 
 export type Failure = {
     data: null;
-    meta: Meta;
+    meta: {
+        request_id: string;
+        /**
+         * There are more errors than are told.
+         */
+        more?: boolean;
+    };
     errors: Array<ApiError>;
 };
 
@@ -6203,7 +6212,7 @@ export type RunCommandsData = {
 
 export type RunCommandsErrors = {
     /**
-     * invalid_header, invalid_parameter, malformed_json, unknown_parameter
+     * duplicate_key, invalid_header, invalid_parameter, malformed_json, too_deep, unknown_parameter
      */
     400: Failure;
     /**
@@ -6227,7 +6236,7 @@ export type RunCommandsErrors = {
      */
     408: Failure;
     /**
-     * already_exists, cycle_detected, depth_exceeded, invalid_transition, merge_into_itself, name_taken, not_a_sibling, not_undoable, open_subtasks, parent_archived, parent_deleted, project_archived, project_deleted, section_deleted, tag_deleted, task_archived, task_deleted, too_many_tags, undo_conflict
+     * already_exists, cycle_detected, depth_exceeded, invalid_transition, merge_into_itself, name_taken, not_a_sibling, not_undoable, open_subtasks, parent_archived, parent_deleted, project_archived, project_deleted, section_deleted, tag_deleted, task_archived, task_deleted, too_many_tags, too_much_at_once, undo_conflict
      */
     409: Failure;
     /**
@@ -6247,7 +6256,7 @@ export type RunCommandsErrors = {
      */
     415: Failure;
     /**
-     * idempotency_key_reused, invalid_field, member_unknown, missing_field, unknown_command, unknown_field, unknown_reference
+     * idempotency_key_reused, invalid_field, member_unknown, missing_field, too_many_fields, unknown_command, unknown_field, unknown_reference
      */
     422: Failure;
     /**
@@ -6471,7 +6480,7 @@ export type AddCommentData = {
 
 export type AddCommentErrors = {
     /**
-     * invalid_header, malformed_json, unknown_parameter
+     * duplicate_key, invalid_header, malformed_json, too_deep, unknown_parameter
      */
     400: Failure;
     /**
@@ -6495,7 +6504,7 @@ export type AddCommentErrors = {
      */
     408: Failure;
     /**
-     * already_exists, project_archived, task_archived, task_deleted
+     * already_exists, project_archived, task_archived, task_deleted, too_much_at_once
      */
     409: Failure;
     /**
@@ -6515,7 +6524,7 @@ export type AddCommentErrors = {
      */
     415: Failure;
     /**
-     * idempotency_key_reused, invalid_field, missing_field, unknown_field
+     * idempotency_key_reused, invalid_field, missing_field, too_many_fields, unknown_field
      */
     422: Failure;
     /**
@@ -6569,7 +6578,7 @@ export type DeleteCommentData = {
 
 export type DeleteCommentErrors = {
     /**
-     * invalid_header, malformed_json, unknown_parameter
+     * duplicate_key, invalid_header, malformed_json, too_deep, unknown_parameter
      */
     400: Failure;
     /**
@@ -6593,7 +6602,7 @@ export type DeleteCommentErrors = {
      */
     408: Failure;
     /**
-     * project_archived, task_archived, task_deleted
+     * project_archived, task_archived, task_deleted, too_much_at_once
      */
     409: Failure;
     /**
@@ -6613,7 +6622,7 @@ export type DeleteCommentErrors = {
      */
     415: Failure;
     /**
-     * idempotency_key_reused, invalid_field, missing_field, unknown_field
+     * idempotency_key_reused, invalid_field, missing_field, too_many_fields, unknown_field
      */
     422: Failure;
     /**
@@ -6745,7 +6754,7 @@ export type EditCommentData = {
 
 export type EditCommentErrors = {
     /**
-     * invalid_header, malformed_json, unknown_parameter
+     * duplicate_key, invalid_header, malformed_json, too_deep, unknown_parameter
      */
     400: Failure;
     /**
@@ -6769,7 +6778,7 @@ export type EditCommentErrors = {
      */
     408: Failure;
     /**
-     * project_archived, task_archived, task_deleted
+     * project_archived, task_archived, task_deleted, too_much_at_once
      */
     409: Failure;
     /**
@@ -6789,7 +6798,7 @@ export type EditCommentErrors = {
      */
     415: Failure;
     /**
-     * idempotency_key_reused, invalid_field, missing_field, unknown_field
+     * idempotency_key_reused, invalid_field, missing_field, too_many_fields, unknown_field
      */
     422: Failure;
     /**
@@ -6911,7 +6920,7 @@ export type EditPersonData = {
 
 export type EditPersonErrors = {
     /**
-     * invalid_header, malformed_json, unknown_parameter
+     * duplicate_key, invalid_header, malformed_json, too_deep, unknown_parameter
      */
     400: Failure;
     /**
@@ -6931,6 +6940,10 @@ export type EditPersonErrors = {
      */
     408: Failure;
     /**
+     * too_much_at_once
+     */
+    409: Failure;
+    /**
      * version_conflict
      */
     412: Failure;
@@ -6947,7 +6960,7 @@ export type EditPersonErrors = {
      */
     415: Failure;
     /**
-     * idempotency_key_reused, invalid_field, missing_field, unknown_field
+     * idempotency_key_reused, invalid_field, missing_field, too_many_fields, unknown_field
      */
     422: Failure;
     /**
@@ -7082,7 +7095,7 @@ export type AddPersonData = {
 
 export type AddPersonErrors = {
     /**
-     * invalid_header, malformed_json, unknown_parameter
+     * duplicate_key, invalid_header, malformed_json, too_deep, unknown_parameter
      */
     400: Failure;
     /**
@@ -7102,7 +7115,7 @@ export type AddPersonErrors = {
      */
     408: Failure;
     /**
-     * already_exists
+     * already_exists, too_much_at_once
      */
     409: Failure;
     /**
@@ -7122,7 +7135,7 @@ export type AddPersonErrors = {
      */
     415: Failure;
     /**
-     * idempotency_key_reused, invalid_field, missing_field, unknown_field
+     * idempotency_key_reused, invalid_field, missing_field, too_many_fields, unknown_field
      */
     422: Failure;
     /**
@@ -7169,7 +7182,7 @@ export type CreateImportData = {
 
 export type CreateImportErrors = {
     /**
-     * invalid_header, malformed_json, unknown_parameter
+     * duplicate_key, invalid_header, malformed_json, too_deep, unknown_parameter
      */
     400: Failure;
     /**
@@ -7189,6 +7202,10 @@ export type CreateImportErrors = {
      */
     408: Failure;
     /**
+     * too_much_at_once
+     */
+    409: Failure;
+    /**
      * body_too_large
      */
     413: Failure;
@@ -7201,7 +7218,7 @@ export type CreateImportErrors = {
      */
     415: Failure;
     /**
-     * idempotency_key_reused, invalid_field, missing_field, unknown_field
+     * idempotency_key_reused, invalid_field, missing_field, too_many_fields, unknown_field
      */
     422: Failure;
     /**
@@ -8141,7 +8158,7 @@ export type StreamOperationsErrors = {
      */
     414: Failure;
     /**
-     * rate_limited
+     * rate_limited, too_many_streams
      */
     429: Failure;
     /**
@@ -8180,7 +8197,7 @@ export type RetryRunData = {
 
 export type RetryRunErrors = {
     /**
-     * invalid_header, malformed_json, unknown_parameter
+     * duplicate_key, invalid_header, malformed_json, too_deep, unknown_parameter
      */
     400: Failure;
     /**
@@ -8216,7 +8233,7 @@ export type RetryRunErrors = {
      */
     415: Failure;
     /**
-     * invalid_field, missing_field, unknown_field
+     * invalid_field, missing_field, too_many_fields, unknown_field
      */
     422: Failure;
     /**
@@ -8259,7 +8276,7 @@ export type DiscardRunData = {
 
 export type DiscardRunErrors = {
     /**
-     * invalid_header, malformed_json, unknown_parameter
+     * duplicate_key, invalid_header, malformed_json, too_deep, unknown_parameter
      */
     400: Failure;
     /**
@@ -8295,7 +8312,7 @@ export type DiscardRunErrors = {
      */
     415: Failure;
     /**
-     * invalid_field, missing_field, unknown_field
+     * invalid_field, missing_field, too_many_fields, unknown_field
      */
     422: Failure;
     /**
@@ -8341,7 +8358,7 @@ export type RetryFailuresData = {
 
 export type RetryFailuresErrors = {
     /**
-     * invalid_header, malformed_json, unknown_parameter
+     * duplicate_key, invalid_header, malformed_json, too_deep, unknown_parameter
      */
     400: Failure;
     /**
@@ -8377,7 +8394,7 @@ export type RetryFailuresErrors = {
      */
     415: Failure;
     /**
-     * invalid_field, missing_field, unknown_field
+     * invalid_field, missing_field, too_many_fields, unknown_field
      */
     422: Failure;
     /**
@@ -8423,7 +8440,7 @@ export type DiscardFailuresData = {
 
 export type DiscardFailuresErrors = {
     /**
-     * invalid_header, malformed_json, unknown_parameter
+     * duplicate_key, invalid_header, malformed_json, too_deep, unknown_parameter
      */
     400: Failure;
     /**
@@ -8459,7 +8476,7 @@ export type DiscardFailuresErrors = {
      */
     415: Failure;
     /**
-     * invalid_field, missing_field, unknown_field
+     * invalid_field, missing_field, too_many_fields, unknown_field
      */
     422: Failure;
     /**
@@ -8505,7 +8522,7 @@ export type StartScheduleData = {
 
 export type StartScheduleErrors = {
     /**
-     * invalid_header, malformed_json, unknown_parameter
+     * duplicate_key, invalid_header, malformed_json, too_deep, unknown_parameter
      */
     400: Failure;
     /**
@@ -8541,7 +8558,7 @@ export type StartScheduleErrors = {
      */
     415: Failure;
     /**
-     * invalid_field, missing_field, unknown_field
+     * invalid_field, missing_field, too_many_fields, unknown_field
      */
     422: Failure;
     /**
@@ -8587,7 +8604,7 @@ export type PauseScheduleData = {
 
 export type PauseScheduleErrors = {
     /**
-     * invalid_header, malformed_json, unknown_parameter
+     * duplicate_key, invalid_header, malformed_json, too_deep, unknown_parameter
      */
     400: Failure;
     /**
@@ -8623,7 +8640,7 @@ export type PauseScheduleErrors = {
      */
     415: Failure;
     /**
-     * invalid_field, missing_field, unknown_field
+     * invalid_field, missing_field, too_many_fields, unknown_field
      */
     422: Failure;
     /**
@@ -8669,7 +8686,7 @@ export type ResumeScheduleData = {
 
 export type ResumeScheduleErrors = {
     /**
-     * invalid_header, malformed_json, unknown_parameter
+     * duplicate_key, invalid_header, malformed_json, too_deep, unknown_parameter
      */
     400: Failure;
     /**
@@ -8705,7 +8722,7 @@ export type ResumeScheduleErrors = {
      */
     415: Failure;
     /**
-     * invalid_field, missing_field, unknown_field
+     * invalid_field, missing_field, too_many_fields, unknown_field
      */
     422: Failure;
     /**
@@ -8751,7 +8768,7 @@ export type PauseQueueData = {
 
 export type PauseQueueErrors = {
     /**
-     * invalid_header, malformed_json, unknown_parameter
+     * duplicate_key, invalid_header, malformed_json, too_deep, unknown_parameter
      */
     400: Failure;
     /**
@@ -8787,7 +8804,7 @@ export type PauseQueueErrors = {
      */
     415: Failure;
     /**
-     * invalid_field, missing_field, unknown_field
+     * invalid_field, missing_field, too_many_fields, unknown_field
      */
     422: Failure;
     /**
@@ -8833,7 +8850,7 @@ export type ResumeQueueData = {
 
 export type ResumeQueueErrors = {
     /**
-     * invalid_header, malformed_json, unknown_parameter
+     * duplicate_key, invalid_header, malformed_json, too_deep, unknown_parameter
      */
     400: Failure;
     /**
@@ -8869,7 +8886,7 @@ export type ResumeQueueErrors = {
      */
     415: Failure;
     /**
-     * invalid_field, missing_field, unknown_field
+     * invalid_field, missing_field, too_many_fields, unknown_field
      */
     422: Failure;
     /**
@@ -8915,7 +8932,7 @@ export type RetryProjectionData = {
 
 export type RetryProjectionErrors = {
     /**
-     * invalid_header, malformed_json, unknown_parameter
+     * duplicate_key, invalid_header, malformed_json, too_deep, unknown_parameter
      */
     400: Failure;
     /**
@@ -8951,7 +8968,7 @@ export type RetryProjectionErrors = {
      */
     415: Failure;
     /**
-     * invalid_field, missing_field, unknown_field
+     * invalid_field, missing_field, too_many_fields, unknown_field
      */
     422: Failure;
     /**
@@ -8997,7 +9014,7 @@ export type RebuildProjectionData = {
 
 export type RebuildProjectionErrors = {
     /**
-     * invalid_header, malformed_json, unknown_parameter
+     * duplicate_key, invalid_header, malformed_json, too_deep, unknown_parameter
      */
     400: Failure;
     /**
@@ -9033,7 +9050,7 @@ export type RebuildProjectionErrors = {
      */
     415: Failure;
     /**
-     * invalid_field, missing_field, unknown_field
+     * invalid_field, missing_field, too_many_fields, unknown_field
      */
     422: Failure;
     /**
@@ -9079,7 +9096,7 @@ export type VerifyProjectionData = {
 
 export type VerifyProjectionErrors = {
     /**
-     * invalid_header, malformed_json, unknown_parameter
+     * duplicate_key, invalid_header, malformed_json, too_deep, unknown_parameter
      */
     400: Failure;
     /**
@@ -9115,7 +9132,7 @@ export type VerifyProjectionErrors = {
      */
     415: Failure;
     /**
-     * invalid_field, missing_field, unknown_field
+     * invalid_field, missing_field, too_many_fields, unknown_field
      */
     422: Failure;
     /**
@@ -9328,7 +9345,7 @@ export type CreateTaskData = {
 
 export type CreateTaskErrors = {
     /**
-     * invalid_header, malformed_json, unknown_parameter
+     * duplicate_key, invalid_header, malformed_json, too_deep, unknown_parameter
      */
     400: Failure;
     /**
@@ -9348,7 +9365,7 @@ export type CreateTaskErrors = {
      */
     408: Failure;
     /**
-     * already_exists, depth_exceeded, parent_archived, parent_deleted, project_archived, project_deleted, too_many_tags
+     * already_exists, depth_exceeded, parent_archived, parent_deleted, project_archived, project_deleted, too_many_tags, too_much_at_once
      */
     409: Failure;
     /**
@@ -9368,7 +9385,7 @@ export type CreateTaskErrors = {
      */
     415: Failure;
     /**
-     * idempotency_key_reused, invalid_field, member_unknown, missing_field, unknown_field, unknown_reference
+     * idempotency_key_reused, invalid_field, member_unknown, missing_field, too_many_fields, unknown_field, unknown_reference
      */
     422: Failure;
     /**
@@ -9421,7 +9438,7 @@ export type DeleteTaskData = {
 
 export type DeleteTaskErrors = {
     /**
-     * invalid_header, malformed_json, unknown_parameter
+     * duplicate_key, invalid_header, malformed_json, too_deep, unknown_parameter
      */
     400: Failure;
     /**
@@ -9445,7 +9462,7 @@ export type DeleteTaskErrors = {
      */
     408: Failure;
     /**
-     * project_archived, project_deleted, task_archived, task_deleted
+     * project_archived, project_deleted, task_archived, task_deleted, too_much_at_once
      */
     409: Failure;
     /**
@@ -9465,7 +9482,7 @@ export type DeleteTaskErrors = {
      */
     415: Failure;
     /**
-     * idempotency_key_reused, invalid_field, missing_field, unknown_field
+     * idempotency_key_reused, invalid_field, missing_field, too_many_fields, unknown_field
      */
     422: Failure;
     /**
@@ -9604,7 +9621,7 @@ export type EditTaskData = {
 
 export type EditTaskErrors = {
     /**
-     * invalid_header, malformed_json, unknown_parameter
+     * duplicate_key, invalid_header, malformed_json, too_deep, unknown_parameter
      */
     400: Failure;
     /**
@@ -9628,7 +9645,7 @@ export type EditTaskErrors = {
      */
     408: Failure;
     /**
-     * project_archived, task_archived, task_deleted, too_many_tags
+     * project_archived, task_archived, task_deleted, too_many_tags, too_much_at_once
      */
     409: Failure;
     /**
@@ -9648,7 +9665,7 @@ export type EditTaskErrors = {
      */
     415: Failure;
     /**
-     * idempotency_key_reused, invalid_field, member_unknown, missing_field, unknown_field, unknown_reference
+     * idempotency_key_reused, invalid_field, member_unknown, missing_field, too_many_fields, unknown_field, unknown_reference
      */
     422: Failure;
     /**
@@ -9701,7 +9718,7 @@ export type BlockTaskData = {
 
 export type BlockTaskErrors = {
     /**
-     * invalid_header, malformed_json, unknown_parameter
+     * duplicate_key, invalid_header, malformed_json, too_deep, unknown_parameter
      */
     400: Failure;
     /**
@@ -9725,7 +9742,7 @@ export type BlockTaskErrors = {
      */
     408: Failure;
     /**
-     * invalid_transition, project_archived, task_archived, task_deleted
+     * invalid_transition, project_archived, task_archived, task_deleted, too_much_at_once
      */
     409: Failure;
     /**
@@ -9745,7 +9762,7 @@ export type BlockTaskErrors = {
      */
     415: Failure;
     /**
-     * idempotency_key_reused, invalid_field, missing_field, unknown_field
+     * idempotency_key_reused, invalid_field, missing_field, too_many_fields, unknown_field
      */
     422: Failure;
     /**
@@ -9798,7 +9815,7 @@ export type CompleteTaskData = {
 
 export type CompleteTaskErrors = {
     /**
-     * invalid_header, malformed_json, unknown_parameter
+     * duplicate_key, invalid_header, malformed_json, too_deep, unknown_parameter
      */
     400: Failure;
     /**
@@ -9822,7 +9839,7 @@ export type CompleteTaskErrors = {
      */
     408: Failure;
     /**
-     * invalid_transition, open_subtasks, project_archived, task_archived, task_deleted
+     * invalid_transition, open_subtasks, project_archived, task_archived, task_deleted, too_much_at_once
      */
     409: Failure;
     /**
@@ -9842,7 +9859,7 @@ export type CompleteTaskErrors = {
      */
     415: Failure;
     /**
-     * idempotency_key_reused, invalid_field, missing_field, unknown_field
+     * idempotency_key_reused, invalid_field, missing_field, too_many_fields, unknown_field
      */
     422: Failure;
     /**
@@ -9895,7 +9912,7 @@ export type MoveTaskData = {
 
 export type MoveTaskErrors = {
     /**
-     * invalid_header, malformed_json, unknown_parameter
+     * duplicate_key, invalid_header, malformed_json, too_deep, unknown_parameter
      */
     400: Failure;
     /**
@@ -9919,7 +9936,7 @@ export type MoveTaskErrors = {
      */
     408: Failure;
     /**
-     * cycle_detected, depth_exceeded, not_a_sibling, parent_archived, parent_deleted, project_archived, project_deleted, task_archived, task_deleted
+     * cycle_detected, depth_exceeded, not_a_sibling, parent_archived, parent_deleted, project_archived, project_deleted, task_archived, task_deleted, too_much_at_once
      */
     409: Failure;
     /**
@@ -9939,7 +9956,7 @@ export type MoveTaskErrors = {
      */
     415: Failure;
     /**
-     * idempotency_key_reused, invalid_field, missing_field, unknown_field, unknown_reference
+     * idempotency_key_reused, invalid_field, missing_field, too_many_fields, unknown_field, unknown_reference
      */
     422: Failure;
     /**
@@ -9992,7 +10009,7 @@ export type CommentTaskData = {
 
 export type CommentTaskErrors = {
     /**
-     * invalid_header, malformed_json, unknown_parameter
+     * duplicate_key, invalid_header, malformed_json, too_deep, unknown_parameter
      */
     400: Failure;
     /**
@@ -10016,7 +10033,7 @@ export type CommentTaskErrors = {
      */
     408: Failure;
     /**
-     * already_exists, project_archived, task_archived, task_deleted
+     * already_exists, project_archived, task_archived, task_deleted, too_much_at_once
      */
     409: Failure;
     /**
@@ -10036,7 +10053,7 @@ export type CommentTaskErrors = {
      */
     415: Failure;
     /**
-     * idempotency_key_reused, invalid_field, missing_field, unknown_field
+     * idempotency_key_reused, invalid_field, missing_field, too_many_fields, unknown_field
      */
     422: Failure;
     /**
@@ -10089,7 +10106,7 @@ export type StartTaskData = {
 
 export type StartTaskErrors = {
     /**
-     * invalid_header, malformed_json, unknown_parameter
+     * duplicate_key, invalid_header, malformed_json, too_deep, unknown_parameter
      */
     400: Failure;
     /**
@@ -10113,7 +10130,7 @@ export type StartTaskErrors = {
      */
     408: Failure;
     /**
-     * invalid_transition, project_archived, task_archived, task_deleted
+     * invalid_transition, project_archived, task_archived, task_deleted, too_much_at_once
      */
     409: Failure;
     /**
@@ -10133,7 +10150,7 @@ export type StartTaskErrors = {
      */
     415: Failure;
     /**
-     * idempotency_key_reused, invalid_field, missing_field, unknown_field
+     * idempotency_key_reused, invalid_field, missing_field, too_many_fields, unknown_field
      */
     422: Failure;
     /**
@@ -10186,7 +10203,7 @@ export type UnblockTaskData = {
 
 export type UnblockTaskErrors = {
     /**
-     * invalid_header, malformed_json, unknown_parameter
+     * duplicate_key, invalid_header, malformed_json, too_deep, unknown_parameter
      */
     400: Failure;
     /**
@@ -10210,7 +10227,7 @@ export type UnblockTaskErrors = {
      */
     408: Failure;
     /**
-     * invalid_transition, project_archived, task_archived, task_deleted
+     * invalid_transition, project_archived, task_archived, task_deleted, too_much_at_once
      */
     409: Failure;
     /**
@@ -10230,7 +10247,7 @@ export type UnblockTaskErrors = {
      */
     415: Failure;
     /**
-     * idempotency_key_reused, invalid_field, missing_field, unknown_field
+     * idempotency_key_reused, invalid_field, missing_field, too_many_fields, unknown_field
      */
     422: Failure;
     /**
@@ -10283,7 +10300,7 @@ export type ReopenTaskData = {
 
 export type ReopenTaskErrors = {
     /**
-     * invalid_header, malformed_json, unknown_parameter
+     * duplicate_key, invalid_header, malformed_json, too_deep, unknown_parameter
      */
     400: Failure;
     /**
@@ -10307,7 +10324,7 @@ export type ReopenTaskErrors = {
      */
     408: Failure;
     /**
-     * invalid_transition, project_archived, task_archived, task_deleted
+     * invalid_transition, project_archived, task_archived, task_deleted, too_much_at_once
      */
     409: Failure;
     /**
@@ -10327,7 +10344,7 @@ export type ReopenTaskErrors = {
      */
     415: Failure;
     /**
-     * idempotency_key_reused, invalid_field, missing_field, unknown_field
+     * idempotency_key_reused, invalid_field, missing_field, too_many_fields, unknown_field
      */
     422: Failure;
     /**
@@ -10380,7 +10397,7 @@ export type CancelTaskData = {
 
 export type CancelTaskErrors = {
     /**
-     * invalid_header, malformed_json, unknown_parameter
+     * duplicate_key, invalid_header, malformed_json, too_deep, unknown_parameter
      */
     400: Failure;
     /**
@@ -10404,7 +10421,7 @@ export type CancelTaskErrors = {
      */
     408: Failure;
     /**
-     * invalid_transition, project_archived, task_archived, task_deleted
+     * invalid_transition, project_archived, task_archived, task_deleted, too_much_at_once
      */
     409: Failure;
     /**
@@ -10424,7 +10441,7 @@ export type CancelTaskErrors = {
      */
     415: Failure;
     /**
-     * idempotency_key_reused, invalid_field, missing_field, unknown_field
+     * idempotency_key_reused, invalid_field, missing_field, too_many_fields, unknown_field
      */
     422: Failure;
     /**
@@ -10477,7 +10494,7 @@ export type ArchiveTaskData = {
 
 export type ArchiveTaskErrors = {
     /**
-     * invalid_header, malformed_json, unknown_parameter
+     * duplicate_key, invalid_header, malformed_json, too_deep, unknown_parameter
      */
     400: Failure;
     /**
@@ -10501,7 +10518,7 @@ export type ArchiveTaskErrors = {
      */
     408: Failure;
     /**
-     * project_archived, task_archived, task_deleted
+     * project_archived, task_archived, task_deleted, too_much_at_once
      */
     409: Failure;
     /**
@@ -10521,7 +10538,7 @@ export type ArchiveTaskErrors = {
      */
     415: Failure;
     /**
-     * idempotency_key_reused, invalid_field, missing_field, unknown_field
+     * idempotency_key_reused, invalid_field, missing_field, too_many_fields, unknown_field
      */
     422: Failure;
     /**
@@ -10574,7 +10591,7 @@ export type UnarchiveTaskData = {
 
 export type UnarchiveTaskErrors = {
     /**
-     * invalid_header, malformed_json, unknown_parameter
+     * duplicate_key, invalid_header, malformed_json, too_deep, unknown_parameter
      */
     400: Failure;
     /**
@@ -10598,7 +10615,7 @@ export type UnarchiveTaskErrors = {
      */
     408: Failure;
     /**
-     * project_archived, task_archived, task_deleted
+     * project_archived, task_archived, task_deleted, too_much_at_once
      */
     409: Failure;
     /**
@@ -10618,7 +10635,7 @@ export type UnarchiveTaskErrors = {
      */
     415: Failure;
     /**
-     * idempotency_key_reused, invalid_field, missing_field, unknown_field
+     * idempotency_key_reused, invalid_field, missing_field, too_many_fields, unknown_field
      */
     422: Failure;
     /**
@@ -10671,7 +10688,7 @@ export type RestoreTaskData = {
 
 export type RestoreTaskErrors = {
     /**
-     * invalid_header, malformed_json, unknown_parameter
+     * duplicate_key, invalid_header, malformed_json, too_deep, unknown_parameter
      */
     400: Failure;
     /**
@@ -10695,7 +10712,7 @@ export type RestoreTaskErrors = {
      */
     408: Failure;
     /**
-     * depth_exceeded, parent_archived, parent_deleted, project_archived, project_deleted
+     * depth_exceeded, parent_archived, parent_deleted, project_archived, project_deleted, too_much_at_once
      */
     409: Failure;
     /**
@@ -10715,7 +10732,7 @@ export type RestoreTaskErrors = {
      */
     415: Failure;
     /**
-     * idempotency_key_reused, invalid_field, missing_field, unknown_field, unknown_reference
+     * idempotency_key_reused, invalid_field, missing_field, too_many_fields, unknown_field, unknown_reference
      */
     422: Failure;
     /**
@@ -10956,7 +10973,7 @@ export type CreateProjectData = {
 
 export type CreateProjectErrors = {
     /**
-     * invalid_header, malformed_json, unknown_parameter
+     * duplicate_key, invalid_header, malformed_json, too_deep, unknown_parameter
      */
     400: Failure;
     /**
@@ -10976,7 +10993,7 @@ export type CreateProjectErrors = {
      */
     408: Failure;
     /**
-     * already_exists
+     * already_exists, too_much_at_once
      */
     409: Failure;
     /**
@@ -10996,7 +11013,7 @@ export type CreateProjectErrors = {
      */
     415: Failure;
     /**
-     * idempotency_key_reused, invalid_field, missing_field, unknown_field
+     * idempotency_key_reused, invalid_field, missing_field, too_many_fields, unknown_field
      */
     422: Failure;
     /**
@@ -11049,7 +11066,7 @@ export type DeleteProjectData = {
 
 export type DeleteProjectErrors = {
     /**
-     * invalid_header, malformed_json, unknown_parameter
+     * duplicate_key, invalid_header, malformed_json, too_deep, unknown_parameter
      */
     400: Failure;
     /**
@@ -11073,7 +11090,7 @@ export type DeleteProjectErrors = {
      */
     408: Failure;
     /**
-     * project_archived, project_deleted
+     * project_archived, project_deleted, too_much_at_once
      */
     409: Failure;
     /**
@@ -11093,7 +11110,7 @@ export type DeleteProjectErrors = {
      */
     415: Failure;
     /**
-     * idempotency_key_reused, invalid_field, missing_field, unknown_field
+     * idempotency_key_reused, invalid_field, missing_field, too_many_fields, unknown_field
      */
     422: Failure;
     /**
@@ -11232,7 +11249,7 @@ export type EditProjectData = {
 
 export type EditProjectErrors = {
     /**
-     * invalid_header, malformed_json, unknown_parameter
+     * duplicate_key, invalid_header, malformed_json, too_deep, unknown_parameter
      */
     400: Failure;
     /**
@@ -11256,7 +11273,7 @@ export type EditProjectErrors = {
      */
     408: Failure;
     /**
-     * project_archived, project_deleted
+     * project_archived, project_deleted, too_much_at_once
      */
     409: Failure;
     /**
@@ -11276,7 +11293,7 @@ export type EditProjectErrors = {
      */
     415: Failure;
     /**
-     * idempotency_key_reused, invalid_field, missing_field, unknown_field
+     * idempotency_key_reused, invalid_field, missing_field, too_many_fields, unknown_field
      */
     422: Failure;
     /**
@@ -11329,7 +11346,7 @@ export type ArchiveProjectData = {
 
 export type ArchiveProjectErrors = {
     /**
-     * invalid_header, malformed_json, unknown_parameter
+     * duplicate_key, invalid_header, malformed_json, too_deep, unknown_parameter
      */
     400: Failure;
     /**
@@ -11353,7 +11370,7 @@ export type ArchiveProjectErrors = {
      */
     408: Failure;
     /**
-     * project_archived, project_deleted
+     * project_archived, project_deleted, too_much_at_once
      */
     409: Failure;
     /**
@@ -11373,7 +11390,7 @@ export type ArchiveProjectErrors = {
      */
     415: Failure;
     /**
-     * idempotency_key_reused, invalid_field, missing_field, unknown_field
+     * idempotency_key_reused, invalid_field, missing_field, too_many_fields, unknown_field
      */
     422: Failure;
     /**
@@ -11426,7 +11443,7 @@ export type UnarchiveProjectData = {
 
 export type UnarchiveProjectErrors = {
     /**
-     * invalid_header, malformed_json, unknown_parameter
+     * duplicate_key, invalid_header, malformed_json, too_deep, unknown_parameter
      */
     400: Failure;
     /**
@@ -11450,7 +11467,7 @@ export type UnarchiveProjectErrors = {
      */
     408: Failure;
     /**
-     * project_archived, project_deleted
+     * project_archived, project_deleted, too_much_at_once
      */
     409: Failure;
     /**
@@ -11470,7 +11487,7 @@ export type UnarchiveProjectErrors = {
      */
     415: Failure;
     /**
-     * idempotency_key_reused, invalid_field, missing_field, unknown_field
+     * idempotency_key_reused, invalid_field, missing_field, too_many_fields, unknown_field
      */
     422: Failure;
     /**
@@ -11523,7 +11540,7 @@ export type RestoreProjectData = {
 
 export type RestoreProjectErrors = {
     /**
-     * invalid_header, malformed_json, unknown_parameter
+     * duplicate_key, invalid_header, malformed_json, too_deep, unknown_parameter
      */
     400: Failure;
     /**
@@ -11547,7 +11564,7 @@ export type RestoreProjectErrors = {
      */
     408: Failure;
     /**
-     * parent_deleted, project_archived, project_deleted
+     * parent_deleted, project_archived, project_deleted, too_much_at_once
      */
     409: Failure;
     /**
@@ -11567,7 +11584,7 @@ export type RestoreProjectErrors = {
      */
     415: Failure;
     /**
-     * idempotency_key_reused, invalid_field, missing_field, unknown_field
+     * idempotency_key_reused, invalid_field, missing_field, too_many_fields, unknown_field
      */
     422: Failure;
     /**
@@ -11804,7 +11821,7 @@ export type CreateSectionData = {
 
 export type CreateSectionErrors = {
     /**
-     * invalid_header, malformed_json, unknown_parameter
+     * duplicate_key, invalid_header, malformed_json, too_deep, unknown_parameter
      */
     400: Failure;
     /**
@@ -11824,7 +11841,7 @@ export type CreateSectionErrors = {
      */
     408: Failure;
     /**
-     * already_exists, project_archived, project_deleted
+     * already_exists, project_archived, project_deleted, too_much_at_once
      */
     409: Failure;
     /**
@@ -11844,7 +11861,7 @@ export type CreateSectionErrors = {
      */
     415: Failure;
     /**
-     * idempotency_key_reused, invalid_field, missing_field, unknown_field, unknown_reference
+     * idempotency_key_reused, invalid_field, missing_field, too_many_fields, unknown_field, unknown_reference
      */
     422: Failure;
     /**
@@ -11897,7 +11914,7 @@ export type DeleteSectionData = {
 
 export type DeleteSectionErrors = {
     /**
-     * invalid_header, malformed_json, unknown_parameter
+     * duplicate_key, invalid_header, malformed_json, too_deep, unknown_parameter
      */
     400: Failure;
     /**
@@ -11921,7 +11938,7 @@ export type DeleteSectionErrors = {
      */
     408: Failure;
     /**
-     * project_archived, project_deleted, section_deleted
+     * project_archived, project_deleted, section_deleted, too_much_at_once
      */
     409: Failure;
     /**
@@ -11941,7 +11958,7 @@ export type DeleteSectionErrors = {
      */
     415: Failure;
     /**
-     * idempotency_key_reused, invalid_field, missing_field, unknown_field
+     * idempotency_key_reused, invalid_field, missing_field, too_many_fields, unknown_field
      */
     422: Failure;
     /**
@@ -12080,7 +12097,7 @@ export type EditSectionData = {
 
 export type EditSectionErrors = {
     /**
-     * invalid_header, malformed_json, unknown_parameter
+     * duplicate_key, invalid_header, malformed_json, too_deep, unknown_parameter
      */
     400: Failure;
     /**
@@ -12104,7 +12121,7 @@ export type EditSectionErrors = {
      */
     408: Failure;
     /**
-     * project_archived, project_deleted, section_deleted
+     * project_archived, project_deleted, section_deleted, too_much_at_once
      */
     409: Failure;
     /**
@@ -12124,7 +12141,7 @@ export type EditSectionErrors = {
      */
     415: Failure;
     /**
-     * idempotency_key_reused, invalid_field, missing_field, unknown_field
+     * idempotency_key_reused, invalid_field, missing_field, too_many_fields, unknown_field
      */
     422: Failure;
     /**
@@ -12177,7 +12194,7 @@ export type MoveSectionData = {
 
 export type MoveSectionErrors = {
     /**
-     * invalid_header, malformed_json, unknown_parameter
+     * duplicate_key, invalid_header, malformed_json, too_deep, unknown_parameter
      */
     400: Failure;
     /**
@@ -12201,7 +12218,7 @@ export type MoveSectionErrors = {
      */
     408: Failure;
     /**
-     * not_a_sibling, project_archived, project_deleted, section_deleted
+     * not_a_sibling, project_archived, project_deleted, section_deleted, too_much_at_once
      */
     409: Failure;
     /**
@@ -12221,7 +12238,7 @@ export type MoveSectionErrors = {
      */
     415: Failure;
     /**
-     * idempotency_key_reused, invalid_field, missing_field, unknown_field
+     * idempotency_key_reused, invalid_field, missing_field, too_many_fields, unknown_field
      */
     422: Failure;
     /**
@@ -12274,7 +12291,7 @@ export type RestoreSectionData = {
 
 export type RestoreSectionErrors = {
     /**
-     * invalid_header, malformed_json, unknown_parameter
+     * duplicate_key, invalid_header, malformed_json, too_deep, unknown_parameter
      */
     400: Failure;
     /**
@@ -12298,7 +12315,7 @@ export type RestoreSectionErrors = {
      */
     408: Failure;
     /**
-     * project_archived, project_deleted
+     * project_archived, project_deleted, too_much_at_once
      */
     409: Failure;
     /**
@@ -12318,7 +12335,7 @@ export type RestoreSectionErrors = {
      */
     415: Failure;
     /**
-     * idempotency_key_reused, invalid_field, missing_field, unknown_field
+     * idempotency_key_reused, invalid_field, missing_field, too_many_fields, unknown_field
      */
     422: Failure;
     /**
@@ -12555,7 +12572,7 @@ export type CreateTagData = {
 
 export type CreateTagErrors = {
     /**
-     * invalid_header, malformed_json, unknown_parameter
+     * duplicate_key, invalid_header, malformed_json, too_deep, unknown_parameter
      */
     400: Failure;
     /**
@@ -12575,7 +12592,7 @@ export type CreateTagErrors = {
      */
     408: Failure;
     /**
-     * already_exists, name_taken
+     * already_exists, name_taken, too_much_at_once
      */
     409: Failure;
     /**
@@ -12595,7 +12612,7 @@ export type CreateTagErrors = {
      */
     415: Failure;
     /**
-     * idempotency_key_reused, invalid_field, missing_field, unknown_field
+     * idempotency_key_reused, invalid_field, missing_field, too_many_fields, unknown_field
      */
     422: Failure;
     /**
@@ -12648,7 +12665,7 @@ export type DeleteTagData = {
 
 export type DeleteTagErrors = {
     /**
-     * invalid_header, malformed_json, unknown_parameter
+     * duplicate_key, invalid_header, malformed_json, too_deep, unknown_parameter
      */
     400: Failure;
     /**
@@ -12672,7 +12689,7 @@ export type DeleteTagErrors = {
      */
     408: Failure;
     /**
-     * tag_deleted
+     * tag_deleted, too_much_at_once
      */
     409: Failure;
     /**
@@ -12692,7 +12709,7 @@ export type DeleteTagErrors = {
      */
     415: Failure;
     /**
-     * idempotency_key_reused, invalid_field, missing_field, unknown_field
+     * idempotency_key_reused, invalid_field, missing_field, too_many_fields, unknown_field
      */
     422: Failure;
     /**
@@ -12831,7 +12848,7 @@ export type EditTagData = {
 
 export type EditTagErrors = {
     /**
-     * invalid_header, malformed_json, unknown_parameter
+     * duplicate_key, invalid_header, malformed_json, too_deep, unknown_parameter
      */
     400: Failure;
     /**
@@ -12855,7 +12872,7 @@ export type EditTagErrors = {
      */
     408: Failure;
     /**
-     * name_taken, tag_deleted
+     * name_taken, tag_deleted, too_much_at_once
      */
     409: Failure;
     /**
@@ -12875,7 +12892,7 @@ export type EditTagErrors = {
      */
     415: Failure;
     /**
-     * idempotency_key_reused, invalid_field, missing_field, unknown_field
+     * idempotency_key_reused, invalid_field, missing_field, too_many_fields, unknown_field
      */
     422: Failure;
     /**
@@ -12928,7 +12945,7 @@ export type MergeTagData = {
 
 export type MergeTagErrors = {
     /**
-     * invalid_header, malformed_json, unknown_parameter
+     * duplicate_key, invalid_header, malformed_json, too_deep, unknown_parameter
      */
     400: Failure;
     /**
@@ -12952,7 +12969,7 @@ export type MergeTagErrors = {
      */
     408: Failure;
     /**
-     * merge_into_itself, tag_deleted
+     * merge_into_itself, tag_deleted, too_much_at_once
      */
     409: Failure;
     /**
@@ -12972,7 +12989,7 @@ export type MergeTagErrors = {
      */
     415: Failure;
     /**
-     * idempotency_key_reused, invalid_field, missing_field, unknown_field, unknown_reference
+     * idempotency_key_reused, invalid_field, missing_field, too_many_fields, unknown_field, unknown_reference
      */
     422: Failure;
     /**
@@ -13111,7 +13128,7 @@ export type UndoCommandData = {
 
 export type UndoCommandErrors = {
     /**
-     * invalid_header, malformed_json, unknown_parameter
+     * duplicate_key, invalid_header, malformed_json, too_deep, unknown_parameter
      */
     400: Failure;
     /**
@@ -13135,7 +13152,7 @@ export type UndoCommandErrors = {
      */
     408: Failure;
     /**
-     * already_exists, cycle_detected, depth_exceeded, invalid_transition, merge_into_itself, name_taken, not_a_sibling, not_undoable, open_subtasks, parent_archived, parent_deleted, project_archived, project_deleted, section_deleted, tag_deleted, task_archived, task_deleted, too_many_tags, undo_conflict
+     * already_exists, cycle_detected, depth_exceeded, invalid_transition, merge_into_itself, name_taken, not_a_sibling, not_undoable, open_subtasks, parent_archived, parent_deleted, project_archived, project_deleted, section_deleted, tag_deleted, task_archived, task_deleted, too_many_tags, too_much_at_once, undo_conflict
      */
     409: Failure;
     /**
@@ -13155,7 +13172,7 @@ export type UndoCommandErrors = {
      */
     415: Failure;
     /**
-     * idempotency_key_reused, invalid_field, member_unknown, missing_field, unknown_command, unknown_field, unknown_reference
+     * idempotency_key_reused, invalid_field, member_unknown, missing_field, too_many_fields, unknown_command, unknown_field, unknown_reference
      */
     422: Failure;
     /**
@@ -13310,7 +13327,7 @@ export type StreamEventsErrors = {
      */
     414: Failure;
     /**
-     * rate_limited
+     * rate_limited, too_many_streams
      */
     429: Failure;
     /**
