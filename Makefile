@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help install up test test-18 check style types fix bench docs migration lock clean
+.PHONY: help install up test test-18 check style types fix bench drill-abuse docs migration lock clean
 .PHONY: client client-check test-client lint-openapi check-node
 .PHONY: web web-check test-web bench-web
 SHELL := /bin/bash
@@ -77,6 +77,9 @@ fix: $(STAMP) ## Format the code
 
 bench: $(STAMP) ## Measure, and write bench/RESULTS.md (ARGS="--quick")
 	$(BIN)/python -m bench $(ARGS)
+
+drill-abuse: $(STAMP) ## Attack a real server beside a bystander; prints a table, within three minutes
+	timeout 180 $(BIN)/python -m tests.drills.abuse
 
 docs: $(STAMP) ## Write docs/settings.md, errors.md and limits.md from the code
 	$(BIN)/python -m metacortex.reference

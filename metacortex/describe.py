@@ -1,5 +1,6 @@
 """What an installation is, and how far its read tables lag."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
@@ -45,7 +46,7 @@ def describe(settings: Settings) -> dict[str, list[str]]:
         "read tables": [projection.table for projection in PROJECTIONS.values()],
         "routes": _routes(),
         "settings": [
-            f"{name} = {'(hidden)' if _secret(name) else value!r}"
+            f"{name} = {'(hidden)' if _secret(name) else _masked(value)}"
             for name, value in settings.model_dump().items()
         ],
     }
@@ -58,6 +59,15 @@ def _routes() -> list[str]:
         for path, operations in document()["paths"].items()
         for method in operations
     ]
+
+
+_CREDENTIALS = re.compile(r"(?<=://)[^/?#\s]*@")
+_PARAMETERS = re.compile(r"([?&](?:\w*(?:password|secret|token|key))=)[^&#'\s]+", re.I)
+
+
+def _masked(value: Any) -> str:
+    """Return a value as Python writes it, without the credentials of URLs in it."""
+    return _PARAMETERS.sub(r"\1***", _CREDENTIALS.sub("***@", repr(value)))
 
 
 def _secret(name: str) -> bool:

@@ -136,7 +136,7 @@ async def _beyond_tables(connection: ReadConnection) -> list[str]:
             _FUNCTIONS, {"schemas": schemas}
         )
     ]
-    return said
+    return said + await _around_the_schema(connection)
 
 
 def _schema_differences(schema: str, found: set[tuple[str, str]]) -> list[str]:
@@ -151,6 +151,32 @@ def _schema_differences(schema: str, found: set[tuple[str, str]]) -> list[str]:
         for role, it in sorted(found - should)
     ]
     return lacking + beyond
+
+
+_DATABASE = text(
+    "SELECT quote_ident(datname), a.privilege_type FROM pg_database"
+    " CROSS JOIN LATERAL aclexplode(coalesce(datacl, acldefault('d', datdba))) a"
+    " WHERE datname = current_database() AND a.grantee = 0 ORDER BY 2"
+)
+_PATHS = text(
+    "SELECT rolname FROM pg_roles WHERE rolname = ANY (:roles) AND NOT EXISTS"
+    " (SELECT 1 FROM unnest(rolconfig) c WHERE c LIKE 'search_path=pg_catalog%')"
+    " ORDER BY 1"
+)
+
+
+async def _around_the_schema(connection: ReadConnection) -> list[str]:
+    """Say what everybody may with the database, and whose search path is free."""
+    roles = {"roles": [OWNER, APP, PROJECTOR, AUDITOR]}
+    return [
+        f"PUBLIC has {privilege} on the database: REVOKE {privilege} ON DATABASE {name}"
+        " FROM PUBLIC"
+        for name, privilege in await connection.execute(_DATABASE)
+    ] + [
+        f"the search path of {role} is not fixed: ALTER ROLE {role} SET search_path ="
+        " pg_catalog, pg_temp"
+        for (role,) in await connection.execute(_PATHS, roles)
+    ]
 
 
 def _users_of(schema: str) -> set[str]:

@@ -13,13 +13,17 @@ from metacortex.api import (
     commands,
     connections,
     feeds,
+    json_bodies,
     parsing,
     protocol,
     rates,
+    streams,
 )
+from metacortex.commands import budget
 from metacortex.commands.tasks import commands as tasks
 from metacortex.kernel import http_limits
-from metacortex.queries import page, past
+from metacortex.kernel.database import STATEMENT_S
+from metacortex.queries import bus, page, past
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +79,27 @@ REQUESTS = (
         unit="bytes",
         code="body_too_large",
         reason="A batch of 100 commands with the longest texts fits.",
+    ),
+    Limit(
+        of="Depth of arrays and objects in a body",
+        value=json_bodies.DEPTH_LIMIT,
+        unit="levels",
+        code="too_deep",
+        reason="Ours stand six deep; each level is a call of the parser.",
+    ),
+    Limit(
+        of="Members of an object in a body",
+        value=json_bodies.MEMBERS_LIMIT,
+        unit="members",
+        code="too_many_fields",
+        reason="Ours have some 20; each unknown one is an error to tell.",
+    ),
+    Limit(
+        of="Errors told of a request",
+        value=parsing.TOLD,
+        unit="errors",
+        beyond="`meta.more`",
+        reason="More help nobody, and an answer could grow without end.",
     ),
     Limit(
         of="Token",
@@ -191,6 +216,27 @@ COMMANDS = (
         reason="As Todoist has it; one transaction decides them all.",
     ),
     Limit(
+        of="Events of a command",
+        value=budget.COMMAND_EVENTS,
+        unit="events",
+        code="too_much_at_once",
+        reason="Half a second of deciding; the trees that people make are far smaller.",
+    ),
+    Limit(
+        of="Events of a request, of all its commands together",
+        value=budget.REQUEST_EVENTS,
+        unit="events",
+        code="too_much_at_once",
+        reason="Two of the largest commands; they take 100 MB while they are decided.",
+    ),
+    Limit(
+        of="Tasks that one command looks at",
+        value=budget.FOUND_LIMIT,
+        unit="tasks",
+        code="too_much_at_once",
+        reason="As many as a request has events; loaded, they take 60 MB.",
+    ),
+    Limit(
         of="Depth of a tree of tasks",
         value=tasks.DEPTH_LIMIT,
         unit="levels",
@@ -237,6 +283,21 @@ QUERIES = (
         reason="A second of reading and folding.",
     ),
     Limit(
+        of="Connections that reads of a workspace hold at a time, of a process",
+        value=bus.FAIR_SHARE,
+        unit="of the pool",
+        beyond="they wait for each other",
+        reason="Slow queries of two workspaces leave some to all others.",
+    ),
+    Limit(
+        of="Time of a statement",
+        value=STATEMENT_S,
+        unit="seconds",
+        code="query_timeout",
+        header="Retry-After",
+        reason="Nobody waits longer for a list, and no connection is held longer.",
+    ),
+    Limit(
         of="Wait for a sequence",
         setting="wait_limit_s",
         unit="seconds",
@@ -246,10 +307,18 @@ QUERIES = (
     ),
     Limit(
         of="Life of a stream",
-        value=feeds.LIFETIME_S,
+        value=streams.LIFETIME_S,
         unit="seconds",
         beyond="`event: reconnect`",
-        reason="Tokens and releases are not forgotten.",
+        reason="Releases are not forgotten. It ends earlier if its token does.",
+    ),
+    Limit(
+        of="Streams that a user has open at a process",
+        value=streams.USER_STREAMS,
+        unit="streams",
+        code="too_many_streams",
+        header="Retry-After",
+        reason="One for each open page; each is a task and a connection.",
     ),
 )
 

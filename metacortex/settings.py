@@ -91,6 +91,13 @@ class UnsafeSettings(Exception):
     """Production refuses to run like this; each line is a problem with its remedy."""
 
 
+def _bind(value: str | None) -> str | None:
+    """Return an address with a port as it is. Raises ValueError."""
+    if value is not None and not re.fullmatch(r"[^\s/]+:[0-9]{1,5}", value):
+        raise ValueError("must be an address and a port, such as 127.0.0.1:9100")
+    return value
+
+
 def _networks(value: tuple[str, ...]) -> tuple[str, ...]:
     """Return networks as they are. Raises ValueError."""
     for one in value:
@@ -312,6 +319,12 @@ class Settings(BaseSettings):
         le=65535,
         description="Port on which a worker or scheduler serves its metrics, "
         "to every address. Unset: none.",
+    )
+    metrics_bind: Annotated[str | None, AfterValidator(_bind)] = Field(
+        None,
+        description="Address and port, as 10.0.0.5:9100, on which an API process "
+        "serves /metrics to whoever asks. Unset: none. In production the path of the "
+        "API itself wants the operator's role.",
     )
     docs_enabled: bool | None = Field(
         None, description="Serve /docs. Unset: everywhere but in production."

@@ -17,7 +17,7 @@ from uuid import UUID
 
 import dramatiq
 import structlog
-from prometheus_client import start_http_server
+from prometheus_client import disable_created_metrics, start_http_server
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -187,6 +187,7 @@ def _stopping() -> asyncio.Event:
 def _serve_metrics(settings: Settings) -> None:
     """Serve this process's metrics, if a port is set. Raises OSError if it is taken."""
     if settings.metrics_port is not None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # as it is made
         start_http_server(settings.metrics_port)
 
 

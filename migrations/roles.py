@@ -11,12 +11,13 @@ from sqlalchemy import Connection, text
 from sqlalchemy.engine import make_url
 
 from metacortex.grants import APP, AUDITOR, OWNER, PROJECTOR
+from metacortex.kernel.database import STATEMENT_S
 
 UTC = {"timezone": "UTC"}  # answers say Z, whatever zone the server is in
 LIMITS = {
     APP: {
         **UTC,
-        "statement_timeout": "10s",
+        "statement_timeout": f"{STATEMENT_S}s",
         "lock_timeout": "5s",
         "idle_in_transaction_session_timeout": "10s",
     },
@@ -73,10 +74,16 @@ def _create(connection: Connection, role: str, password: str | None) -> None:
     connection.exec_driver_sql(f"CREATE ROLE {role} {login}{secret}")
 
 
+PATH = "pg_catalog, pg_temp"
+"""Where names without a schema are looked up: nowhere that anybody could add to."""
+
+
 def apply_limits(connection: Connection) -> None:
-    """Give each role its timeouts, where we may."""
+    """Give each role its timeouts and its search path, where we may."""
     if not _may_create(connection):
         return
+    for role in (OWNER, *LIMITS):
+        connection.exec_driver_sql(f"ALTER ROLE {role} SET search_path = {PATH}")
     for role, limits in LIMITS.items():
         for name, value in limits.items():
             connection.exec_driver_sql(f"ALTER ROLE {role} SET {name} = '{value}'")

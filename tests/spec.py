@@ -15,7 +15,8 @@ from uuid import UUID
 from metacortex.commands import repository
 from metacortex.commands.batch import addressed
 from metacortex.commands.registry import DECIDERS, STREAM_OF
-from metacortex.commands.tables import CREATED, Member
+from metacortex.commands.states import CREATED, States
+from metacortex.commands.tables import Member
 from metacortex.kernel.decider import (
     Change,
     Elsewhere,
@@ -32,8 +33,6 @@ from metacortex.kernel.rank import of_creation
 
 NOW = datetime(2026, 11, 23, 9, 30, tzinfo=UTC)
 ME = "user_me"
-
-States = dict[str, dict[UUID, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,13 +107,13 @@ class Given:
 
     def states(self) -> States:
         """Fold the events, stream by stream; each of them must be an `Elsewhere`."""
-        states: States = {type: {} for type in (*DECIDERS, CREATED)}
+        states = States()
         for it in self.events:
             type = STREAM_OF[it.event.__class__]
             state = states[type].get(it.stream_id)
             states[CREATED].setdefault(it.stream_id, born(len(states[CREATED])))
             _check_true(state, it.event)
-            states[type][it.stream_id] = DECIDERS[type].evolve(state, it.event)
+            states.put(type, it.stream_id, DECIDERS[type].evolve(state, it.event))
         return states
 
 

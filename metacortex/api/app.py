@@ -34,6 +34,7 @@ from metacortex.api.figures import Figures
 from metacortex.api.issuer import LocalIssuer
 from metacortex.api.keys import JwksKeys, KeySource, StaticKeys
 from metacortex.api.lean import add_lean_routes, lean_routes
+from metacortex.api.metrics_port import MetricsPort
 from metacortex.api.middleware import PREFIX, Middleware, RouteTable
 from metacortex.api.openapi import complete, tags
 from metacortex.api.ops import actions
@@ -45,7 +46,8 @@ from metacortex.api.proxies import Proxies
 from metacortex.api.rates import QUOTAS, Rates
 from metacortex.api.request_log import RequestLog
 from metacortex.api.routing import EnvelopeRoute, Router, adopt
-from metacortex.api.services import Services
+from metacortex.api.services import Services, services_of
+from metacortex.api.streams import Streams
 from metacortex.api.web import WebApp
 from metacortex.commands.bus import Bus
 from metacortex.commands.lane import Lane
@@ -249,7 +251,9 @@ def _entry(app: FastAPI, settings: Settings) -> Router:
     router = Router(include_in_schema=False)
 
     @router.get(PREFIX + "/openapi.json")
-    async def openapi() -> Response:
+    async def openapi(request: Request) -> Response:
+        if settings.is_production and not settings.serves_docs:
+            services_of(request).caller(request)
         return Response(orjson.dumps(app.openapi()), media_type=JSON)
 
     web: WebApp = app.state.web
@@ -331,6 +335,15 @@ def make_rates(settings: Settings, redis: Redis) -> Rates | None:
     return Rates(quotas, redis)
 
 
+async def _metrics_port(settings: Settings, services: Services) -> MetricsPort | None:
+    """Serve the metrics on the address that the settings name. Raises OSError."""
+    if settings.metrics_bind is None:
+        return None
+    port = MetricsPort(settings.metrics_bind, lambda: health.rendered(services))
+    await port.start()
+    return port
+
+
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 
@@ -365,11 +378,13 @@ def _lifespan(settings: Settings) -> Lifespan:
         )
         heartbeat = Heartbeat(Heart(writes, Process(kind="api"), Figures()))
         operator_actions = OperatorActions(writes, broker)
+        queries = Queries(reads)
         app.state.services = services = Services(
             verifier=_verifier(settings, keys, issuer, life),
             lane=lane,
             members=Members(writes),
-            queries=Queries(reads),
+            queries=queries,
+            streams=Streams(queries),
             writes=writes,
             operator_actions=operator_actions,
             redis=redis,
@@ -377,7 +392,9 @@ def _lifespan(settings: Settings) -> Lifespan:
             waits=Waits(settings.wait_default_s, settings.wait_limit_s),
             body_limit=settings.body_limit_bytes,
             rates=make_rates(settings, redis),
+            production=settings.is_production,
         )
+        metrics_port = await _metrics_port(settings, services)
         lane.start()
         if services.rates is not None:
             services.rates.start()
@@ -390,6 +407,8 @@ def _lifespan(settings: Settings) -> Lifespan:
         await heartbeat.stop()
         if services.rates is not None:
             await services.rates.stop()
+        if metrics_port is not None:
+            await metrics_port.stop()
         if isinstance(keys, JwksKeys):
             await keys.stop()
         await asyncio.gather(writes.dispose(), reads.dispose(), redis.aclose())

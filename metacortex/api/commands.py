@@ -15,7 +15,7 @@ from metacortex.api.auth import Caller, Role
 from metacortex.api.dependencies import CurrentRead
 from metacortex.api.envelope import sequence_header
 from metacortex.api.errors import describe, status_of
-from metacortex.api.fields import Body, Id, Nothing, Parameters
+from metacortex.api.fields import Body, Id, Nothing, Parameters, at_most
 from metacortex.api.modules import COMMANDS as ROUTES
 from metacortex.api.modules import KEY, VERSION_LIMIT
 from metacortex.api.pages import PageParameters, list_query, send_page
@@ -45,6 +45,7 @@ from metacortex.kernel.clock import rfc3339
 from metacortex.kernel.database import ReadConnection, autocommit
 from metacortex.kernel.errors import (
     Invalid,
+    Malformed,
     MetaCortexError,
     NotFound,
     Several,
@@ -78,7 +79,11 @@ class BatchBody(Body):
     """Commands in order; `all` or none of them, or each on its own."""
 
     atomicity: Literal["all", "per_item"] = "all"
-    commands: Annotated[list[BatchItem], Field(min_length=1, max_length=BATCH_LIMIT)]
+    commands: Annotated[
+        list[BatchItem],
+        Field(min_length=1, max_length=BATCH_LIMIT),
+        at_most(BATCH_LIMIT),
+    ]
 
     examples = {
         "atomicity": "all",
@@ -109,15 +114,9 @@ async def batch(request: Request) -> Response:
     raw = await parsing.read_json(request, services.body_limit)
     given = parsing.parameters(BatchParameters, request.url.query)
     body = parsing.validated(BatchBody, raw)
-    requests = [
-        _request(request, caller, item, index)
-        for index, item in enumerate(body.commands)
-    ]
-    _check_distinct(requests)
     atomic = body.atomicity == "all"
-    bad = [one for one in requests if isinstance(one, MetaCortexError)]
-    if bad and atomic:
-        raise Several([one for error in bad for one in envelope.several(error)])
+    requests = _requests(request, caller, body, atomic)
+    _check_distinct(requests)
     good = [one for one in requests if isinstance(one, CommandRequest)]
     results: list[Result] = []
     if good:
@@ -131,6 +130,24 @@ async def batch(request: Request) -> Response:
         next(found) if isinstance(one, CommandRequest) else one for one in requests
     ]
     return _per_item(request, body, merged, given.dry_run)
+
+
+def _requests(
+    request: Request, caller: Caller, body: BatchBody, atomic: bool
+) -> list[CommandRequest | MetaCortexError]:
+    """Return the commands, or what is wrong with them. Raises Several if atomic."""
+    found = []
+    bad: list[MetaCortexError] = []
+    for index, item in enumerate(body.commands):
+        one = _request(request, caller, item, index)
+        found.append(one)
+        if isinstance(one, MetaCortexError):
+            bad += envelope.several(one)
+        if atomic and len(bad) > parsing.TOLD:
+            break
+    if atomic and bad:
+        raise Several(bad)
+    return found
 
 
 def _request(
@@ -148,7 +165,7 @@ def _request(
             code = "missing_field" if item.target is None else "unknown_field"
             raise Invalid(code, source=source)
         allow(caller, route.roles)
-        id = parsing.as_command_id(item.id, caller)
+        id = _command_id(item.id, caller, prefix)
         parsed = parse(
             route,
             caller,
@@ -161,6 +178,14 @@ def _request(
         return command_request(request, caller, parsed)
     except MetaCortexError as error:
         return error
+
+
+def _command_id(key: str, caller: Caller, prefix: str) -> UUID:
+    try:
+        return parsing.as_command_id(key, caller)
+    except Malformed as error:
+        source = {"pointer": f"{prefix}/id"}
+        raise Invalid("invalid_field", error.detail, source=source) from None
 
 
 def _check_distinct(requests: list[CommandRequest | MetaCortexError]) -> None:
@@ -200,10 +225,10 @@ def _per_item(
 def _results(
     request: Request, body: BatchBody, results: list[Result], dry: bool, status: int
 ) -> Response:
-    items = [
-        _item(item, index, result)
-        for index, (item, result) in enumerate(zip(body.commands, results))
-    ]
+    items, told = [], 0
+    for index, (item, result) in enumerate(zip(body.commands, results)):
+        items.append(_item(item, index, result, max(1, parsing.TOLD - told)))
+        told += len(items[-1]["errors"])
     data = orjson.dumps({"results": items})
     sequences = [it.sequence for it in results if isinstance(it, Answer)]
     meta: dict[str, Any] = {"dry_run": dry}
@@ -214,17 +239,19 @@ def _results(
     return envelope.answer(request, data, meta, status=status, headers=headers)
 
 
-def _item(item: BatchItem, index: int, result: Result) -> dict[str, Any]:
+def _item(item: BatchItem, index: int, result: Result, most: int) -> dict[str, Any]:
+    """Return what an answer tells of a command; of its errors this many at most."""
     if isinstance(result, MetaCortexError):
+        found = envelope.several(result)
         errors = [
             describe(_pointed(one, f"/commands/{index}") if _inner(one) else one)
-            for one in envelope.several(result)
+            for one in found[:most]
         ]
         return {
             "id": item.id,
             "status": status_of(result),
             "data": None,
-            "meta": {},
+            "meta": {"more": True} if len(found) > most else {},
             "errors": errors,
         }
     return {

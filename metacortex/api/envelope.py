@@ -1,6 +1,6 @@
 """The envelope around every JSON answer: `{data, meta, errors}`, built from bytes."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from zlib import crc32
 
@@ -60,7 +60,7 @@ def listing(
     return answer(request, data, meta, headers=headers, tagged=tagged)
 
 
-def several(error: MetaCortexError) -> Iterable[MetaCortexError]:
+def several(error: MetaCortexError) -> Sequence[MetaCortexError]:
     """Return the errors that an error stands for."""
     return error.errors if isinstance(error, Several) else (error,)
 
@@ -69,8 +69,12 @@ def failure(
     request_id: str, error: MetaCortexError, headers: Mapping[str, str] | None = None
 ) -> Response:
     """Return the answer to a request that failed."""
-    found = [describe(one) for one in several(error)]
-    body = {"data": None, "meta": {"request_id": request_id}, "errors": found}
+    errors = several(error)
+    meta: dict[str, Any] = {"request_id": request_id}
+    if len(errors) > parsing.TOLD:
+        meta["more"] = True
+    found = [describe(one) for one in errors[: parsing.TOLD]]
+    body = {"data": None, "meta": meta, "errors": found}
     sent = {**_hints(error), **(headers or {})}
     return Response(orjson.dumps(body), status_of(error), sent, JSON)
 

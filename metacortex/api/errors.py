@@ -206,7 +206,7 @@ class CycleMeta(Schema):
 
 
 class EventsMeta(Schema):
-    """How many events may be folded, and how many there are."""
+    """How many events there may be, and how many there are."""
 
     limit: int
     events: int
@@ -243,7 +243,11 @@ ErrorMeta: Mapping[str, type[Schema]] = {
     "rate_limited": RateMeta,
     "too_many_tags": LimitMeta,
     "too_many_events": EventsMeta,
+    "too_much_at_once": EventsMeta,
     "depth_exceeded": LimitMeta,
+    "too_deep": LimitMeta,
+    "too_many_streams": LimitMeta,
+    "too_many_fields": LimitMeta,
     "version_conflict": VersionMeta,
     "read_model_lagging": SequenceMeta,
     "resync_required": ResyncMeta,

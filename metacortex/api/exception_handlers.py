@@ -33,7 +33,7 @@ async def on_error(request: Request, error: MetaCortexError) -> Response:
 
 async def on_invalid(request: Request, error: RequestValidationError) -> Response:
     """Answer what FastAPI could not validate, one error for each place."""
-    found = [_invalid(one) for one in error.errors()]
+    found = [_invalid(one) for one in error.errors()[: parsing.TOLD + 1]]
     only = found[0] if len(found) == 1 else Several(found)
     return envelope.refuse(request, only)
 

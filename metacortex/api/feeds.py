@@ -1,16 +1,12 @@
 """What changed: the change feed, and the stream of server-sent events."""
 
-import asyncio
-from collections.abc import AsyncIterator
 from enum import Enum
 from typing import Annotated, Any
-from uuid import UUID
 
-import structlog
 from fastapi import Query
 from pydantic import Field
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from metacortex.api import envelope, parsing
 from metacortex.api.dependencies import CurrentRead
@@ -20,22 +16,22 @@ from metacortex.api.pages import PageParameters, list_query, send_page
 from metacortex.api.routes import refuse_parameters
 from metacortex.api.routing import Router
 from metacortex.api.schemas import Activity, Envelope, PageMeta, QueryMeta, TaskStats
-from metacortex.api.services import USERS, Read, Services, read_of
+from metacortex.api.services import USERS, Read, read_of
+from metacortex.api.streams import (
+    EVENT_STREAM,
+    HEADERS,
+    HEARTBEAT_S,
+    LIFETIME_S,
+    USER_STREAMS,
+    StreamResponse,
+)
 from metacortex.events import log
 from metacortex.kernel import clock
 from metacortex.kernel.database import ReadConnection, autocommit
-from metacortex.kernel.driver_errors import meaning, report
 from metacortex.kernel.errors import Gone
 from metacortex.queries.activity import ListActivity
 from metacortex.queries.registry import PROJECTIONS
 
-logger = structlog.get_logger(__name__)
-
-HEARTBEAT_S = 15.0  # proxies close connections that are silent for a minute
-LIFETIME_S = 600.0  # a stream ends then, so that tokens and deploys are not forgotten
-CHUNK = 500  # events read at a time
-RECONNECT = "event: reconnect\ndata: {}\n\n"
-EVENT_STREAM = "text/event-stream"
 CHANGES = 200
 CHANGES_LIMIT = 1_000
 
@@ -57,9 +53,10 @@ STREAM_DESCRIPTION = f"""Server-sent events, until the client closes the connect
 
 Each event of the log comes as `id: <sequence>`, `event: <type>` (such as
 `task.completed`) and `data: <StreamedEvent as JSON>`. A comment comes after
-{HEARTBEAT_S:.0f} silent seconds. After {LIFETIME_S:.0f} s, and before the server stops,
-`event: reconnect` with empty data ends the stream: connect again with the last id in
-`Last-Event-ID`, and nothing is missed."""
+{HEARTBEAT_S:.0f} silent seconds. After {LIFETIME_S:.0f} s, when the token is no longer
+accepted, and before the server stops, `event: reconnect` with empty data ends the
+stream: connect again with the last id in `Last-Event-ID`, and nothing is missed. A user
+may have {USER_STREAMS} streams open."""
 
 router = Router(roles=USERS, tags=["feeds"])
 
@@ -167,46 +164,9 @@ async def stream(request: Request) -> Response:
             raise parsing.header_error("Last-Event-ID", "a whole number from 0")
         after = found
         await _check_since(read, after)
-    headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
     if request.method == "HEAD":  # an empty body of any length would never end
-        return Response(media_type=EVENT_STREAM, headers=headers)
-    return StreamingResponse(
-        _while_reachable(_events(services, caller.workspace_id, after)),
-        media_type=EVENT_STREAM,
-        headers=headers,
-    )
-
-
-async def _events(
-    services: Services, workspace_id: UUID, after: int
-) -> AsyncIterator[str]:
-    loop = asyncio.get_running_loop()
-    ends = loop.time() + LIFETIME_S
-    quiet = loop.time()
-    yield "retry: 3000\n\n"
-    while loop.time() < ends and not services.closing:
-        shown = await services.queries.watermarks.wait(workspace_id, after + 1, 1.0)
-        while shown.sequence > after:
-            rows = await services.queries.thin(workspace_id, after, CHUNK)
-            for sequence, type, data in rows:
-                yield f"id: {sequence}\nevent: {type}\ndata: {data}\n\n"
-                after = sequence
-            quiet = loop.time()
-            if not rows:
-                break
-        if loop.time() - quiet >= HEARTBEAT_S:
-            yield ": still here\n\n"
-            quiet = loop.time()
-    yield RECONNECT
-
-
-async def _while_reachable(events: AsyncIterator[str]) -> AsyncIterator[str]:
-    """Pass events on; end with `reconnect` when the database is not reachable."""
-    try:
-        async for event in events:
-            yield event
-    except Exception as error:
-        if meaning(error) is None:
-            raise
-        report(logger, "stream_ended", error)
-        yield RECONNECT
+        return Response(media_type=EVENT_STREAM, headers=HEADERS)
+    streams = services.streams
+    stream = streams.open(caller)
+    events = streams.events(stream, after, lambda: services.closing)
+    return StreamResponse(streams, stream, events)

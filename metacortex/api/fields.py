@@ -17,10 +17,12 @@ from pydantic import (
     StringConstraints,
     ValidationInfo,
 )
+from pydantic_core import PydanticKnownError
 from typing_extensions import TypeAliasType
 
 from metacortex.events import tasks as events
 from metacortex.events.tasks import Due
+from metacortex.kernel.text import HIDING, shows
 
 SURROGATES = re.compile("[\ud800-\udfff]")  # what is no character of its own
 
@@ -43,6 +45,21 @@ def _like(pattern: str, what: str) -> BeforeValidator:
     def check(value: Any) -> Any:
         if not isinstance(value, str) or not compiled.fullmatch(value):
             raise ValueError(f"Input should be {what}")
+        return value
+
+    return BeforeValidator(check)
+
+
+def at_most(items: int) -> BeforeValidator:
+    """Return a check of the length of an array, before any of its items is looked at.
+
+    Each bad item would be an error to tell.
+    """
+
+    def check(value: Any) -> Any:
+        if isinstance(value, list) and len(value) > items:
+            told = {"field_type": "Array", "max_length": items}
+            raise PydanticKnownError("too_long", {**told, "actual_length": len(value)})
         return value
 
     return BeforeValidator(check)
@@ -78,6 +95,18 @@ DIGITS = _like("[0-9]{1,16}", "a whole number in digits")  # behind constraints
 Name = Annotated[  # constraints first: they would not strip behind a validator
     str, StringConstraints(strip_whitespace=True, min_length=1, strict=True), Clean
 ]
+
+
+def _shown(value: str) -> str:
+    if HIDING.search(value):
+        raise ValueError("A name must not hold what hides or reverses other text")
+    if not shows(value):
+        raise ValueError("A name must show something")
+    return value
+
+
+ShownName = Annotated[Name, AfterValidator(_shown)]
+"""A name of one line that people see: of a task, a project, a person."""
 UserId = Annotated[
     str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,128}$", strict=True)
 ]

@@ -3,16 +3,24 @@
 import asyncio
 from collections.abc import Awaitable
 
-from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    REGISTRY,
+    disable_created_metrics,
+    generate_latest,
+)
 from redis.asyncio import Redis
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
+from starlette.requests import Request
 from starlette.responses import Response
 
+from metacortex.api.auth import Role
 from metacortex.api.dependencies import CurrentServices
 from metacortex.api.ops.metrics import refresh
 from metacortex.api.routing import Router
 from metacortex.api.schemas import Check, Liveness, Readiness
+from metacortex.api.services import Services, allow
 from metacortex.kernel.database import autocommit
 from metacortex.operations.conditions import CONDITIONS, verdict_of
 
@@ -23,10 +31,11 @@ CHECKS = {
 }
 """What a process is judged by before it gets requests; other checks only inform."""
 TIMEOUT_S = CONDITIONS["database_unreachable"].threshold
-SCHEMA = "0010"
+SCHEMA = "0011"
 """The newest revision in `migrations/`; a test compares them."""
 
 router = Router(tags=["health"])
+disable_created_metrics()  # type: ignore[no-untyped-call]  # as it is made
 
 
 @router.get("/health/live", include_in_schema=False)
@@ -102,7 +111,17 @@ async def _ping(broker: Redis) -> str:
 
 
 @router.get("/metrics", include_in_schema=False)
-async def metrics(services: CurrentServices) -> Response:
-    """Return metrics of the process and the installation, for Prometheus."""
+async def metrics(request: Request, services: CurrentServices) -> Response:
+    """Return metrics of the process and the installation, for Prometheus.
+
+    In production they are for operators: they tell how much everybody does.
+    """
+    if services.production:
+        allow(services.caller(request), (Role.OPERATOR,))
+    return Response(await rendered(services), media_type=CONTENT_TYPE_LATEST)
+
+
+async def rendered(services: Services) -> bytes:
+    """Return the metrics as Prometheus reads them."""
     await refresh(services.operations, services.lane)
-    return Response(generate_latest(REGISTRY), media_type=CONTENT_TYPE_LATEST)
+    return generate_latest(REGISTRY)

@@ -136,7 +136,7 @@ def read_pem(text: str) -> RSAPublicKey:
     der = base64.b64decode("".join(match[1].split()), validate=True)
     key = load_der_public_key(der)
     if not isinstance(key, RSAPublicKey) or not _is_strong(key.public_numbers()):
-        raise ValueError("the key is not RSA of 2,048 bits or more")
+        raise ValueError("the key is not a strong one: RSA of 2,048 bits or more")
     return key
 
 
@@ -178,7 +178,35 @@ def _public_key(offer: dict[str, Any]) -> RSAPublicKey:
 
 
 def _is_strong(numbers: RSAPublicNumbers) -> bool:
-    return numbers.n.bit_length() >= MIN_KEY_BITS and numbers.e == 65537
+    long = numbers.n.bit_length() >= MIN_KEY_BITS
+    return long and numbers.e == 65537 and not _is_roca(numbers.n)
+
+
+def _powers(prime: int) -> frozenset[int]:
+    """Return what the powers of 65537 leave when they are divided by a prime."""
+    found, power = set(), 1
+    while power not in found:
+        found.add(power)
+        power = power * 65537 % prime
+    return frozenset(found)
+
+
+_PRIMES = (
+    *(3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73),
+    *(79, 83, 89, 97, 101, 103, 107, 109, 113, 127, 131, 137, 139, 149, 151, 157),
+    *(163, 167),
+)
+_POWERS = {prime: _powers(prime) for prime in _PRIMES}
+
+
+def _is_roca(modulus: int) -> bool:
+    """Tell whether a key has the form of a library whose keys can be factored.
+
+    Its primes are powers of 65537 modulo the product of small primes (CVE-2017-15361;
+    Nemec et al., "The Return of Coppersmith's Attack", section 3.2). Of other keys, one
+    in some 2^30 has it by chance.
+    """
+    return all(modulus % prime in powers for prime, powers in _POWERS.items())
 
 
 def _trusted(url: str) -> str:

@@ -13,7 +13,7 @@ from metacortex.api import people, projects, sections, tags, tasks
 from metacortex.api.errors import ApiError, Schema, literal
 from metacortex.api.fields import Body, Id
 from metacortex.api.routes import CommandRoute, ModuleRoutes
-from metacortex.api.schemas import Empty, Outcome
+from metacortex.api.schemas import More, Outcome
 
 MODULES: tuple[ModuleRoutes, ...] = (
     tasks.MODULE,
@@ -101,7 +101,7 @@ class BatchResult(Schema):
     id: str
     status: int
     data: Resource | None  # type: ignore[valid-type]
-    meta: Outcome | Empty
+    meta: Outcome | More
     errors: list[ApiError]
 
 

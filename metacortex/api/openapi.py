@@ -11,7 +11,7 @@ from fastapi.routing import APIRoute, iter_route_contexts
 from pydantic import TypeAdapter
 from starlette.routing import BaseRoute
 
-from metacortex.api import examples
+from metacortex.api import examples, parsing
 from metacortex.api.comments import AddCommentBody, CommentTextBody
 from metacortex.api.errors import status_of_class
 from metacortex.api.fields import Body
@@ -140,6 +140,9 @@ WITH_PARAMETERS = ("unknown_parameter", "invalid_parameter")
 WITH_CURSOR = ("bad_cursor", "cursor_mismatch")
 WITH_BODY = (
     "malformed_json",
+    "duplicate_key",
+    "too_deep",
+    "too_many_fields",
     "body_too_large",
     "request_too_slow",
     "unsupported_content_coding",
@@ -153,6 +156,7 @@ OF_COMMANDS = (
     "outcome_unknown",
     "overloaded",
     "shutting_down",
+    "too_much_at_once",
 )
 
 
@@ -336,6 +340,8 @@ def _codes(operation: Schema, names: set[str]) -> Iterable[str]:
     name = operation["operationId"]
     if name in ("listChanges", "streamEvents"):
         yield "resync_required"
+    if name in ("streamEvents", "streamOperations"):
+        yield "too_many_streams"
     if "Idempotency-Key" in names or name == "runCommands":
         yield from (*OF_COMMANDS, *WITH_BODY)
     if "If-Match" in names:
@@ -430,8 +436,19 @@ def _failure() -> Schema:
         "additionalProperties": False,
         "properties": {
             "data": {"type": "null"},
-            "meta": {"$ref": REF.format(model="Meta")},
-            "errors": {**errors, "minItems": 1},
+            "meta": {
+                "type": "object",
+                "required": ["request_id"],
+                "additionalProperties": False,
+                "properties": {
+                    "request_id": {"type": "string"},
+                    "more": {
+                        "type": "boolean",
+                        "description": "There are more errors than are told.",
+                    },
+                },
+            },
+            "errors": {**errors, "minItems": 1, "maxItems": parsing.TOLD},
         },
     }
 

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
 from starlette.requests import Request
 
+from metacortex.api import json_bodies
 from metacortex.api.auth import Caller
 from metacortex.api.fields import SURROGATES, Parameters
 from metacortex.commands.message import Context
@@ -31,6 +32,8 @@ M = TypeVar("M", bound=BaseModel)
 P = TypeVar("P", bound=Parameters)
 
 KEY_LIMIT = 255
+TOLD = 20
+"""Errors told of one request: more help nobody, and answers could grow without end."""
 HEADER_LIMIT = 256  # characters kept of a user agent, in every event of a request
 SEQUENCE_LIMIT = 2**53 - 1  # what JSON numbers hold exactly everywhere
 
@@ -84,7 +87,7 @@ async def read_json(request: Request, limit: int) -> Any:
 
 
 def parse_json(request: Request, body: bytes) -> Any:
-    """Return a body as JSON; NaN and Infinity are none (RFC 8259).
+    """Return a body as JSON (RFC 8259): without NaN, and without a name twice.
 
     Raises Unsupported, Malformed, and Invalid for a lone surrogate.
     """
@@ -95,12 +98,14 @@ def parse_json(request: Request, body: bytes) -> Any:
     if coding.strip().lower() != "identity":
         raise Unsupported("unsupported_content_coding")
     try:
-        return from_json(body, allow_inf_nan=False, cache_strings="keys")
+        found = from_json(body, allow_inf_nan=False, cache_strings="keys")
     except ValueError as error:
         if _has_lone_surrogates(body):
             detail = "A lone surrogate cannot be stored"
             raise Invalid("invalid_field", detail, source={"pointer": ""}) from error
         raise Malformed("malformed_json", str(error)) from error
+    json_bodies.check(body, found)
+    return found
 
 
 def _has_lone_surrogates(body: bytes) -> bool:
@@ -114,14 +119,29 @@ def _has_lone_surrogates(body: bytes) -> bool:
 
 def validated(model: type[M], found: Any, prefix: str = "") -> M:
     """Return the model of a parsed body. Raises Several, one per bad field."""
+    if found.__class__ is dict and len(found) > TOLD:
+        _check_known(model, found, prefix)
     try:
         return model.model_validate(found, context="body")
     except ValidationError as error:
         raise Several([field_error(one, prefix) for one in _errors(error)]) from None
 
 
+def _check_known(model: type[BaseModel], found: Any, prefix: str) -> None:
+    """Refuse more unknown fields than are told, before each is an error of its own."""
+    unknown = [name for name in found if name not in model.model_fields]
+    if len(unknown) > TOLD:
+        places = [{"loc": (name,), **_UNKNOWN} for name in unknown[: TOLD + 1]]
+        raise Several([field_error(it, prefix) for it in places])
+
+
+_UNKNOWN = {"type": "extra_forbidden", "msg": "Extra inputs are not permitted"}
+
+
 def _errors(error: ValidationError) -> list[Any]:
-    return list(error.errors(include_url=False, include_context=False))
+    """Return the errors that are told, and one more where there are more."""
+    found = error.errors(include_url=False, include_context=False)
+    return list(found[: TOLD + 1])
 
 
 _KINDS = {"extra_forbidden": "unknown_field", "missing": "missing_field"}
@@ -129,7 +149,7 @@ _KINDS = {"extra_forbidden": "unknown_field", "missing": "missing_field"}
 
 def field_error(found: Mapping[str, Any], prefix: str = "") -> MetaCortexError:
     """Return the error of a field of the body."""
-    pointer = prefix + "".join(f"/{_escaped(step)}" for step in found["loc"])
+    pointer = prefix + "".join(f"/{json_bodies.escaped(step)}" for step in found["loc"])
     code = _KINDS.get(found["type"], "invalid_field")
     return Invalid(code, _said(found), source={"pointer": pointer})
 
@@ -148,10 +168,6 @@ def _said(found: Mapping[str, Any]) -> str:
     if found["type"] in ("too_long", "too_short") and isinstance(found["input"], str):
         said = said.replace(" item", " character")
     return said
-
-
-def _escaped(step: Any) -> str:
-    return str(step).replace("~", "~0").replace("/", "~1")
 
 
 def parameters(model: type[P], query: str) -> P:
@@ -231,11 +247,18 @@ def command_id(request: Request, caller: Caller) -> UUID:
 
 
 def as_command_id(key: str, caller: Caller) -> UUID:
-    """Return the command id that a client's key stands for."""
+    """Return the command id that a client's key stands for. Raises Malformed.
+
+    A UUID of version 5 may be what another member's key has become: ids of commands
+    are told to all members.
+    """
     if not _KEY.fullmatch(key):
         raise header_error("Idempotency-Key", "1 to 255 visible ASCII characters")
     if _UUID.fullmatch(key):
-        return UUID(key)
+        found = UUID(key)
+        if found.version == 5:
+            raise header_error("Idempotency-Key", "Not a UUID of version 5: try 4 or 7")
+        return found
     return derived(caller.workspace_id, f"{caller.user_id}\n{key}")
 
 

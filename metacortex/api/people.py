@@ -14,7 +14,7 @@ from metacortex.api.auth import Caller, Role
 from metacortex.api.dependencies import CurrentRead
 from metacortex.api.envelope import sequence_header
 from metacortex.api.errors import Schema
-from metacortex.api.fields import Body, Changes, Clean, Name, UserId, Zone
+from metacortex.api.fields import Body, Changes, Clean, ShownName, UserId, Zone
 from metacortex.api.pages import PageParameters, list_query, send_page
 from metacortex.api.routes import CommandRoute, ModuleRoutes
 from metacortex.api.routing import Router
@@ -25,7 +25,7 @@ from metacortex.commands.members import person_id
 from metacortex.events import people as events
 from metacortex.queries.people import ListMembers, PersonRow
 
-PersonName = Annotated[Name, Field(max_length=rules.NAME_LIMIT)]
+PersonName = Annotated[ShownName, Field(max_length=rules.NAME_LIMIT)]
 AvatarUrl = Annotated[
     str,
     StringConstraints(

@@ -4,13 +4,13 @@ from typing import Annotated
 
 from pydantic import Field
 
-from metacortex.api.fields import Body, Changes, Clean, Colour, Id, Name, Nothing
+from metacortex.api.fields import Body, Changes, Clean, Colour, Id, Nothing, ShownName
 from metacortex.api.pages import ListParameters, ListRoute, Search
 from metacortex.api.routes import CommandRoute, ExampleStep, ModuleRoutes
 from metacortex.commands import projects as rules
 from metacortex.queries.projects import ListedProject, ListProjects, ProjectRow
 
-ProjectName = Annotated[Name, Field(max_length=rules.NAME_LIMIT)]
+ProjectName = Annotated[ShownName, Field(max_length=rules.NAME_LIMIT)]
 Description = Annotated[
     str, Clean, Field(max_length=rules.DESCRIPTION_LIMIT, strict=True)
 ]

@@ -382,8 +382,10 @@ class BatchMeta(Meta):
     sequence: int = 0
 
 
-class Empty(Schema):
-    """An object without fields."""
+class More(Schema):
+    """Whether there are more errors than are told; absent where there are not."""
+
+    more: bool = False
 
 
 class Liveness(Schema):

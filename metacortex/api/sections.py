@@ -5,13 +5,13 @@ from uuid import UUID
 
 from pydantic import AfterValidator, Field
 
-from metacortex.api.fields import Body, Changes, Id, Many, Name, Nothing, not_both
+from metacortex.api.fields import Body, Changes, Id, Many, Nothing, ShownName, not_both
 from metacortex.api.pages import ListParameters, ListRoute
 from metacortex.api.routes import CommandRoute, ExampleStep, ModuleRoutes
 from metacortex.commands import sections as rules
 from metacortex.queries.sections import ListSections, SectionRow
 
-SectionName = Annotated[Name, Field(max_length=rules.NAME_LIMIT)]
+SectionName = Annotated[ShownName, Field(max_length=rules.NAME_LIMIT)]
 PROJECT = UUID("0199d2c4-6f3e-7c11-9a55-0d9f3b1f6a03")  # in examples
 
 

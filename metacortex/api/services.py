@@ -24,6 +24,7 @@ from metacortex.api.rates import (
     STREAMS,
     Rates,
 )
+from metacortex.api.streams import Streams
 from metacortex.commands.lane import Lane
 from metacortex.commands.members import Members, person_id
 from metacortex.kernel.errors import Forbidden, Unauthenticated
@@ -54,6 +55,9 @@ class Services:
     body_limit: int
     rates: Rates | None = None
     """None where rates are not limited."""
+    streams: Streams
+    production: bool = False
+    """Whether metrics and the document are for those who may see them."""
     closing: bool = False
     _queries: OrderedDict[Any, ListQuery] = field(default_factory=OrderedDict)
 

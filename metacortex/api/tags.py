@@ -5,14 +5,14 @@ from uuid import UUID
 
 from pydantic import Field
 
-from metacortex.api.fields import Body, Changes, Colour, Id, Name, Nothing
+from metacortex.api.fields import Body, Changes, Colour, Id, Nothing, ShownName
 from metacortex.api.pages import ListParameters, ListRoute, Search
 from metacortex.api.routes import CommandRoute, ExampleStep, ModuleRoutes
 from metacortex.commands import tags as rules
 from metacortex.queries.tags import ListTags, TagRow
 
 OTHER = UUID("0199d2c4-6f3e-7c11-9a55-0d9f3b1f6a01")  # in examples
-TagName = Annotated[Name, Field(max_length=rules.NAME_LIMIT)]
+TagName = Annotated[ShownName, Field(max_length=rules.NAME_LIMIT)]
 
 
 class CreateTagBody(Body):

@@ -19,10 +19,12 @@ from metacortex.api.fields import (
     Name,
     Nothing,
     Priority,
+    ShownName,
     TaskStatus,
     UserId,
     WallTime,
     Zone,
+    at_most,
     not_both,
 )
 from metacortex.api.pages import ListParameters, ListRoute, Search
@@ -31,13 +33,15 @@ from metacortex.commands import tasks as rules
 from metacortex.queries.tasks import ListedTask, ListTasks, TaskRow
 
 OTHER = UUID("0199d2c4-6f3e-7c11-9a55-0d9f3b1f6a01")  # in examples
-Title = Annotated[Name, Field(max_length=rules.TITLE_LIMIT)]
+Title = Annotated[ShownName, Field(max_length=rules.TITLE_LIMIT)]
 Description = Annotated[
     str, Clean, Field(max_length=rules.DESCRIPTION_LIMIT, strict=True)
 ]
 Reason = Annotated[Name, Field(max_length=rules.REASON_LIMIT)]
 Comment = Annotated[Name, Field(max_length=rules.COMMENT_LIMIT)]
-Tags = Annotated[tuple[Id, ...], Field(max_length=rules.TAG_LIMIT)]
+Tags = Annotated[
+    tuple[Id, ...], Field(max_length=rules.TAG_LIMIT), at_most(rules.TAG_LIMIT)
+]
 
 
 class CreateTaskBody(Body):

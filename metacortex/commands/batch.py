@@ -4,50 +4,30 @@ It does no I/O and is deterministic except for the salts. Later commands see the
 of earlier ones; the effects of a refused unit are rolled back.
 """
 
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-import orjson
-
-from metacortex.commands import repository, undo
-from metacortex.commands.message import (
-    Answer,
-    CommandRequest,
-    Context,
-    EventRef,
-    Result,
-    Unit,
-)
+from metacortex.commands import undo
+from metacortex.commands.budget import BATCH_EVENTS, Budget, TakesLong
+from metacortex.commands.facts import facts_of
+from metacortex.commands.message import Answer, CommandRequest, EventRef, Result, Unit
 from metacortex.commands.receipts import Outcome, Receipt
-from metacortex.commands.registry import DECIDER_OF, DECIDERS, NAMES, STREAM_OF
+from metacortex.commands.registry import DECIDER_OF, DECIDERS, STREAM_OF
 from metacortex.commands.repository import BatchChanges, Stored
-from metacortex.commands.session import SessionCache, WorkspaceSession
-from metacortex.events import codec, merkle
-from metacortex.events.record import SALT_BYTES, canonical, leaf, payload_hash
+from metacortex.commands.rows import Rows, receipt
+from metacortex.commands.session import Savepoint, SessionCache, WorkspaceSession
 from metacortex.kernel.clock import rfc3339
-from metacortex.kernel.decider import (
-    Decider,
-    Elsewhere,
-    Facts,
-    Found,
-    LookUp,
-    Need,
-    Revert,
-    Stream,
-)
+from metacortex.kernel.decider import Decider, Elsewhere, Need, Revert, Stream
 from metacortex.kernel.errors import (
     Invalid,
     MetaCortexError,
+    Refused,
     UndoConflict,
     VersionConflict,
 )
-from metacortex.kernel.ids import event_id
-
-SALTS = 64  # drawn at once: a call of os.urandom costs more than its bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +49,8 @@ class PlannedUnit:
 
     unit: Unit
     steps: Sequence[Sequence[Step]]
+    is_long: bool = False
+    """It is known beforehand to be more than shares a batch; it has no steps then."""
 
     def all_steps(self) -> Iterator[Step]:
         """Return the steps of all requests, in order."""
@@ -107,19 +89,55 @@ def addressed(command: Any) -> tuple[Decider, Stream]:
 class Batch:
     """Decides planned units and collects the write set."""
 
-    def __init__(self, cache: SessionCache, now: datetime) -> None:
+    def __init__(
+        self, cache: SessionCache, now: datetime, *, quick: bool = False
+    ) -> None:
+        """Take as much as comes, or only what is `quick` to decide."""
         self._cache = cache
         self._clock, self._clock_text = now, rfc3339(now)
         self._sessions: dict[UUID, WorkspaceSession] = {}
-        self._salts = b""
+        self._rows = Rows()
+        self._quick = quick
+        self._budget = Budget(quick=quick)
+        self._events = 0
+        self._held: set[UUID] = set()
         self.results: list[list[Result]] = []
+        self.postponed: dict[int, bool] = {}
+        """By number, the units that were not decided: whether to run them apart."""
         self.incomplete = False
 
     def run(self, planned: PlannedUnit) -> None:
-        """Decide a unit; its results are appended to `results`."""
+        """Decide a unit; its results are appended to `results`, none if postponed."""
         unit = planned.unit
+        if unit.workspace_id in self._held or self._is_full:
+            self._postpone(unit, apart=False)
+            return
         session = self._session(unit.workspace_id)
         savepoint = session.savepoint()
+        self._budget = Budget(quick=self._quick)
+        try:
+            self._run(planned, session, savepoint)
+        except TakesLong:
+            session.rollback_to(savepoint)
+            self._postpone(unit, apart=True)
+        self._events += self._budget.spent
+
+    @property
+    def _is_full(self) -> bool:
+        return self._quick and self._events >= BATCH_EVENTS
+
+    def _postpone(self, unit: Unit, *, apart: bool) -> None:
+        """Leave a unit for later, and with it the later ones of its workspace."""
+        self.postponed[len(self.results)] = apart
+        self.results.append([])
+        self._held.add(unit.workspace_id)
+
+    def _run(
+        self, planned: PlannedUnit, session: WorkspaceSession, savepoint: Savepoint
+    ) -> None:
+        unit = planned.unit
+        if planned.is_long and self._quick:
+            raise TakesLong
         results: list[Result] = []
         for request, steps in zip(unit.requests, planned.steps, strict=True):
             result = self._run_one(request, steps, session)
@@ -150,6 +168,8 @@ class Batch:
                     "idempotency_key_reused", source={"header": "Idempotency-Key"}
                 )
             if earlier.outcome != "refused":
+                if (refused := self._too_much_to_repeat(earlier)) is not None:
+                    return refused
                 self.incomplete = True
                 sequence = earlier.last_sequence or session.head.sequence
                 return Answer(
@@ -157,32 +177,49 @@ class Batch:
                 )
         savepoint = session.savepoint()
         try:
+            self._budget.check_open()
             return self._decide(request, steps, session)
         except MetaCortexError as error:
             session.rollback_to(savepoint)
             self._refuse(request, error, session)
             return error
 
+    def _too_much_to_repeat(self, earlier: Receipt) -> Refused | None:
+        """Count the events that the answer to a repeat names, as if appended anew."""
+        first, last = earlier.first_sequence, earlier.last_sequence
+        events = 0 if first is None or last is None else last - first + 1
+        try:
+            self._budget.check_request(events)
+        except Refused as error:
+            return error
+        self._budget.spent += events
+        return None
+
     def _decide(
         self, request: CommandRequest, steps: Sequence[Step], session: WorkspaceSession
     ) -> Answer:
         refs: list[EventRef] = []
         own: tuple[str, UUID] | None = None
-        for step in steps:
-            stream = self._step(request, step, session, refs)
-            if own is None or (
-                isinstance(step.action, undo.Touched) and step.action.own
-            ):
-                own = stream
+        if len(steps) > 1:
+            self._budget.check(len(steps))
+        try:
+            for step in steps:
+                stream = self._step(request, step, session, refs)
+                if own is None or (
+                    isinstance(step.action, undo.Touched) and step.action.own
+                ):
+                    own = stream
+        finally:
+            self._budget.spent += len(refs)
         assert own is not None, "every request has a step"
         stored = session.stored[own[0]].get(own[1])
         outcome: Outcome = "applied" if refs else "unchanged"
-        receipt = self._receipt(
-            request, outcome, own, stored, refs, None, session.recorded_at
+        made = receipt(
+            request, outcome, session.recorded_at, own=own, stored=stored, refs=refs
         )
-        session.add_receipt(receipt)
+        session.add_receipt(made)
         return Answer(
-            receipt=receipt, stored=stored, sequence=session.head.sequence, events=refs
+            receipt=made, stored=stored, sequence=session.head.sequence, events=refs
         )
 
     def _step(
@@ -206,9 +243,12 @@ class Batch:
             before or command.__class__ in decider.creation_commands
         ):
             _check_version(expected, before)
-        facts = self._facts(request.context, needs, session)
+        actor_id, budget = request.context.actor_id, self._budget
+        facts = facts_of(needs, session, actor_id, budget.found)
         state = None if before is None else before.state
-        for decided in decider.decide(command, state, facts):
+        decided_events = decider.decide(command, state, facts)
+        budget.check(len(refs) + len(decided_events))
+        for decided in decided_events:
             if isinstance(decided, Elsewhere):
                 id, event = decided.stream_id, decided.event
                 refs.append(self._append(request, id, event, len(refs), session))
@@ -225,27 +265,6 @@ class Batch:
         except UndoConflict:
             self.incomplete = True
             raise
-
-    def _facts(
-        self, context: Context, needs: Sequence[Need], session: WorkspaceSession
-    ) -> Facts:
-        streams: dict[Stream, Any] = {}
-        found: dict[LookUp, tuple[Found, ...]] = {}
-        for need in needs:
-            if isinstance(need, Stream):
-                streams[need] = session.states[need.type].get(need.id)
-            else:
-                type, ids = repository.resolve(session.states, need)
-                of_type = session.stored[type]
-                found[need] = tuple(
-                    Found(id, of_type[id].state, of_type[id].created_at) for id in ids
-                )
-        return Facts(
-            now=session.recorded_at,
-            actor_id=context.actor_id,
-            streams=streams,
-            found=found,
-        )
 
     def _append(
         self,
@@ -272,7 +291,9 @@ class Batch:
             stored = Stored(
                 stream_id, version, before.created_at, session.recorded_at, state
             )
-        row, leaf_hash = self._row(request, type, stored, event, ordinal, session)
+        row, leaf_hash = self._rows.event(
+            request, type, stored, event, ordinal, session
+        )
         session.append(type, before, stored, row, leaf_hash)
         return EventRef(
             id=row["event_id"],
@@ -283,91 +304,14 @@ class Batch:
             stream_id=stream_id,
         )
 
-    def _row(
-        self,
-        request: CommandRequest,
-        type: str,
-        stored: Stored,
-        event: Any,
-        ordinal: int,
-        session: WorkspaceSession,
-    ) -> tuple[dict[str, Any], bytes]:
-        """Return the log row of an event, with the next sequence, and its leaf hash."""
-        context, command = request.context, request.command.__class__
-        name = codec.NAMES[event.__class__]
-        data, context_data = codec.encode(event), _context_bytes(context)
-        salt = self._salt()
-        payload = payload_hash(salt, data, context_data)
-        row: dict[str, Any] = {
-            "workspace_id": context.workspace_id,
-            "sequence": session.head.sequence + 1,
-            "event_id": event_id(context.command_id, ordinal),
-            "stream_type": type,
-            "stream_id": stored.id,
-            "version": stored.version,
-            "type": name,
-            "schema_version": codec.VERSIONS[name],
-            "recorded_at": session.recorded_at_text,
-            "actor_type": context.actor_type,
-            "actor_id": context.actor_id,
-            "command_id": context.command_id,
-            "command_type": NAMES[command],
-            "correlation_id": context.correlation_id,
-            "causation_id": context.causation_id,
-            "data": orjson.Fragment(data),
-            "context": orjson.Fragment(context_data),
-            "salt": salt,
-            "payload_hash": payload,
-        }
-        leaf_hash = merkle.leaf_hash(leaf(row, payload, session.recorded_at_text))
-        row["leaf_hash"] = leaf_hash
-        return row, leaf_hash
-
-    def _salt(self) -> bytes:
-        if not self._salts:
-            self._salts = os.urandom(SALTS * SALT_BYTES)
-        salt, self._salts = self._salts[:SALT_BYTES], self._salts[SALT_BYTES:]
-        return salt
-
-    def _receipt(
-        self,
-        request: CommandRequest,
-        outcome: Outcome,
-        own: tuple[str, UUID] | None,
-        stored: Stored | None,
-        refs: Sequence[EventRef],
-        error: MetaCortexError | None,
-        at: datetime,
-    ) -> Receipt:
-        context = request.context
-        return Receipt(
-            workspace_id=context.workspace_id,
-            command_id=context.command_id,
-            type=NAMES[request.command.__class__],
-            fingerprint=request.fingerprint,
-            actor_type=context.actor_type,
-            actor_id=context.actor_id,
-            outcome=outcome,
-            error=None if error is None else _error(error),
-            stream_type=own[0] if own else None,
-            stream_id=own[1] if own else None,
-            version=stored.version if stored else None,
-            first_sequence=refs[0].sequence if refs else None,
-            last_sequence=refs[-1].sequence if refs else None,
-            recorded_at=at,
-            correlation_id=context.correlation_id,
-            request_id=context.request_id,
-        )
-
     def _refuse(
         self, request: CommandRequest, error: Any, session: WorkspaceSession
     ) -> None:
         """Add a receipt of the refusal, for audits."""
         if error.code != "idempotency_key_reused":
-            receipt = self._receipt(
-                request, "refused", None, None, (), error, session.recorded_at
+            session.add_receipt(
+                receipt(request, "refused", session.recorded_at, error=error)
             )
-            session.add_receipt(receipt)
 
     def close(self) -> BatchChanges:
         """Advance the heads and return the write set. May be called only once."""
@@ -392,19 +336,3 @@ def _check_version(expected: int, stored: Stored | None) -> None:
             source={"header": "If-Match"},
             meta={"expected": expected, "current": current},
         )
-
-
-def _context_bytes(context: Context) -> bytes:
-    return canonical(
-        {
-            "client": context.client,
-            "ip": context.ip,
-            "request_id": context.request_id,
-            "session_id": context.session_id,
-            "user_agent": context.user_agent,
-        }
-    )
-
-
-def _error(error: MetaCortexError) -> dict[str, Any]:
-    return {"code": error.code, "detail": error.detail, "meta": error.meta}

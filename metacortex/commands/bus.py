@@ -18,8 +18,9 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from metacortex.commands import repository, undo
+from metacortex.commands import repository, row_parsing, undo
 from metacortex.commands.batch import Batch, PlannedUnit, Step, step
+from metacortex.commands.budget import QUICK_EVENTS
 from metacortex.commands.load_plan import LoadPlan
 from metacortex.commands.message import Answer, CommandRequest, EventRef, Result, Unit
 from metacortex.commands.receipts import Receipt
@@ -49,13 +50,21 @@ ATTEMPTS = 3  # conflicts are rare; more would hide a defect
 BACK_OFF_S = 0.02  # about as long as a transaction of the other process
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Prepared:
     """A decided batch; `save` is None if there is nothing to save."""
 
     units: Sequence[PlannedUnit]
     batch: Batch
     save: SaveStatement | None
+
+    def leave_out(self) -> None:
+        """Drop what was postponed: the results are those of the other units."""
+        postponed = self.batch.postponed
+        numbers = [it for it in range(len(self.units)) if it not in postponed]
+        self.units = [self.units[it] for it in numbers]
+        self.batch.results = [self.batch.results[it] for it in numbers]
+        self.batch.postponed = {}
 
 
 class Bus:
@@ -72,14 +81,23 @@ class Bus:
     async def execute(self, units: Sequence[Unit]) -> list[list[Result]]:
         """Return one result per request, with everything committed.
 
+        However long that takes: it is decided in a thread, beside the event loop.
         Raises what the database raised, with nothing committed, or Unavailable if that
         is not known, since a connection broke: the same units may be sent again.
+        Raises Refused where more is to be loaded than may be.
         """
-        planned = await self._plan(units)
+        return (await self.execute_locked(units, quick=False)).batch.results
+
+    async def execute_locked(self, units: Sequence[Unit], *, quick: bool) -> Prepared:
+        """Return a batch that is committed, and whose results are complete.
+
+        A `quick` one leaves out what takes long. Raises what `execute` raises.
+        """
+        planned = await self._plan(units, quick=quick)
         unknown = False
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                prepared = await self._transact(planned)
+                prepared = await self._transact(planned, quick=quick)
                 break
             except Exception as error:
                 unknown = unknown or meaning(error) is Meaning.LOST
@@ -89,37 +107,39 @@ class Bus:
                     raise
                 await asyncio.sleep(BACK_OFF_S * attempt * (1 + random.random()))
         try:
-            return await self.finish(prepared)
+            await self.finish(prepared)
         except Exception as error:
             if meaning(error) is None:
                 raise
             raise Unavailable("outcome_unknown") from error  # committed, not read back
+        return prepared
 
     async def prepare(
         self, units: Sequence[Unit], cache: SessionCache, *, saving: bool = False
     ) -> Prepared:
-        """Load what is not cached, decide a batch and write nothing.
+        """Load what is not cached, decide a quick batch and write nothing.
 
         `saving` says that the previous batch may not be committed yet, so that the
         database may still show the state before it.
         Commands, and the streams that they create, are assumed to be new; `commit`
         verifies it. The cache then holds the state after the batch. Raises
-        StaleSession, and what the database raises; the cache is unusable after that.
+        StaleSession, Refused for too much to load, and what the database raises; the
+        cache is unusable after that.
         """
         if not saving:
             cache.saving = frozenset()
-        planned = await self._plan(units)
+        planned = await self._plan(units, quick=True)
         now = self._now()
         plan = LoadPlan(planned, cache, now)
         while (load := plan.statement()) is not None:
             row = await self._direct.row(load.statement, load.values)
-            loaded = load.loaded(row)
+            loaded = await _parsed(load, row)
             if not (missing := plan.workspaces - loaded.heads.keys()):
                 cache.merge(loaded)
                 break
             await self._ensure_heads(missing)
         cache.size += sum(len(it.unit.requests) for it in planned)
-        batch = _decided(planned, cache, now)
+        batch = _decided(planned, cache, now, quick=True)
         changes = batch.close()
         cache.saving = frozenset(head.workspace_id for head in changes.heads)
         return Prepared(planned, batch, _save_if_new(changes, plan.assumed_absent))
@@ -153,7 +173,7 @@ class Bus:
                     )
         return results
 
-    async def _plan(self, units: Sequence[Unit]) -> list[PlannedUnit]:
+    async def _plan(self, units: Sequence[Unit], *, quick: bool) -> list[PlannedUnit]:
         """Return the units with their steps; reads the log, and only for an undo."""
         if not any(
             isinstance(it.command, undo.Undo) for u in units for it in u.requests
@@ -164,12 +184,11 @@ class Bus:
             ]
         async with self._single.connect() as connection:
             reader = ReadConnection(connection)
-            return [
-                PlannedUnit(unit, [await _steps(reader, it) for it in unit.requests])
-                for unit in units
-            ]
+            return [await _planned(reader, unit, quick=quick) for unit in units]
 
-    async def _transact(self, planned: Sequence[PlannedUnit]) -> Prepared:
+    async def _transact(
+        self, planned: Sequence[PlannedUnit], *, quick: bool
+    ) -> Prepared:
         """Run a batch in one transaction that locks its heads first."""
         workspaces = {it.unit.workspace_id for it in planned}
         commands = [key for it in planned for key in it.keys()]
@@ -182,8 +201,13 @@ class Bus:
                 if not (missing := workspaces - loaded.heads.keys()):
                     if loaded.stale:
                         loaded = await _load(connection, load)
-                    batch = _decided(planned, SessionCache.of(loaded), self._now())
-                    save = _save_locked(batch.close())
+                    now = self._now()
+                    if quick:
+                        batch, save = _decided_locked(planned, loaded, now, quick=True)
+                    else:
+                        batch, save = await asyncio.to_thread(
+                            _decided_locked, planned, loaded, now, quick=False
+                        )
                     if save is not None:
                         await _save(connection, save)
                     return Prepared(planned, batch, save)
@@ -196,7 +220,14 @@ class Bus:
 
 async def _load(connection: ReadConnection, load: LoadStatement) -> Loaded:
     found = await connection.execute(load.statement, load.values)
-    return load.loaded(found.one())
+    return await _parsed(load, found.one())
+
+
+async def _parsed(load: LoadStatement, row: Sequence[Any]) -> Loaded:
+    """Parse what was loaded; much of it beside the event loop. Raises Refused."""
+    if sum(len(it) for it in row if isinstance(it, str)) < row_parsing.LONG:
+        return load.loaded(row)
+    return await asyncio.to_thread(load.loaded, row)
 
 
 async def _save(connection: WriteConnection, save: SaveStatement) -> None:
@@ -205,12 +236,20 @@ async def _save(connection: WriteConnection, save: SaveStatement) -> None:
 
 
 def _decided(
-    planned: Sequence[PlannedUnit], cache: SessionCache, now: datetime
+    planned: Sequence[PlannedUnit], cache: SessionCache, now: datetime, *, quick: bool
 ) -> Batch:
-    batch = Batch(cache, now)
+    batch = Batch(cache, now, quick=quick)
     for unit in planned:
         batch.run(unit)
     return batch
+
+
+def _decided_locked(
+    planned: Sequence[PlannedUnit], loaded: Loaded, now: datetime, *, quick: bool
+) -> tuple[Batch, SaveStatement | None]:
+    """Return a batch decided over what was loaded under locks, and what saves it."""
+    batch = _decided(planned, SessionCache.of(loaded), now, quick=quick)
+    return batch, _save_locked(batch.close())
 
 
 def _save_locked(changes: BatchChanges) -> SaveStatement | None:
@@ -229,15 +268,44 @@ def _save_if_new(
     )
 
 
-async def _steps(reader: ReadConnection, request: CommandRequest) -> list[Step]:
-    """Return the steps of a request: one, or for an undo one per stream to revert."""
+async def _planned(reader: ReadConnection, unit: Unit, *, quick: bool) -> PlannedUnit:
+    """Return a unit with its steps; a long one has none if it has to be quick."""
+    steps: list[Sequence[Step]] = []
+    for request in unit.requests:
+        found = await _steps(reader, request, quick=quick)
+        if found is None:
+            return PlannedUnit(unit, [], is_long=True)
+        steps.append(found)
+    return PlannedUnit(unit, steps)
+
+
+async def _steps(
+    reader: ReadConnection, request: CommandRequest, *, quick: bool
+) -> Sequence[Step] | None:
+    """Return the steps of a request: one, or for an undo one per stream to revert.
+
+    None for an undo that takes long, where it has to be quick.
+    """
     if not isinstance(request.command, undo.Undo):
         return [step(request.command)]
+    workspace_id = request.context.workspace_id
     try:
-        found = await undo.plan(reader, request.context.workspace_id, request.command)
+        of, events = await undo.events_to_undo(reader, workspace_id, request.command)
+        if quick and events > QUICK_EVENTS:
+            return None
+        assert of.first_sequence is not None and of.last_sequence is not None
+        records = await log.read_range(
+            reader, workspace_id, of.first_sequence, of.last_sequence
+        )
+        if quick:
+            return _steps_of(records, of.stream_id)
+        return await asyncio.to_thread(_steps_of, records, of.stream_id)
     except MetaCortexError as error:
         return [step(error)]
-    return [step(touched) for touched in found]
+
+
+def _steps_of(records: Sequence[EventRecord], own: UUID | None) -> Sequence[Step]:
+    return [step(touched) for touched in undo.planned(records, own)]
 
 
 async def _finished(

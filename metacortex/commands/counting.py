@@ -16,7 +16,7 @@ COMMANDS = Counter(
 )
 BATCH = Histogram(
     "metacortex_lane_batch_commands",
-    "Units of commands that shared a transaction",
+    "Commands that shared a transaction",
     buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256),
 )
 

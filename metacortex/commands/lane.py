@@ -4,12 +4,13 @@ All units that wait become one batch; the lane never delays a batch to make it l
 While one batch is being saved, the next is decided over its outcome (pipelining), and
 saved and answered after it. Callers of a saved batch are answered once the statement of
 the next batch has been sent, so that the database works meanwhile. All units of a
-workspace go through the same lane of a process, in order of arrival
-(docs/decisions/0002-lane.md).
+workspace go through the same lane of a process, those of a user in order of arrival.
+
+A unit that takes long is taken out of its batch and runs apart, one at a time in a
+process; its workspace waits for it, the others do not (docs/decisions/0002-lane.md).
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Collection, Iterable, Sequence
 from uuid import UUID
 
@@ -17,6 +18,7 @@ import structlog
 
 from metacortex.commands.bus import Bus, Prepared
 from metacortex.commands.counting import BATCH, count
+from metacortex.commands.fair_queue import FairQueue, Waiting
 from metacortex.commands.message import Answer, CommandRequest, Result, Unit
 from metacortex.commands.session import SessionCache, StaleSession
 from metacortex.commands.undo import Undo
@@ -27,7 +29,7 @@ from metacortex.kernel.driver_errors import (
     public,
     report,
 )
-from metacortex.kernel.errors import MetaCortexError, Overloaded, Unavailable
+from metacortex.kernel.errors import MetaCortexError, Overloaded, Refused, Unavailable
 
 logger = structlog.get_logger(__name__)
 
@@ -36,8 +38,7 @@ OVERLAP = 8  # units of half a batch: fewer do not pay for a statement of their 
 CACHE_LIMIT = 2000  # rows and commands: beyond it the cache is emptied
 CONTENDED_S = 1.0  # how long to lock heads first after a conflict with others
 
-_Waiting = tuple[Unit, asyncio.Future[list[Result]]]
-_Answered = tuple[Sequence[_Waiting], Sequence[list[Result]]]
+_Answered = tuple[Sequence[Waiting], Sequence[list[Result]]]
 
 
 class Lane:
@@ -53,14 +54,15 @@ class Lane:
         committed: Callable[[Iterable[UUID]], None] = lambda workspaces: None,
     ) -> None:
         self._capacity = capacity
-        self._lanes = [_Lane(bus, batch, committed) for _ in range(lanes)]
+        alone = asyncio.Semaphore(1)
+        self._lanes = [_Lane(bus, batch, committed, alone) for _ in range(lanes)]
         self._tasks: list[asyncio.Task[None]] = []
         self._closing = False
 
     @property
     def waiting(self) -> int:
-        """The number of units that are queued."""
-        return sum(len(lane.queue) for lane in self._lanes)
+        """The number of commands that are queued."""
+        return sum(lane.queue.commands for lane in self._lanes)
 
     def start(self) -> None:
         """Start the tasks that serve the lanes; needs a running event loop."""
@@ -85,7 +87,7 @@ class Lane:
         if self._closing:
             raise Unavailable("shutting_down")
         lane = self._lanes[hash(unit.workspace_id) % len(self._lanes)]
-        if len(lane.queue) >= self._capacity:
+        if not lane.queue.has_room(unit, self._capacity):
             raise Overloaded("overloaded", meta={"retry_after_s": RETRY_AFTER_S})
         return count(unit, await lane.put(unit))
 
@@ -101,9 +103,15 @@ class _Lane:
     """A queue and its server: at most one batch is being saved while one is decided."""
 
     def __init__(
-        self, bus: Bus, batch: int, committed: Callable[[Iterable[UUID]], None]
+        self,
+        bus: Bus,
+        batch: int,
+        committed: Callable[[Iterable[UUID]], None],
+        alone: asyncio.Semaphore,
     ) -> None:
-        self.queue: deque[_Waiting] = deque()
+        self.queue = FairQueue()
+        self._alone = alone
+        self._apart: dict[UUID, asyncio.Task[None]] = {}
         self._bus = bus
         self._batch = batch
         self._committed = committed
@@ -118,7 +126,7 @@ class _Lane:
     def put(self, unit: Unit) -> asyncio.Future[list[Result]]:
         """Queue a unit; the future gets its results."""
         future: asyncio.Future[list[Result]] = asyncio.Future()
-        self.queue.append((unit, future))
+        self.queue.put((unit, future))
         self._wake.set()
         return future
 
@@ -131,7 +139,7 @@ class _Lane:
         """Run queued units until closed."""
         while True:
             if not self.queue:
-                if self._closing:
+                if self._closing and not self._apart:
                     await self._saved()
                     return
                 self._wake.clear()
@@ -142,16 +150,21 @@ class _Lane:
             # run before the next batch is formed, or batches become ever smaller
             await asyncio.sleep(0)
 
-    def _next(self, most: int) -> Sequence[_Waiting]:
+    def _next(self, most: int) -> Sequence[Waiting]:
         """Return the next batch; an undo starts one, as it reads committed events."""
-        taken = [self.queue.popleft()]
-        while len(taken) < most and not _has_undo(self.queue[0][0]):
-            taken.append(self.queue.popleft())
+        taken = [self.queue.take()]
+        commands = len(taken[0][0].requests)
+        while self.queue:
+            unit = self.queue.peek()
+            commands += len(unit.requests)
+            if commands > most or _has_undo(unit):
+                break
+            taken.append(self.queue.take())
         return taken
 
     def _size(self) -> int:
-        """Return how many units to take: all, or half if no batch is being saved."""
-        waiting = len(self.queue)
+        """Return how many commands to take: all, or half if no batch is being saved."""
+        waiting = self.queue.commands
         if self._idle and waiting >= 2 * OVERLAP:
             return (waiting + 1) // 2
         return waiting
@@ -160,15 +173,18 @@ class _Lane:
     def _idle(self) -> bool:
         return self._saving is None or self._saving.done()
 
-    async def _run(self, waiting: Sequence[_Waiting]) -> None:
+    async def _run(self, waiting: Sequence[Waiting]) -> None:
         """Decide a batch, and start to save it when the previous one is saved."""
-        BATCH.observe(len(waiting))
+        BATCH.observe(sum(len(unit.requests) for unit, _ in waiting))
         if self._cache.size > CACHE_LIMIT:
             await self._saved()
             self._cache = SessionCache()
         if _has_undo(waiting[0][0]):
             await self._saved()
         prepared = await self._prepare([unit for unit, _ in waiting])
+        long: Sequence[Waiting] = ()
+        if prepared is not None:
+            waiting, long = self._kept(waiting, prepared)
         self._next_is_ready = prepared is not None
         saved = await self._saved()
         self._next_is_ready = False
@@ -178,6 +194,51 @@ class _Lane:
             self._unanswered = ((), ())
         else:
             await self._run_locked(waiting)
+        for one in long:
+            self._run_apart(one, self._saving)
+
+    def _kept(
+        self, waiting: Sequence[Waiting], decided: Prepared
+    ) -> tuple[Sequence[Waiting], Sequence[Waiting]]:
+        """Return the units that were decided, and those that are to run apart.
+
+        The others go back into the queue; its workspace waits for what runs apart.
+        """
+        if not decided.batch.postponed:
+            return waiting, ()
+        by_number = list(enumerate(waiting))
+        postponed = decided.batch.postponed
+        long = [it for number, it in by_number if postponed.get(number)]
+        for one in long:
+            self.queue.hold(_workspace(one))
+            self._cache.forget(_workspace(one))
+        later = (it for number, it in by_number if postponed.get(number) is False)
+        self.queue.put_back(later)
+        decided.leave_out()
+        return [it for number, it in by_number if number not in postponed], long
+
+    def _run_apart(
+        self, waiting: Waiting, after: asyncio.Task[bool] | None = None
+    ) -> None:
+        """Begin to run a unit that takes long, behind what its workspace waits for."""
+        task = asyncio.create_task(self._apart_from_others(waiting, after))
+        self._apart[_workspace(waiting)] = task
+
+    async def _apart_from_others(
+        self, waiting: Waiting, after: asyncio.Task[bool] | None
+    ) -> None:
+        if after is not None:
+            await asyncio.wait((after,))
+        try:
+            async with self._alone:
+                results = await self._bus.execute([waiting[0]])
+            self._answer([waiting], results)
+        except Exception as error:
+            self._fail([waiting], error, unknown=False)
+        finally:
+            del self._apart[_workspace(waiting)]
+            self.queue.release(_workspace(waiting))
+            self._wake.set()
 
     async def _prepare(self, units: Sequence[Unit]) -> Prepared | None:
         """Decide a batch; return None if it has to run under locks."""
@@ -204,7 +265,7 @@ class _Lane:
         self._saving = None
         return saved
 
-    async def _save(self, prepared: Prepared, waiting: Sequence[_Waiting]) -> bool:
+    async def _save(self, prepared: Prepared, waiting: Sequence[Waiting]) -> bool:
         """Save a batch and answer; return False if it could not be saved as decided.
 
         It has then run again under locks, before any later batch is saved.
@@ -231,15 +292,22 @@ class _Lane:
         self._contended_until = loop.time() + CONTENDED_S
 
     async def _run_locked(
-        self, waiting: Sequence[_Waiting], *, unknown: bool = False
+        self, waiting: Sequence[Waiting], *, unknown: bool = False
     ) -> None:
         """Run a batch under locks; if that fails as a whole, run its parts one by one.
 
         `unknown` tells that it may be saved already: then a failure says so.
         """
         self._cache = SessionCache()  # the cached state does not include this batch
+        held = [it for it in waiting if self.queue.is_held(_workspace(it))]
+        if held:
+            waiting = [it for it in waiting if not self.queue.is_held(_workspace(it))]
+            self.queue.put_back(held)
+        if not waiting:
+            return
+        units = [unit for unit, _ in waiting]
         try:
-            results = await self._bus.execute([unit for unit, _ in waiting])
+            executed = await self._bus.execute_locked(units, quick=True)
         except Exception as error:
             parts = _apart(waiting, error)
             if len(parts) > 1:
@@ -248,10 +316,13 @@ class _Lane:
                 return
             self._fail(waiting, error, unknown)
             return
-        self._answer(waiting, results)
+        waiting, long = self._kept(waiting, executed)
+        self._answer(waiting, executed.batch.results)
+        for one in long:
+            self._run_apart(one)
 
     def _answer(
-        self, waiting: Sequence[_Waiting], results: Sequence[list[Result]]
+        self, waiting: Sequence[Waiting], results: Sequence[list[Result]]
     ) -> None:
         changed = {
             result.receipt.workspace_id
@@ -266,20 +337,24 @@ class _Lane:
                 future.set_result(result)
 
     def _fail(
-        self, waiting: Sequence[_Waiting], error: Exception, unknown: bool
+        self, waiting: Sequence[Waiting], error: Exception, unknown: bool
     ) -> None:
         unknown = unknown or isinstance(error, Unavailable)
-        raised = error.__cause__ if isinstance(error, Unavailable) else error
-        report(logger, "command_failed", raised or error, unknown=unknown)
+        refused = isinstance(error, Refused) and not unknown
+        if not refused:
+            raised = error.__cause__ if isinstance(error, Unavailable) else error
+            report(logger, "command_failed", raised or error, unknown=unknown)
         for _, future in waiting:
             if not future.done():
-                told = Unavailable("outcome_unknown") if unknown else public(error)
-                future.set_exception(told)
+                told = error if refused else public(error)
+                future.set_exception(
+                    Unavailable("outcome_unknown") if unknown else told
+                )
 
 
 def _apart(
-    waiting: Sequence[_Waiting], error: Exception
-) -> Collection[Sequence[_Waiting]]:
+    waiting: Sequence[Waiting], error: Exception
+) -> Collection[Sequence[Waiting]]:
     """Return the parts of a batch that failed which are worth trying by themselves.
 
     Units of one workspace wait for the same lock: they need not do so one by one.
@@ -288,10 +363,14 @@ def _apart(
         return [waiting]
     if meaning(error) is not Meaning.BUSY:
         return [[one] for one in waiting]
-    found: dict[UUID, list[_Waiting]] = {}
+    found: dict[UUID, list[Waiting]] = {}
     for one in waiting:
         found.setdefault(one[0].workspace_id, []).append(one)
     return found.values()
+
+
+def _workspace(waiting: Waiting) -> UUID:
+    return waiting[0].workspace_id
 
 
 def _has_undo(unit: Unit) -> bool:

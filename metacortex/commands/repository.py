@@ -22,7 +22,10 @@ from pydantic import TypeAdapter
 from sqlalchemy import TextClause, text
 
 from metacortex.commands import receipts
+from metacortex.commands.budget import FOUND_LIMIT
 from metacortex.commands.receipts import Receipt
+from metacortex.commands.row_parsing import validated_rows
+from metacortex.commands.states import States
 from metacortex.commands.tables import LOOK_UPS, STATES
 from metacortex.events import log
 from metacortex.events.merkle import split
@@ -189,7 +192,8 @@ def _load_sql(needs: frozenset[str], lock: bool) -> TextClause:
             ids[name].append(_stream_ids(name))
         else:
             ctes.append(_look_up_cte(name))
-            found = f"SELECT workspace_id, id FROM {_parameter(name)}"
+            cte = _parameter(name)
+            found = f"(SELECT workspace_id, id FROM {cte} LIMIT {FOUND_LIMIT + 1})"
             ids[LOOK_UPS[name].finds].append(found)
     columns = [_HEADS_JSON, _WRITE_COUNT_IN_SNAPSHOT, receipts.FIND_RECEIPTS]
     columns += [_states_json(type, ids[type]) for type in sorted(ids)]
@@ -206,7 +210,7 @@ class LoadStatement:
     types: Sequence[str]
 
     def loaded(self, row: Sequence[Any]) -> Loaded:
-        """Parse the row."""
+        """Parse the row. Raises Refused for more than `FOUND_LIMIT` streams."""
         heads = {
             id: Head(id, sequence, writes, at, split(bytes.fromhex(frontier)))
             for id, sequence, writes, at, frontier in _HEADS.validate_json(
@@ -258,7 +262,7 @@ def _parse(type: str, found: str | None) -> list[tuple[UUID, str, Stored]]:
     return [
         (workspace_id, type, Stored(id, version, created_at, updated_at, state))
         for workspace_id, id, version, created_at, updated_at, state in (
-            _ADAPTERS[type].validate_json(found or "[]")
+            validated_rows(_ADAPTERS[type], found or "[]")
         )
     ]
 
@@ -388,9 +392,7 @@ def _state_row(workspace_id: UUID, stored: Stored) -> dict[str, Any]:
     return row
 
 
-def resolve(
-    states: Mapping[str, Mapping[UUID, Any]], look_up: LookUp
-) -> tuple[str, Sequence[UUID]]:
+def resolve(states: States, look_up: LookUp) -> tuple[str, Sequence[UUID]]:
     """Return what a look-up finds among loaded states: the stream type and the ids."""
     table = LOOK_UPS[look_up.name]
     return table.finds, list(table.resolve(states, look_up.key))

@@ -15,7 +15,8 @@ from uuid import UUID
 from metacortex.commands.message import Unit
 from metacortex.commands.receipts import Receipt
 from metacortex.commands.repository import Head, Loaded, Stored
-from metacortex.commands.tables import CREATED, LOOK_UPS
+from metacortex.commands.states import CREATED, States
+from metacortex.commands.tables import LOOK_UPS
 from metacortex.events import merkle
 from metacortex.kernel.clock import rfc3339
 from metacortex.kernel.decider import Need, Stream
@@ -60,7 +61,7 @@ class WorkspaceSession:
         self.head = self.base = head
         self.recorded_at = self.last_used = head.recorded_at
         self.stored: dict[str, dict[UUID, Stored]] = defaultdict(dict)
-        self.states: dict[str, dict[UUID, Any]] = defaultdict(dict)
+        self.states = States()
         self.receipts: dict[UUID, Receipt] = {}
 
     def satisfies(self, need: Need) -> bool:
@@ -93,7 +94,7 @@ class WorkspaceSession:
         """Add a loaded stream; one that is cached already is newer and stays."""
         if stored.id not in self.stored[type]:
             self.stored[type][stored.id] = stored
-            self.states[type][stored.id] = stored.state
+            self.states.put(type, stored.id, stored.state)
             self.states[CREATED][stored.id] = stored.created_at
 
     def append(
@@ -108,7 +109,7 @@ class WorkspaceSession:
         id = after.id
         self._journal.append((type, id, before, after))
         self.stored[type][id] = after
-        self.states[type][id] = after.state
+        self.states.put(type, id, after.state)
         if before is None:
             self.states[CREATED][id] = after.created_at
         self.head.sequence += 1
@@ -148,7 +149,10 @@ class WorkspaceSession:
                 _restore(self.receipts, id, before)
             else:
                 _restore(self.stored[type], id, before)
-                _restore(self.states[type], id, before and before.state)
+                if before is None:
+                    self.states.remove(type, id)
+                else:
+                    self.states.put(type, id, before.state)
         self.head.sequence -= len(self.rows) - rows
         del self._journal[journal:], self.rows[rows:], self.leaves[rows:]
 
@@ -201,6 +205,10 @@ class SessionCache:
             del self._sessions[workspace_id]
             return None
         return session
+
+    def forget(self, workspace_id: UUID) -> None:
+        """Drop a workspace that others are about to write to."""
+        self._sessions.pop(workspace_id, None)
 
     def merge(self, loaded: Loaded) -> None:
         """Add what was loaded. Raises StaleSession; the cache is unusable after that.

@@ -6,7 +6,7 @@ from what is loaded, so that earlier commands of a batch are reflected. They mus
 a property test compares them.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, is_dataclass
 from datetime import datetime
 from types import NoneType, UnionType
@@ -20,6 +20,7 @@ from sqlalchemy.schema import SchemaItem
 from sqlalchemy.types import TypeEngine
 
 from metacortex.commands.registry import DECIDERS
+from metacortex.commands.states import CREATED, States
 from metacortex.kernel.database import Table
 from metacortex.kernel.decider import names_of
 from metacortex.kernel.rank import effective_sql, of_creation
@@ -150,12 +151,6 @@ def _defined(type: str, table: StateTable) -> None:
 for _type, _table in STATES.items():
     _defined(_type, _table)
 
-States = Mapping[str, Mapping[UUID, Any]]
-"""Loaded states of one workspace by stream type and id."""
-
-CREATED = "created_at"
-"""Where, beside the states, stands when each of these streams began."""
-
 
 @dataclass(frozen=True, slots=True)
 class LookUpTable:
@@ -171,29 +166,28 @@ class LookUpTable:
 
 
 def _tag_named(states: States, key: str) -> Iterable[UUID]:
-    tags = states.get("tag", {})
-    return [id for id, tag in tags.items() if tag.name_key == key and not tag.deleted]
+    tags = states["tag"]
+    return [id for id in states.by("tag", "name_key", key) if not tags[id].deleted]
 
 
 def _tag_namesakes(states: States, tag_id: UUID) -> Iterable[UUID]:
-    own = states.get("tag", {}).get(tag_id)
+    own = states["tag"].get(tag_id)
     if own is None:
         return []
     return [id for id in _tag_named(states, own.name_key) if id != tag_id]
 
 
 def _tag_tasks(states: States, tag_id: UUID) -> Iterable[UUID]:
-    tasks = states.get("task", {})
-    return sorted(id for id, task in tasks.items() if tag_id in task.tags)
+    return sorted(states.by("task", "tags", tag_id))
 
 
 def _project_family(states: States, project_id: UUID) -> Iterable[UUID]:
     """The tasks of a project, those below and right above, parents before children."""
-    tasks, below = states.get("task", {}), _children(states)
-    found = [id for id, task in tasks.items() if task.project_id == project_id]
+    tasks = states["task"]
+    found = list(states.by("task", "project_id", project_id))
     family = set(found)
     for id in found:
-        found.extend(new := [it for it in below.get(id, ()) if it not in family])
+        found.extend(new := [it for it in _below(states, id) if it not in family])
         family.update(new)
     above = (tasks[id].parent_id for id in found)
     family.update(id for id in above if id in tasks)
@@ -202,7 +196,7 @@ def _project_family(states: States, project_id: UUID) -> Iterable[UUID]:
 
 def _closed_projects(states: States, key: str) -> Iterable[UUID]:
     """The archived and the deleted projects of the workspace, whatever the key."""
-    projects = states.get("project", {}).items()
+    projects = states["project"].items()
     return sorted(id for id, it in projects if it.archived or it.deleted)
 
 
@@ -214,43 +208,40 @@ def _depth(tasks: Mapping[UUID, Any], within: set[UUID], id: UUID) -> int:
 
 
 def _section_project(states: States, section_id: UUID) -> Iterable[UUID]:
-    section = states.get("section", {}).get(section_id)
+    section = states["section"].get(section_id)
     return [] if section is None else [section.project_id]
 
 
 def _section_tasks(states: States, section_id: UUID) -> Iterable[UUID]:
     """The tasks in a section, or that were in it when it was deleted."""
-    return sorted(
-        id
-        for id, it in states.get("task", {}).items()
-        if section_id in (it.section_id, it.deleted_section_id)
-    )
+    names = ("section_id", "deleted_section_id")
+    return sorted({id for it in names for id in states.by("task", it, section_id)})
 
 
 def _section_neighbours(states: States, section_id: UUID) -> Iterable[UUID]:
-    return _neighbours(states, "section", section_id, lambda it: it.project_id)
+    return _neighbours(states, "section", section_id, "project_id")
 
 
 def _task_section(states: States, task_id: UUID) -> Iterable[UUID]:
-    task = states.get("task", {}).get(task_id)
+    task = states["task"].get(task_id)
     return [] if task is None or task.section_id is None else [task.section_id]
 
 
 def _task_project(states: States, task_id: UUID) -> Iterable[UUID]:
-    task = states.get("task", {}).get(task_id)
+    task = states["task"].get(task_id)
     return [] if task is None or task.project_id is None else [task.project_id]
 
 
 def _task_project_known(states: States, task_id: UUID) -> bool:
-    task = states.get("task", {}).get(task_id)
+    task = states["task"].get(task_id)
     if task is None:
         return False
-    return task.project_id is None or task.project_id in states.get("project", {})
+    return task.project_id is None or task.project_id in states["project"]
 
 
 def _task_ancestors(states: States, task_id: UUID) -> Iterable[UUID]:
     """The task itself, its parent, and so on up."""
-    tasks, path, at = states.get("task", {}), [], task_id
+    tasks, path, at = states["task"], [], task_id
     while at in tasks and at not in path:
         path.append(at)
         at = tasks[at].parent_id
@@ -258,45 +249,38 @@ def _task_ancestors(states: States, task_id: UUID) -> Iterable[UUID]:
 
 
 def _task_ancestors_known(states: States, task_id: UUID) -> bool:
-    tasks = states.get("task", {})
+    tasks = states["task"]
     path = _task_ancestors(states, task_id)
     return bool(path) and tasks[path[-1]].parent_id is None  # type: ignore[index]
 
 
 def _task_subtree(states: States, task_id: UUID) -> Iterable[UUID]:
     """Everything below the task, parents before their children."""
-    below = _children(states)
-    found = sorted(below.get(task_id, ()))
+    found = sorted(_below(states, task_id))
     for id in found:
-        found.extend(sorted(below.get(id, ())))
+        found.extend(sorted(_below(states, id)))
     return found
 
 
-def _children(states: States) -> Mapping[UUID, list[UUID]]:
-    below: dict[UUID, list[UUID]] = {}
-    for id, task in states.get("task", {}).items():
-        if task.parent_id is not None:
-            below.setdefault(task.parent_id, []).append(id)
-    return below
+def _below(states: States, task_id: UUID) -> Collection[UUID]:
+    return states.by("task", "parent_id", task_id)
 
 
-def _neighbours(
-    states: States, type: str, id: UUID, home: Callable[[Any], UUID | None]
-) -> Iterable[UUID]:
+def _neighbours(states: States, type: str, id: UUID, home: str) -> Iterable[UUID]:
     """The stream itself, between the siblings that are next to it by rank.
 
+    Siblings have the same value in the field `home`.
     One on each side is enough, though earlier commands of a batch may have moved them
     away: what is moved needs its own neighbours, so that whoever takes its place is
     loaded as well (docs/decisions/0017-order.md).
     """
-    of_type, created = states.get(type, {}), states.get(CREATED, {})
+    of_type, created = states[type], states[CREATED]
     own = of_type.get(id)
     if own is None:
         return []
     ranks = [
-        (it.rank or of_creation(created[other], other), other)
-        for other, it in of_type.items()
-        if home(it) == home(own)
+        (of_type[other].rank or of_creation(created[other], other), other)
+        for other in states.by(type, home, getattr(own, home))
     ]
     at = own.rank or of_creation(created[id], id)
     below = max((it for it in ranks if it[0] < at), default=None)
@@ -327,17 +311,17 @@ def _neighbours_sql(table: str, home: str) -> str:
 
 
 def _task_neighbours(states: States, task_id: UUID) -> Iterable[UUID]:
-    return _neighbours(states, "task", task_id, lambda task: task.parent_id)
+    return _neighbours(states, "task", task_id, "parent_id")
 
 
 def _member(states: States, user_id: str) -> Iterable[UUID]:
-    members = states.get("member", {})
-    return [id for id, member in members.items() if member.user_id == user_id]
+    return states.by("member", "user_id", user_id)
 
 
 def _person(states: States, user_id: str) -> Iterable[UUID]:
-    people = states.get("person", {})
-    return [id for id, it in people.items() if it.user_id == user_id and not it.deleted]
+    people = states["person"]
+    found = states.by("person", "user_id", user_id)
+    return [id for id in found if not people[id].deleted]
 
 
 LOOK_UPS: Mapping[str, LookUpTable] = {

@@ -6,9 +6,10 @@ A field that is a set, as tags are, is put back member by member: others may hav
 and gone since.
 Nothing is rewritten (docs/decisions/0008-undo.md).
 
-The way of an undo: the handler in `api/commands.py`; `plan` here, which reads what the
-command did; `commands/batch.py`, which asks `Touched.revert` for the message once the
-states are known; `decide` and `evolve` of the module; `project` of its read side.
+The way of an undo: the handler in `api/commands.py`; `planned` here, from what the log
+says that the command did; `commands/batch.py`, which asks `Touched.revert` for the
+message once the states are known; `decide` and `evolve` of the module; `project` of its
+read side.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,8 +18,10 @@ from typing import Any
 from uuid import UUID
 
 from metacortex.commands import receipts
-from metacortex.events import codec, log
-from metacortex.events.record import Recorded
+from metacortex.commands.budget import COMMAND_EVENTS, command_too_much
+from metacortex.commands.receipts import Receipt
+from metacortex.events import codec
+from metacortex.events.record import EventRecord, Recorded
 from metacortex.kernel.database import ReadConnection
 from metacortex.kernel.decider import (
     Change,
@@ -104,19 +107,27 @@ class Touched:
         )
 
 
-async def plan(
+async def events_to_undo(
     reader: ReadConnection, workspace_id: UUID, undo: Undo
-) -> Sequence[Touched]:
-    """Return what an undo puts back, in order. Raises NotFound, Refused."""
+) -> tuple[Receipt, int]:
+    """Return the receipt of what an undo takes back, and how many events it has.
+
+    Raises NotFound, Refused.
+    """
     receipt = await receipts.find(reader, workspace_id, undo.command_id)
     if receipt is None:
         raise NotFound("not_found")
     if receipt.first_sequence is None or receipt.last_sequence is None:
         raise Refused("not_undoable")
-    records = await log.read_range(
-        reader, workspace_id, receipt.first_sequence, receipt.last_sequence
-    )
-    return touched((codec.read(record) for record in records), receipt.stream_id)
+    events = receipt.last_sequence - receipt.first_sequence + 1
+    if events > COMMAND_EVENTS:
+        raise command_too_much(events)
+    return receipt, events
+
+
+def planned(records: Iterable[EventRecord], own: UUID | None) -> Sequence[Touched]:
+    """Return what an undo puts back, in order. Raises Refused."""
+    return touched((codec.read(record) for record in records), own)
 
 
 def touched(

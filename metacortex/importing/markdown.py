@@ -15,6 +15,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
+from metacortex.kernel.text import HIDING, shows
+
 TAB = 4  # columns, CommonMark section 2.2
 MAX_INLINE = (
     16_383  # characters of a line that are looked at; a description holds no more
@@ -67,7 +69,7 @@ _YAML = re.compile(r"[\w.-]+:(?:\s.*)?|\s*- (?!\[).*|\s*")
 
 
 def lines(text: str) -> Iterator[Line]:
-    """Yield the lines of any text; NUL and lone surrogates become U+FFFD."""
+    """Yield the lines of any text; what names must not hold becomes U+FFFD."""
     return _Lines(_raw(text)).read()
 
 
@@ -92,7 +94,7 @@ def heading(text: str) -> tuple[int, str] | None:
 
 def _raw(text: str) -> list[str]:
     clean = text.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
-    clean = clean.removeprefix("\ufeff").replace("\0", "\ufffd")
+    clean = HIDING.sub("\ufffd", clean.removeprefix("\ufeff").replace("\0", "\ufffd"))
     return clean.replace("\r\n", "\n").replace("\r", "\n").split("\n")
 
 
@@ -245,7 +247,10 @@ def plain(source: str, links: Links) -> Text:
     for emphasis in _EMPHASIS:
         title = emphasis.sub(r"\1", title)
     title = " ".join(title.translate(_SHOW).split())
-    return Text(source, title or " ".join(source.split()), tuple(lost))
+    bare = " ".join(source.split())
+    if not shows(title):
+        title = bare if shows(bare) or not bare else "\ufffd"
+    return Text(source, title, tuple(lost))
 
 
 def _unmarked(source: str, links: Links, lost: list[str]) -> str:

@@ -26,6 +26,7 @@ ReadConnection = NewType("ReadConnection", AsyncConnection)
 WriteConnection = NewType("WriteConnection", ReadConnection)
 
 POOL_TIMEOUT_S = 2.0  # longer would let requests pile up behind a dead database
+STATEMENT_S = 10  # of metacortex_app; migrations set it on the role
 
 
 class Table(DeclarativeBase):

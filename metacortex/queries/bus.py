@@ -20,12 +20,14 @@ from metacortex.kernel.database import ReadConnection, Reader, autocommit, drive
 from metacortex.kernel.errors import Lagging, NotFound
 from metacortex.queries import activity, comments, fold, page, people, task_stats
 from metacortex.queries.activity import ChangesPage
+from metacortex.queries.fair import FairReader
 from metacortex.queries.page import ListQuery, Page
 from metacortex.queries.past import PastTasks
 from metacortex.queries.registry import PROJECTIONS
 from metacortex.queries.tasks import ListTasks
 from metacortex.queries.watermarks import Watermark, Watermarks
 
+FAIR_SHARE = 0.4  # of the connections, for one workspace: two leave some to others
 KEPT_BYTES = 32 * 1024 * 1024  # of pages; a tenth of what a process may take
 PAGE_BYTES = 1_000  # what a page takes besides what it says
 
@@ -44,8 +46,10 @@ class Queries:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = autocommit(engine)
-        self._reader: Reader = driver_pool(engine)
-        self.watermarks = Watermarks(self._reader)
+        direct: Reader = driver_pool(engine)
+        size: int = engine.pool.size()  # type: ignore[attr-defined]
+        self._reader: Reader = FairReader(direct, max(1, int(size * FAIR_SHARE)))
+        self.watermarks = Watermarks(direct)
         self._past = PastTasks(self._engine, self._reader)
         self.zones = people.Zones(self._reader)
         self._kept: OrderedDict[Hashable, Page] = OrderedDict()

@@ -14,7 +14,9 @@ from typing import Any
 
 import jwt
 import pytest
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
+from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given
 from hypothesis import strategies as st
@@ -571,3 +573,32 @@ def test_no_refusal_repeats_what_was_sent() -> None:
         with pytest.raises(Unauthenticated) as caught:
             verifier().verify(token(None, **{claim: "secret"}))
         assert "secret" not in caught.value.detail
+
+
+# Names that stand twice
+
+
+def signed(header: str, claims: str) -> str:
+    """A token of exactly these texts, signed as the issuer signs."""
+    content = f"{segment(header)}.{segment(claims)}"
+    mark = KEY.sign(content.encode(), PKCS1v15(), SHA256())
+    return f"{content}.{base64.urlsafe_b64encode(mark).rstrip(b'=').decode()}"
+
+
+def texts() -> list[str]:
+    """The header and the claims of a good token, as JSON."""
+    parts = token().split(".")[:2]
+    return [
+        base64.urlsafe_b64decode(it + "=" * (-len(it) % 4)).decode() for it in parts
+    ]
+
+
+def test_a_name_that_stands_twice_is_refused() -> None:
+    header, claims = texts()
+    assert verifier().verify(signed(header, claims)).user_id == "user_ada"
+    twice = '{"sub":"user_eve",' + claims[1:]
+    assert refusal(verifier().verify, signed(header, twice)) == "token_invalid"
+    nested = '{"o":{"id":"org_a","id":"org_b","rol":"admin"},' + claims[1:]
+    assert refusal(verifier().verify, signed(header, nested)) == "token_invalid"
+    typed = '{"typ":"JWT",' + header[1:]
+    assert refusal(verifier().verify, signed(typed, claims)) == "token_invalid"

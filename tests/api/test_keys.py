@@ -1,7 +1,9 @@
 """The issuer's keys: what is taken, and how a bad issuer is survived."""
 
 import asyncio
+import base64
 import json
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -51,6 +53,22 @@ WEAK_N = "t6Q8PWSi1dkJj9hTP8hNYFlvadM7DflW9mWepOJhJ66w7nyoK1gPNqFMSQRy"
 def test_a_key_that_cannot_verify_session_tokens(change: dict[str, Any]) -> None:
     with pytest.raises(ValueError):
         StaticKeys({"keys": [{**KEY, **change}]})
+
+
+def roca_modulus() -> str:
+    """A modulus of the form that a flawed library made: 65537^n plus a multiple."""
+    primes = [it for it in range(3, 168) if all(it % d for d in range(2, it))]
+    product = math.prod(primes)
+    found = pow(65537, 123_457, product) + product * (1 << (2_048 - 217))
+    found += product * (1 - found % 2)  # odd, as a product of primes is
+    assert found.bit_length() >= 2_048
+    raw = found.to_bytes((found.bit_length() + 7) // 8)
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+def test_a_key_that_can_be_factored_is_not_taken() -> None:
+    with pytest.raises(ValueError, match="no key of the JWKS"):
+        read_jwks({"keys": [{**KEY, "n": roca_modulus()}]})
 
 
 @pytest.mark.parametrize(

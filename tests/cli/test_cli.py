@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -269,3 +270,16 @@ def test_the_document_and_the_codes_are_printed_without_any_settings() -> None:
     assert found["paths"]["/tasks"]["post"]["operationId"] == "createTask"
     errors = json.loads(call("openapi", "--errors", **unreadable).stdout)
     assert {it["code"]: it["status"] for it in errors}["token_expired"] == 401
+
+
+def test_describe_shows_no_credentials(folder: Path) -> None:
+    said = call(
+        "describe",
+        DATABASE_URL=NOWHERE,
+        METACORTEX_TOKEN_JWKS_URL="https://a:hidden1@c.io/jwks?key=hidden2&a=b",
+        METACORTEX_TOKEN_ISSUER="https://hidden3@clerk.example.com",
+        METACORTEX_CORS_ORIGINS="https://u:hidden4@app.example.com",
+    )
+    assert said.exit_code == 0 and "hidden1" not in said.stdout
+    assert not re.search("hidden[0-9]", said.stdout)
+    assert "https://***@c.io/jwks?key=***&a=b" in said.stdout

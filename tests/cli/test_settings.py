@@ -202,7 +202,7 @@ def test_production_refuses_a_mistyped_setting(monkeypatch: pytest.MonkeyPatch) 
     [
         ({"database_url": "postgresql://postgres:Yh3kPq8sT1vLw0@db/x"}, "rewrite"),
         (
-            {"database_read_url": "postgresql://u:Yh3kPq8sT1vL@d.io/x?sslmode=disable"},
+            {"database_read_url": f"{REMOTE}?sslmode=disable"},
             "DATABASE_READ_URL turns TLS off",
         ),
         ({"token_jwks_url": "https://keys.example.org/jwks.json"}, "another host"),

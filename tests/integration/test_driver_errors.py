@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from structlog.testing import capture_logs
 
 from metacortex.api.app import create_app, local_issuer
-from metacortex.api.feeds import RECONNECT
+from metacortex.api.streams import RECONNECT
 from metacortex.commands import tasks
 from metacortex.commands.bus import Bus
 from metacortex.commands.lane import Lane

@@ -1,13 +1,15 @@
 """Who may do what, by the database's own word and by trying it."""
 
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from metacortex import grants
+from metacortex.embedded import with_parts
 from metacortex.kernel.database import ReadConnection
 from metacortex.kernel.driver_errors import sqlstate
 from tests.conftest import Urls
@@ -174,3 +176,45 @@ async def test_a_grant_that_differs_is_named_with_its_remedy(
 ) -> None:
     [said] = await as_owner(urls, *sql.split("; "))
     assert said.startswith(remedy)
+
+
+# The database around the tables
+
+
+async def test_nobody_else_connects(urls: Urls) -> None:
+    outsider = f"outsider_{uuid4().hex[:8]}"
+    database = create_async_engine(urls.owner)
+    async with database.begin() as connection:
+        await connection.execute(text(f"CREATE ROLE {outsider} LOGIN"))
+    try:
+        url = with_parts(urls.owner, user=outsider)
+        assert await refusal(url, "SELECT :w", workspace=uuid4()) == DENIED
+    finally:
+        async with database.begin() as connection:
+            await connection.execute(text(f"DROP ROLE {outsider}"))
+        await database.dispose()
+
+
+@pytest.mark.parametrize("login", ["app", "projector", "auditor"])
+async def test_no_login_makes_tables_that_hide_ours(urls: Urls, login: str) -> None:
+    url, nobody = getattr(urls, login), uuid4()
+    temporary = "CREATE TEMPORARY TABLE log (id uuid)"
+    assert await refusal(url, temporary, workspace=nobody) in (DENIED, READ_ONLY)
+    database = create_async_engine(url)
+    async with database.connect() as connection:
+        path = await connection.scalar(text("SHOW search_path"))
+    await database.dispose()
+    assert path == "pg_catalog, pg_temp"
+
+
+async def test_a_database_that_is_open_to_all_is_named(urls: Urls) -> None:
+    said = await as_owner(
+        urls,
+        "RESET ROLE",
+        f"GRANT TEMPORARY ON DATABASE {make_url(urls.owner).database} TO PUBLIC",
+        "ALTER ROLE metacortex_app RESET search_path",
+    )
+    assert [it.partition(":")[0] for it in said] == [
+        "PUBLIC has TEMPORARY on the database",
+        "the search path of metacortex_app is not fixed",
+    ]

@@ -13,7 +13,8 @@ from metacortex.commands.bus import Bus
 from metacortex.commands.lane import Lane
 from metacortex.commands.members import Members
 from metacortex.commands.message import Answer, Unit
-from metacortex.commands.tables import CREATED, LOOK_UPS
+from metacortex.commands.states import CREATED, States
+from metacortex.commands.tables import LOOK_UPS
 from metacortex.kernel.decider import LookUp, Need, Stream
 from metacortex.kernel.errors import MetaCortexError, Unavailable
 from tests.integration import laws
@@ -56,10 +57,10 @@ async def test_every_look_up_finds_the_same_in_tables_and_in_memory(
         if isinstance(look_up.key, UUID):
             own = [Stream(look_up.name.partition(".")[0], look_up.key)]
         loaded = await laws.load(writes, walk.workspace_id, [*own, look_up])
-        some: dict[str, dict[UUID, object]] = {}
+        some = States()
         for _, type, stored in loaded.states:
-            some.setdefault(type, {})[stored.id] = stored.state
-            some.setdefault(CREATED, {})[stored.id] = stored.created_at
+            some.put(type, stored.id, stored.state)
+            some[CREATED][stored.id] = stored.created_at
         assert repository.resolve(some, look_up) == (finds, expected), look_up
         more = set(some.get(finds, ())) - set(expected) - {look_up.key}
         assert not more, f"{look_up} loads what nobody needs"
@@ -73,10 +74,12 @@ async def test_what_is_said_to_be_in_memory_is_all_there(
     everything = await _everything(writes, walk.workspace_id)
     rng, known = Random(seed), 0
     for look_up in _questions(walk) * 3:
-        some = {
-            type: {id: it for id, it in of_type.items() if rng.random() < 0.7}
-            for type, of_type in everything.items()
-        }
+        some = States.of(
+            {
+                type: {id: it for id, it in of_type.items() if rng.random() < 0.7}
+                for type, of_type in everything.items()
+            }
+        )
         if LOOK_UPS[look_up.name].known(some, look_up.key):
             known += 1
             expected = repository.resolve(everything, look_up)
@@ -84,16 +87,14 @@ async def test_what_is_said_to_be_in_memory_is_all_there(
     assert known > 10, "some look-ups are answered from memory"
 
 
-async def _everything(
-    database: AsyncEngine, workspace_id: UUID
-) -> dict[str, dict[UUID, Any]]:
+async def _everything(database: AsyncEngine, workspace_id: UUID) -> States:
     """Return all states of a workspace, by stream type."""
     rows = await laws.state_rows(database, workspace_id)
     found: dict[str, dict[UUID, Any]] = {CREATED: {}}
     for type, of_type in rows.items():
         found[type] = {id: stored.state for id, stored in of_type.items()}
         found[CREATED] |= {id: stored.created_at for id, stored in of_type.items()}
-    return found
+    return States.of(found)
 
 
 def _questions(walk: Walk) -> list[LookUp]:

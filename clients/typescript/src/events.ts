@@ -41,6 +41,11 @@ export interface ChangesOptions extends StreamOptions {
 const SILENCE_MS = 45_000;
 const FIRST_PAUSE_MS = 250;
 const LONGEST_PAUSE_MS = 3_000; // what the server's own `retry` says
+/**
+ * A stream that lived so long and announces its end, as every minute with its token, is
+ * resumed at once and silently. One that ends sooner is that of a server in trouble.
+ */
+const LIVED_MS = 1_000;
 
 /** Events as they become visible, each once and in order, over any number of connections. */
 export async function* events(
@@ -52,16 +57,20 @@ export async function* events(
   let last = options.lastEventId;
   for (let failures = 0; !signal?.aborted;) {
     let asked: number | undefined;
+    let announced = false;
+    const began = Date.now();
     try {
       last ??= await head(transport, signal);
       const place = { path: '/events/stream', after: last };
       for await (const message of connection(transport, place, { signal, silenceMs, onOpen })) {
         failures = 0;
+        announced = message.type === 'reconnect';
         const event = eventOf(message);
         if (!event || event.sequence <= last) continue;
         last = event.sequence;
         yield event;
       }
+      if (announced && Date.now() - began >= LIVED_MS) continue;
     } catch (error) {
       if (signal?.aborted) return;
       if (!isRetryable(error)) throw error;

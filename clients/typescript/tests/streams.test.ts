@@ -221,6 +221,24 @@ test('a busy server is asked again, and one that lost the log is an error', asyn
   expect(requests.length).toBe(3);
 });
 
+test('an announced end is no interruption', async () => {
+  const { baseURL, requests } = await scripted([
+    eventStream((response) => {
+      response.write(event(1));
+      setTimeout(() => response.end('event: reconnect\ndata: {}\n\n'), 1_100);
+    }),
+    eventStream((response) => response.write(event(2))),
+  ]);
+  const states: string[] = [];
+  const client = clientOf('', { baseURL });
+  const onState = (state: string) => states.push(state);
+  const stream = gather((options) => client.events({ lastEventId: 0, onState, ...options }));
+  await until(() => stream.found.length === 2);
+  expect(sequences(stream.found)).toEqual([1, 2]);
+  expect(states).toEqual(['open', 'open']);
+  expect(requests.at(-1)?.headers['last-event-id']).toBe('1');
+});
+
 test('an expired token is renewed for a stream as well', async () => {
   const { baseURL, requests } = await scripted([
     answer(401, 'token_expired'),

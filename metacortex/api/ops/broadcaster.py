@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -48,7 +48,7 @@ class Broadcaster:
         """How many listen."""
         return len(self._listeners)
 
-    async def listen(self, closing: Callable[[], bool]) -> AsyncIterator[str]:
+    async def listen(self, closing: Callable[[], bool]) -> AsyncGenerator[str, None]:
         """Yield messages until the stream's time is up, or the process ends."""
         queue: asyncio.Queue[str] = asyncio.Queue(BACKLOG)
         loop = asyncio.get_running_loop()

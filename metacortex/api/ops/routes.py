@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from metacortex.api.auth import Role
-from metacortex.api.dependencies import CurrentServices
+from metacortex.api.dependencies import CurrentCaller, CurrentServices
 from metacortex.api.ops import examples, schemas
 from metacortex.api.ops.broadcaster import HEARTBEAT_S, LIFETIME_S
 from metacortex.api.ops.parameters import (
@@ -22,6 +22,7 @@ from metacortex.api.ops.parameters import (
 from metacortex.api.ops.service import Operations
 from metacortex.api.routing import Router
 from metacortex.api.schemas import Envelope, answer
+from metacortex.api.streams import EVENT_STREAM, HEADERS, StreamResponse
 from metacortex.kernel import clock
 from metacortex.kernel.errors import NotFound
 from metacortex.operations import (
@@ -34,13 +35,13 @@ from metacortex.operations.process_states import processes
 from metacortex.operations.queries_runs import Listed
 
 OPERATORS = (Role.OPERATOR,)
-EVENT_STREAM = "text/event-stream"
 STREAM = f"""Server-sent events, until the client closes the connection.
 
 `overview` comes every second, `data` as of `GET /ops/overview`. As they happen come
 `run` (a run that was enqueued, begun or ended), `failure` (one that failed: its
 fingerprint) and `action` (as of `GET /ops/actions`). A comment comes after
-{HEARTBEAT_S:.0f} silent seconds. After {LIFETIME_S:.0f} s, and before the server stops,
+{HEARTBEAT_S:.0f} silent seconds. After {LIFETIME_S:.0f} s, when its token is no longer
+accepted, and before the server stops,
 `event: reconnect` ends the stream: connect again. Nothing is sent twice, and nothing
 again: lists tell what was missed."""
 
@@ -262,13 +263,14 @@ async def list_actions(
     openapi_extra=example("streamOperations"),
 )
 async def stream_operations(
-    request: Request, services: CurrentServices, operations: CurrentOperations
+    request: Request,
+    services: CurrentServices,
+    caller: CurrentCaller,
+    operations: CurrentOperations,
 ) -> Response:
-    headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
     if request.method == "HEAD":  # an empty body of any length would never end
-        return Response(media_type=EVENT_STREAM, headers=headers)
-    return StreamingResponse(
-        operations.broadcaster.listen(lambda: services.closing),
-        media_type=EVENT_STREAM,
-        headers=headers,
-    )
+        return Response(media_type=EVENT_STREAM, headers=HEADERS)
+    streams = services.streams
+    stream = streams.open(caller)
+    events = operations.broadcaster.listen(lambda: services.closing or stream.is_over)
+    return StreamResponse(streams, stream, events)

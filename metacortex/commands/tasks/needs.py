@@ -51,6 +51,7 @@ def _needs_to_revert(command: Revert) -> Sequence[Need]:
     moved: list[Need] = []
     if "rank" in after or "parent_id" in after:
         moved = [_neighbours(id)]
+    goes = command.creation or not after.keys().isdisjoint(("deleted", "parent_id"))
     return [
         Stream(STREAM, id),
         LookUp("task.project", id),
@@ -60,7 +61,7 @@ def _needs_to_revert(command: Revert) -> Sequence[Need]:
             after.get("project_id"), after.get("section_id"), after.get("parent_id")
         ),
         *_needs_of(after.get("tags", ()), None),
-        *_family(id),
+        *(_family(id) if goes else ()),
     ]
 
 

@@ -461,7 +461,8 @@ export const listActions = <ThrowOnError extends boolean = false>(options?: Opti
  * `overview` comes every second, `data` as of `GET /ops/overview`. As they happen come
  * `run` (a run that was enqueued, begun or ended), `failure` (one that failed: its
  * fingerprint) and `action` (as of `GET /ops/actions`). A comment comes after
- * 15 silent seconds. After 600 s, and before the server stops,
+ * 15 silent seconds. After 600 s, when its token is no longer
+ * accepted, and before the server stops,
  * `event: reconnect` ends the stream: connect again. Nothing is sent twice, and nothing
  * again: lists tell what was missed.
  */
@@ -1308,9 +1309,10 @@ export const listChanges = <ThrowOnError extends boolean = false>(options?: Opti
  *
  * Each event of the log comes as `id: <sequence>`, `event: <type>` (such as
  * `task.completed`) and `data: <StreamedEvent as JSON>`. A comment comes after
- * 15 silent seconds. After 600 s, and before the server stops,
- * `event: reconnect` with empty data ends the stream: connect again with the last id in
- * `Last-Event-ID`, and nothing is missed.
+ * 15 silent seconds. After 600 s, when the token is no longer
+ * accepted, and before the server stops, `event: reconnect` with empty data ends the
+ * stream: connect again with the last id in `Last-Event-ID`, and nothing is missed. A user
+ * may have 20 streams open.
  */
 export const streamEvents = <ThrowOnError extends boolean = false>(options?: Options<StreamEventsData, ThrowOnError, StreamEventsResponse>) => (options?.client ?? client).sse.get<StreamEventsResponses, StreamEventsErrors, ThrowOnError>({
     responseType: 'text',

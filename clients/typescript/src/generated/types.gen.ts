@@ -228,13 +228,13 @@ export type AddPersonCommand = {
 };
 
 export type ApiError = ({
-    code: 'already_exists' | 'bad_cursor' | 'bad_request' | 'cursor_mismatch' | 'database_unavailable' | 'http_error' | 'idempotency_key_reused' | 'internal_error' | 'invalid_field' | 'invalid_header' | 'invalid_parameter' | 'keys_unavailable' | 'malformed_json' | 'member_unknown' | 'merge_into_itself' | 'method_not_allowed' | 'missing_field' | 'not_a_sibling' | 'not_found' | 'not_the_author' | 'not_undoable' | 'not_yourself' | 'outcome_unknown' | 'query_timeout' | 'request_too_slow' | 'route_not_found' | 'same_origin_required' | 'section_deleted' | 'shutting_down' | 'task_archived' | 'task_deleted' | 'token_expired' | 'token_invalid' | 'token_missing' | 'too_many_connections' | 'unknown_command' | 'unknown_field' | 'unknown_parameter' | 'unsupported_content_coding' | 'unsupported_media_type' | 'workspace_busy';
+    code: 'already_exists' | 'bad_cursor' | 'bad_request' | 'cursor_mismatch' | 'database_unavailable' | 'duplicate_key' | 'http_error' | 'idempotency_key_reused' | 'internal_error' | 'invalid_field' | 'invalid_header' | 'invalid_parameter' | 'keys_unavailable' | 'malformed_json' | 'member_unknown' | 'merge_into_itself' | 'method_not_allowed' | 'missing_field' | 'not_a_sibling' | 'not_found' | 'not_the_author' | 'not_undoable' | 'not_yourself' | 'outcome_unknown' | 'query_timeout' | 'request_too_slow' | 'route_not_found' | 'same_origin_required' | 'section_deleted' | 'shutting_down' | 'task_archived' | 'task_deleted' | 'token_expired' | 'token_invalid' | 'token_missing' | 'too_many_connections' | 'unknown_command' | 'unknown_field' | 'unknown_parameter' | 'unsupported_content_coding' | 'unsupported_media_type' | 'workspace_busy';
 } & PlainError) | ({
-    code: 'body_too_large' | 'depth_exceeded' | 'headers_too_large' | 'target_too_long' | 'too_many_tags';
+    code: 'body_too_large' | 'depth_exceeded' | 'headers_too_large' | 'target_too_long' | 'too_deep' | 'too_many_fields' | 'too_many_streams' | 'too_many_tags';
 } & LimitError) | ({
     code: 'rate_limited';
 } & RateError) | ({
-    code: 'too_many_events';
+    code: 'too_many_events' | 'too_much_at_once';
 } & EventsError) | ({
     code: 'version_conflict';
 } & VersionError) | ({
@@ -642,7 +642,7 @@ export type BatchResult = {
     /**
      * Meta
      */
-    meta: Outcome | Empty;
+    meta: Outcome | More;
     /**
      * Errors
      */
@@ -2086,15 +2086,6 @@ export type EditTaskCommand = {
 };
 
 /**
- * Empty
- *
- * An object without fields.
- */
-export type Empty = {
-    [key: string]: never;
-};
-
-/**
  * ErrorCode
  *
  * A code that an error may have; `http_error` takes any status.
@@ -2192,7 +2183,7 @@ export type EventType = 'person.created' | 'person.edited' | 'person.reverted' |
 /**
  * EventsError
  *
- * An error whose `meta` is: How many events may be folded, and how many there are.
+ * An error whose `meta` is: How many events there may be, and how many there are.
  */
 export type EventsError = {
     /**
@@ -2216,14 +2207,14 @@ export type EventsError = {
     /**
      * Code
      */
-    code: 'too_many_events';
+    code: 'too_many_events' | 'too_much_at_once';
     meta: EventsMeta;
 };
 
 /**
  * EventsMeta
  *
- * How many events may be folded, and how many there are.
+ * How many events there may be, and how many there are.
  */
 export type EventsMeta = {
     /**
@@ -2422,7 +2413,7 @@ export type LimitError = {
     /**
      * Code
      */
-    code: 'body_too_large' | 'depth_exceeded' | 'headers_too_large' | 'target_too_long' | 'too_many_tags';
+    code: 'body_too_large' | 'depth_exceeded' | 'headers_too_large' | 'target_too_long' | 'too_deep' | 'too_many_fields' | 'too_many_streams' | 'too_many_tags';
     meta: LimitMeta;
 };
 
@@ -2783,6 +2774,18 @@ export type Meta = {
      * Request Id
      */
     request_id: string;
+};
+
+/**
+ * More
+ *
+ * Whether there are more errors than are told; absent where there are not.
+ */
+export type More = {
+    /**
+     * More
+     */
+    more?: boolean;
 };
 
 /**
@@ -3407,7 +3410,7 @@ export type PlainError = {
     /**
      * Code
      */
-    code: 'already_exists' | 'bad_cursor' | 'bad_request' | 'cursor_mismatch' | 'database_unavailable' | 'http_error' | 'idempotency_key_reused' | 'internal_error' | 'invalid_field' | 'invalid_header' | 'invalid_parameter' | 'keys_unavailable' | 'malformed_json' | 'member_unknown' | 'merge_into_itself' | 'method_not_allowed' | 'missing_field' | 'not_a_sibling' | 'not_found' | 'not_the_author' | 'not_undoable' | 'not_yourself' | 'outcome_unknown' | 'query_timeout' | 'request_too_slow' | 'route_not_found' | 'same_origin_required' | 'section_deleted' | 'shutting_down' | 'task_archived' | 'task_deleted' | 'token_expired' | 'token_invalid' | 'token_missing' | 'too_many_connections' | 'unknown_command' | 'unknown_field' | 'unknown_parameter' | 'unsupported_content_coding' | 'unsupported_media_type' | 'workspace_busy';
+    code: 'already_exists' | 'bad_cursor' | 'bad_request' | 'cursor_mismatch' | 'database_unavailable' | 'duplicate_key' | 'http_error' | 'idempotency_key_reused' | 'internal_error' | 'invalid_field' | 'invalid_header' | 'invalid_parameter' | 'keys_unavailable' | 'malformed_json' | 'member_unknown' | 'merge_into_itself' | 'method_not_allowed' | 'missing_field' | 'not_a_sibling' | 'not_found' | 'not_the_author' | 'not_undoable' | 'not_yourself' | 'outcome_unknown' | 'query_timeout' | 'request_too_slow' | 'route_not_found' | 'same_origin_required' | 'section_deleted' | 'shutting_down' | 'task_archived' | 'task_deleted' | 'token_expired' | 'token_invalid' | 'token_missing' | 'too_many_connections' | 'unknown_command' | 'unknown_field' | 'unknown_parameter' | 'unsupported_content_coding' | 'unsupported_media_type' | 'workspace_busy';
     meta: NoMeta;
 };
 
@@ -5526,7 +5529,13 @@ export type StreamedEvent = {
 
 export type Failure = {
     data: null;
-    meta: Meta;
+    meta: {
+        request_id: string;
+        /**
+         * There are more errors than are told.
+         */
+        more?: boolean;
+    };
     errors: Array<ApiError>;
 };
 
@@ -6224,7 +6233,7 @@ export type RunCommandsData = {
 
 export type RunCommandsErrors = {
     /**
-     * invalid_header, invalid_parameter, malformed_json, unknown_parameter
+     * duplicate_key, invalid_header, invalid_parameter, malformed_json, too_deep, unknown_parameter
      */
     400: Failure;
     /**
@@ -6248,7 +6257,7 @@ export type RunCommandsErrors = {
      */
     408: Failure;
     /**
-     * already_exists, cycle_detected, depth_exceeded, invalid_transition, merge_into_itself, name_taken, not_a_sibling, not_undoable, open_subtasks, parent_archived, parent_deleted, project_archived, project_deleted, section_deleted, tag_deleted, task_archived, task_deleted, too_many_tags, undo_conflict
+     * already_exists, cycle_detected, depth_exceeded, invalid_transition, merge_into_itself, name_taken, not_a_sibling, not_undoable, open_subtasks, parent_archived, parent_deleted, project_archived, project_deleted, section_deleted, tag_deleted, task_archived, task_deleted, too_many_tags, too_much_at_once, undo_conflict
      */
     409: Failure;
     /**
@@ -6268,7 +6277,7 @@ export type RunCommandsErrors = {
      */
     415: Failure;
     /**
-     * idempotency_key_reused, invalid_field, member_unknown, missing_field, unknown_command, unknown_field, unknown_reference
+     * idempotency_key_reused, invalid_field, member_unknown, missing_field, too_many_fields, unknown_command, unknown_field, unknown_reference
      */
     422: Failure;
     /**
@@ -6492,7 +6501,7 @@ export type AddCommentData = {
 
 export type AddCommentErrors = {
     /**
-     * invalid_header, malformed_json, unknown_parameter
+     * duplicate_key, invalid_header, malformed_json, too_deep, unknown_parameter
      */
     400: Failure;
     /**
@@ -6516,7 +6525,7 @@ export type AddCommentErrors = {
      */
     408: Failure;
     /**
-     * already_exists, project_archived, task_archived, task_deleted
+     * already_exists, project_archived, task_archived, task_deleted, too_much_at_once
      */
     409: Failure;
     /**
@@ -6536,7 +6545,7 @@ export type AddCommentErrors = {
      */
     415: Failure;
     /**
-     * idempotency_key_reused, invalid_field, missing_field, unknown_field
+     * idempotency_key_reused, invalid_field, missing_field, too_many_fields, unknown_field
      */
     422: Failure;
     /**
@@ -6590,7 +6599,7 @@ export type DeleteCommentData = {
 
 export type DeleteCommentErrors = {
     /**
-     * invalid_header, malformed_json, unknown_parameter
+     * duplicate_key, invalid_header, malformed_json, too_deep, unknown_parameter
      */
     400: Failure;
     /**
@@ -6614,7 +6623,7 @@ export type DeleteCommentErrors = {
      */
     408: Failure;
     /**
-     * project_archived, task_archived, task_deleted
+     * project_archived, task_archived, task_deleted, too_much_at_once
      */
     409: Failure;
     /**
@@ -6634,7 +6643,7 @@ export type DeleteCommentErrors = {
      */
     415: Failure;
     /**
-     * idempotency_key_reused, invalid_field, missing_field, unknown_field
+     * idempotency_key_reused, invalid_field, missing_field, too_many_fields, unknown_field
      */
     422: Failure;
     /**
@@ -6766,7 +6775,7 @@ export type EditCommentData = {
 
 export type EditCommentErrors = {
     /**
-     * invalid_header, malformed_json, unknown_parameter
+     * duplicate_key, invalid_header, malformed_json, too_deep, unknown_parameter
      */
     400: Failure;
     /**
@@ -6790,7 +6799,7 @@ export type EditCommentErrors = {
      */
     408: Failure;
     /**
-     * project_archived, task_archived, task_deleted
+     * project_archived, task_archived, task_deleted, too_much_at_once
      */
     409: Failure;
     /**
@@ -6810,7 +6819,7 @@ export type EditCommentErrors = {
      */
     415: Failure;
     /**
-     * idempotency_key_reused, invalid_field, missing_field, unknown_field
+     * idempotency_key_reused, invalid_field, missing_field, too_many_fields, unknown_field
      */
     422: Failure;
     /**
@@ -6932,7 +6941,7 @@ export type EditPersonData = {
 
 export type EditPersonErrors = {
     /**
-     * invalid_header, malformed_json, unknown_parameter
+     * duplicate_key, invalid_header, malformed_json, too_deep, unknown_parameter
      */
     400: Failure;
     /**
@@ -6952,6 +6961,10 @@ export type EditPersonErrors = {
      */
     408: Failure;
     /**
+     * too_much_at_once
+     */
+    409: Failure;
+    /**
      * version_conflict
      */
     412: Failure;
@@ -6968,7 +6981,7 @@ export type EditPersonErrors = {
      */
     415: Failure;
     /**
-     * idempotency_key_reused, invalid_field, missing_field, unknown_field
+     * idempotency_key_reused, invalid_field, missing_field, too_many_fields, unknown_field
      */
     422: Failure;
     /**
@@ -7103,7 +7116,7 @@ export type AddPersonData = {
 
 export type AddPersonErrors = {
     /**
-     * invalid_header, malformed_json, unknown_parameter
+     * duplicate_key, invalid_header, malformed_json, too_deep, unknown_parameter
      */
     400: Failure;
     /**
@@ -7123,7 +7136,7 @@ export type AddPersonErrors = {
      */
     408: Failure;
     /**
-     * already_exists
+     * already_exists, too_much_at_once
      */
     409: Failure;
     /**
@@ -7143,7 +7156,7 @@ export type AddPersonErrors = {
      */
     415: Failure;
     /**
-     * idempotency_key_reused, invalid_field, missing_field, unknown_field
+     * idempotency_key_reused, invalid_field, missing_field, too_many_fields, unknown_field
      */
     422: Failure;
     /**
@@ -7190,7 +7203,7 @@ export type CreateImportData = {
 
 export type CreateImportErrors = {
     /**
-     * invalid_header, malformed_json, unknown_parameter
+     * duplicate_key, invalid_header, malformed_json, too_deep, unknown_parameter
      */
     400: Failure;
     /**
@@ -7210,6 +7223,10 @@ export type CreateImportErrors = {
      */
     408: Failure;
     /**
+     * too_much_at_once
+     */
+    409: Failure;
+    /**
      * body_too_large
      */
     413: Failure;
@@ -7222,7 +7239,7 @@ export type CreateImportErrors = {
      */
     415: Failure;
     /**
-     * idempotency_key_reused, invalid_field, missing_field, unknown_field
+     * idempotency_key_reused, invalid_field, missing_field, too_many_fields, unknown_field
      */
     422: Failure;
     /**
@@ -8162,7 +8179,7 @@ export type StreamOperationsErrors = {
      */
     414: Failure;
     /**
-     * rate_limited
+     * rate_limited, too_many_streams
      */
     429: Failure;
     /**
@@ -8201,7 +8218,7 @@ export type RetryRunData = {
 
 export type RetryRunErrors = {
     /**
-     * invalid_header, malformed_json, unknown_parameter
+     * duplicate_key, invalid_header, malformed_json, too_deep, unknown_parameter
      */
     400: Failure;
     /**
@@ -8237,7 +8254,7 @@ export type RetryRunErrors = {
      */
     415: Failure;
     /**
-     * invalid_field, missing_field, unknown_field
+     * invalid_field, missing_field, too_many_fields, unknown_field
      */
     422: Failure;
     /**
@@ -8280,7 +8297,7 @@ export type DiscardRunData = {
 
 export type DiscardRunErrors = {
     /**
-     * invalid_header, malformed_json, unknown_parameter
+     * duplicate_key, invalid_header, malformed_json, too_deep, unknown_parameter
      */
     400: Failure;
     /**
@@ -8316,7 +8333,7 @@ export type DiscardRunErrors = {
      */
     415: Failure;
     /**
-     * invalid_field, missing_field, unknown_field
+     * invalid_field, missing_field, too_many_fields, unknown_field
      */
     422: Failure;
     /**
@@ -8362,7 +8379,7 @@ export type RetryFailuresData = {
 
 export type RetryFailuresErrors = {
     /**
-     * invalid_header, malformed_json, unknown_parameter
+     * duplicate_key, invalid_header, malformed_json, too_deep, unknown_parameter
      */
     400: Failure;
     /**
@@ -8398,7 +8415,7 @@ export type RetryFailuresErrors = {
      */
     415: Failure;
     /**
-     * invalid_field, missing_field, unknown_field
+     * invalid_field, missing_field, too_many_fields, unknown_field
      */
     422: Failure;
     /**
@@ -8444,7 +8461,7 @@ export type DiscardFailuresData = {
 
 export type DiscardFailuresErrors = {
     /**
-     * invalid_header, malformed_json, unknown_parameter
+     * duplicate_key, invalid_header, malformed_json, too_deep, unknown_parameter
      */
     400: Failure;
     /**
@@ -8480,7 +8497,7 @@ export type DiscardFailuresErrors = {
      */
     415: Failure;
     /**
-     * invalid_field, missing_field, unknown_field
+     * invalid_field, missing_field, too_many_fields, unknown_field
      */
     422: Failure;
     /**
@@ -8526,7 +8543,7 @@ export type StartScheduleData = {
 
 export type StartScheduleErrors = {
     /**
-     * invalid_header, malformed_json, unknown_parameter
+     * duplicate_key, invalid_header, malformed_json, too_deep, unknown_parameter
      */
     400: Failure;
     /**
@@ -8562,7 +8579,7 @@ export type StartScheduleErrors = {
      */
     415: Failure;
     /**
-     * invalid_field, missing_field, unknown_field
+     * invalid_field, missing_field, too_many_fields, unknown_field
      */
     422: Failure;
     /**
@@ -8608,7 +8625,7 @@ export type PauseScheduleData = {
 
 export type PauseScheduleErrors = {
     /**
-     * invalid_header, malformed_json, unknown_parameter
+     * duplicate_key, invalid_header, malformed_json, too_deep, unknown_parameter
      */
     400: Failure;
     /**
@@ -8644,7 +8661,7 @@ export type PauseScheduleErrors = {
      */
     415: Failure;
     /**
-     * invalid_field, missing_field, unknown_field
+     * invalid_field, missing_field, too_many_fields, unknown_field
      */
     422: Failure;
     /**
@@ -8690,7 +8707,7 @@ export type ResumeScheduleData = {
 
 export type ResumeScheduleErrors = {
     /**
-     * invalid_header, malformed_json, unknown_parameter
+     * duplicate_key, invalid_header, malformed_json, too_deep, unknown_parameter
      */
     400: Failure;
     /**
@@ -8726,7 +8743,7 @@ export type ResumeScheduleErrors = {
      */
     415: Failure;
     /**
-     * invalid_field, missing_field, unknown_field
+     * invalid_field, missing_field, too_many_fields, unknown_field
      */
     422: Failure;
     /**
@@ -8772,7 +8789,7 @@ export type PauseQueueData = {
 
 export type PauseQueueErrors = {
     /**
-     * invalid_header, malformed_json, unknown_parameter
+     * duplicate_key, invalid_header, malformed_json, too_deep, unknown_parameter
      */
     400: Failure;
     /**
@@ -8808,7 +8825,7 @@ export type PauseQueueErrors = {
      */
     415: Failure;
     /**
-     * invalid_field, missing_field, unknown_field
+     * invalid_field, missing_field, too_many_fields, unknown_field
      */
     422: Failure;
     /**
@@ -8854,7 +8871,7 @@ export type ResumeQueueData = {
 
 export type ResumeQueueErrors = {
     /**
-     * invalid_header, malformed_json, unknown_parameter
+     * duplicate_key, invalid_header, malformed_json, too_deep, unknown_parameter
      */
     400: Failure;
     /**
@@ -8890,7 +8907,7 @@ export type ResumeQueueErrors = {
      */
     415: Failure;
     /**
-     * invalid_field, missing_field, unknown_field
+     * invalid_field, missing_field, too_many_fields, unknown_field
      */
     422: Failure;
     /**
@@ -8936,7 +8953,7 @@ export type RetryProjectionData = {
 
 export type RetryProjectionErrors = {
     /**
-     * invalid_header, malformed_json, unknown_parameter
+     * duplicate_key, invalid_header, malformed_json, too_deep, unknown_parameter
      */
     400: Failure;
     /**
@@ -8972,7 +8989,7 @@ export type RetryProjectionErrors = {
      */
     415: Failure;
     /**
-     * invalid_field, missing_field, unknown_field
+     * invalid_field, missing_field, too_many_fields, unknown_field
      */
     422: Failure;
     /**
@@ -9018,7 +9035,7 @@ export type RebuildProjectionData = {
 
 export type RebuildProjectionErrors = {
     /**
-     * invalid_header, malformed_json, unknown_parameter
+     * duplicate_key, invalid_header, malformed_json, too_deep, unknown_parameter
      */
     400: Failure;
     /**
@@ -9054,7 +9071,7 @@ export type RebuildProjectionErrors = {
      */
     415: Failure;
     /**
-     * invalid_field, missing_field, unknown_field
+     * invalid_field, missing_field, too_many_fields, unknown_field
      */
     422: Failure;
     /**
@@ -9100,7 +9117,7 @@ export type VerifyProjectionData = {
 
 export type VerifyProjectionErrors = {
     /**
-     * invalid_header, malformed_json, unknown_parameter
+     * duplicate_key, invalid_header, malformed_json, too_deep, unknown_parameter
      */
     400: Failure;
     /**
@@ -9136,7 +9153,7 @@ export type VerifyProjectionErrors = {
      */
     415: Failure;
     /**
-     * invalid_field, missing_field, unknown_field
+     * invalid_field, missing_field, too_many_fields, unknown_field
      */
     422: Failure;
     /**
@@ -9349,7 +9366,7 @@ export type CreateTaskData = {
 
 export type CreateTaskErrors = {
     /**
-     * invalid_header, malformed_json, unknown_parameter
+     * duplicate_key, invalid_header, malformed_json, too_deep, unknown_parameter
      */
     400: Failure;
     /**
@@ -9369,7 +9386,7 @@ export type CreateTaskErrors = {
      */
     408: Failure;
     /**
-     * already_exists, depth_exceeded, parent_archived, parent_deleted, project_archived, project_deleted, too_many_tags
+     * already_exists, depth_exceeded, parent_archived, parent_deleted, project_archived, project_deleted, too_many_tags, too_much_at_once
      */
     409: Failure;
     /**
@@ -9389,7 +9406,7 @@ export type CreateTaskErrors = {
      */
     415: Failure;
     /**
-     * idempotency_key_reused, invalid_field, member_unknown, missing_field, unknown_field, unknown_reference
+     * idempotency_key_reused, invalid_field, member_unknown, missing_field, too_many_fields, unknown_field, unknown_reference
      */
     422: Failure;
     /**
@@ -9442,7 +9459,7 @@ export type DeleteTaskData = {
 
 export type DeleteTaskErrors = {
     /**
-     * invalid_header, malformed_json, unknown_parameter
+     * duplicate_key, invalid_header, malformed_json, too_deep, unknown_parameter
      */
     400: Failure;
     /**
@@ -9466,7 +9483,7 @@ export type DeleteTaskErrors = {
      */
     408: Failure;
     /**
-     * project_archived, project_deleted, task_archived, task_deleted
+     * project_archived, project_deleted, task_archived, task_deleted, too_much_at_once
      */
     409: Failure;
     /**
@@ -9486,7 +9503,7 @@ export type DeleteTaskErrors = {
      */
     415: Failure;
     /**
-     * idempotency_key_reused, invalid_field, missing_field, unknown_field
+     * idempotency_key_reused, invalid_field, missing_field, too_many_fields, unknown_field
      */
     422: Failure;
     /**
@@ -9625,7 +9642,7 @@ export type EditTaskData = {
 
 export type EditTaskErrors = {
     /**
-     * invalid_header, malformed_json, unknown_parameter
+     * duplicate_key, invalid_header, malformed_json, too_deep, unknown_parameter
      */
     400: Failure;
     /**
@@ -9649,7 +9666,7 @@ export type EditTaskErrors = {
      */
     408: Failure;
     /**
-     * project_archived, task_archived, task_deleted, too_many_tags
+     * project_archived, task_archived, task_deleted, too_many_tags, too_much_at_once
      */
     409: Failure;
     /**
@@ -9669,7 +9686,7 @@ export type EditTaskErrors = {
      */
     415: Failure;
     /**
-     * idempotency_key_reused, invalid_field, member_unknown, missing_field, unknown_field, unknown_reference
+     * idempotency_key_reused, invalid_field, member_unknown, missing_field, too_many_fields, unknown_field, unknown_reference
      */
     422: Failure;
     /**
@@ -9722,7 +9739,7 @@ export type BlockTaskData = {
 
 export type BlockTaskErrors = {
     /**
-     * invalid_header, malformed_json, unknown_parameter
+     * duplicate_key, invalid_header, malformed_json, too_deep, unknown_parameter
      */
     400: Failure;
     /**
@@ -9746,7 +9763,7 @@ export type BlockTaskErrors = {
      */
     408: Failure;
     /**
-     * invalid_transition, project_archived, task_archived, task_deleted
+     * invalid_transition, project_archived, task_archived, task_deleted, too_much_at_once
      */
     409: Failure;
     /**
@@ -9766,7 +9783,7 @@ export type BlockTaskErrors = {
      */
     415: Failure;
     /**
-     * idempotency_key_reused, invalid_field, missing_field, unknown_field
+     * idempotency_key_reused, invalid_field, missing_field, too_many_fields, unknown_field
      */
     422: Failure;
     /**
@@ -9819,7 +9836,7 @@ export type CompleteTaskData = {
 
 export type CompleteTaskErrors = {
     /**
-     * invalid_header, malformed_json, unknown_parameter
+     * duplicate_key, invalid_header, malformed_json, too_deep, unknown_parameter
      */
     400: Failure;
     /**
@@ -9843,7 +9860,7 @@ export type CompleteTaskErrors = {
      */
     408: Failure;
     /**
-     * invalid_transition, open_subtasks, project_archived, task_archived, task_deleted
+     * invalid_transition, open_subtasks, project_archived, task_archived, task_deleted, too_much_at_once
      */
     409: Failure;
     /**
@@ -9863,7 +9880,7 @@ export type CompleteTaskErrors = {
      */
     415: Failure;
     /**
-     * idempotency_key_reused, invalid_field, missing_field, unknown_field
+     * idempotency_key_reused, invalid_field, missing_field, too_many_fields, unknown_field
      */
     422: Failure;
     /**
@@ -9916,7 +9933,7 @@ export type MoveTaskData = {
 
 export type MoveTaskErrors = {
     /**
-     * invalid_header, malformed_json, unknown_parameter
+     * duplicate_key, invalid_header, malformed_json, too_deep, unknown_parameter
      */
     400: Failure;
     /**
@@ -9940,7 +9957,7 @@ export type MoveTaskErrors = {
      */
     408: Failure;
     /**
-     * cycle_detected, depth_exceeded, not_a_sibling, parent_archived, parent_deleted, project_archived, project_deleted, task_archived, task_deleted
+     * cycle_detected, depth_exceeded, not_a_sibling, parent_archived, parent_deleted, project_archived, project_deleted, task_archived, task_deleted, too_much_at_once
      */
     409: Failure;
     /**
@@ -9960,7 +9977,7 @@ export type MoveTaskErrors = {
      */
     415: Failure;
     /**
-     * idempotency_key_reused, invalid_field, missing_field, unknown_field, unknown_reference
+     * idempotency_key_reused, invalid_field, missing_field, too_many_fields, unknown_field, unknown_reference
      */
     422: Failure;
     /**
@@ -10013,7 +10030,7 @@ export type CommentTaskData = {
 
 export type CommentTaskErrors = {
     /**
-     * invalid_header, malformed_json, unknown_parameter
+     * duplicate_key, invalid_header, malformed_json, too_deep, unknown_parameter
      */
     400: Failure;
     /**
@@ -10037,7 +10054,7 @@ export type CommentTaskErrors = {
      */
     408: Failure;
     /**
-     * already_exists, project_archived, task_archived, task_deleted
+     * already_exists, project_archived, task_archived, task_deleted, too_much_at_once
      */
     409: Failure;
     /**
@@ -10057,7 +10074,7 @@ export type CommentTaskErrors = {
      */
     415: Failure;
     /**
-     * idempotency_key_reused, invalid_field, missing_field, unknown_field
+     * idempotency_key_reused, invalid_field, missing_field, too_many_fields, unknown_field
      */
     422: Failure;
     /**
@@ -10110,7 +10127,7 @@ export type StartTaskData = {
 
 export type StartTaskErrors = {
     /**
-     * invalid_header, malformed_json, unknown_parameter
+     * duplicate_key, invalid_header, malformed_json, too_deep, unknown_parameter
      */
     400: Failure;
     /**
@@ -10134,7 +10151,7 @@ export type StartTaskErrors = {
      */
     408: Failure;
     /**
-     * invalid_transition, project_archived, task_archived, task_deleted
+     * invalid_transition, project_archived, task_archived, task_deleted, too_much_at_once
      */
     409: Failure;
     /**
@@ -10154,7 +10171,7 @@ export type StartTaskErrors = {
      */
     415: Failure;
     /**
-     * idempotency_key_reused, invalid_field, missing_field, unknown_field
+     * idempotency_key_reused, invalid_field, missing_field, too_many_fields, unknown_field
      */
     422: Failure;
     /**
@@ -10207,7 +10224,7 @@ export type UnblockTaskData = {
 
 export type UnblockTaskErrors = {
     /**
-     * invalid_header, malformed_json, unknown_parameter
+     * duplicate_key, invalid_header, malformed_json, too_deep, unknown_parameter
      */
     400: Failure;
     /**
@@ -10231,7 +10248,7 @@ export type UnblockTaskErrors = {
      */
     408: Failure;
     /**
-     * invalid_transition, project_archived, task_archived, task_deleted
+     * invalid_transition, project_archived, task_archived, task_deleted, too_much_at_once
      */
     409: Failure;
     /**
@@ -10251,7 +10268,7 @@ export type UnblockTaskErrors = {
      */
     415: Failure;
     /**
-     * idempotency_key_reused, invalid_field, missing_field, unknown_field
+     * idempotency_key_reused, invalid_field, missing_field, too_many_fields, unknown_field
      */
     422: Failure;
     /**
@@ -10304,7 +10321,7 @@ export type ReopenTaskData = {
 
 export type ReopenTaskErrors = {
     /**
-     * invalid_header, malformed_json, unknown_parameter
+     * duplicate_key, invalid_header, malformed_json, too_deep, unknown_parameter
      */
     400: Failure;
     /**
@@ -10328,7 +10345,7 @@ export type ReopenTaskErrors = {
      */
     408: Failure;
     /**
-     * invalid_transition, project_archived, task_archived, task_deleted
+     * invalid_transition, project_archived, task_archived, task_deleted, too_much_at_once
      */
     409: Failure;
     /**
@@ -10348,7 +10365,7 @@ export type ReopenTaskErrors = {
      */
     415: Failure;
     /**
-     * idempotency_key_reused, invalid_field, missing_field, unknown_field
+     * idempotency_key_reused, invalid_field, missing_field, too_many_fields, unknown_field
      */
     422: Failure;
     /**
@@ -10401,7 +10418,7 @@ export type CancelTaskData = {
 
 export type CancelTaskErrors = {
     /**
-     * invalid_header, malformed_json, unknown_parameter
+     * duplicate_key, invalid_header, malformed_json, too_deep, unknown_parameter
      */
     400: Failure;
     /**
@@ -10425,7 +10442,7 @@ export type CancelTaskErrors = {
      */
     408: Failure;
     /**
-     * invalid_transition, project_archived, task_archived, task_deleted
+     * invalid_transition, project_archived, task_archived, task_deleted, too_much_at_once
      */
     409: Failure;
     /**
@@ -10445,7 +10462,7 @@ export type CancelTaskErrors = {
      */
     415: Failure;
     /**
-     * idempotency_key_reused, invalid_field, missing_field, unknown_field
+     * idempotency_key_reused, invalid_field, missing_field, too_many_fields, unknown_field
      */
     422: Failure;
     /**
@@ -10498,7 +10515,7 @@ export type ArchiveTaskData = {
 
 export type ArchiveTaskErrors = {
     /**
-     * invalid_header, malformed_json, unknown_parameter
+     * duplicate_key, invalid_header, malformed_json, too_deep, unknown_parameter
      */
     400: Failure;
     /**
@@ -10522,7 +10539,7 @@ export type ArchiveTaskErrors = {
      */
     408: Failure;
     /**
-     * project_archived, task_archived, task_deleted
+     * project_archived, task_archived, task_deleted, too_much_at_once
      */
     409: Failure;
     /**
@@ -10542,7 +10559,7 @@ export type ArchiveTaskErrors = {
      */
     415: Failure;
     /**
-     * idempotency_key_reused, invalid_field, missing_field, unknown_field
+     * idempotency_key_reused, invalid_field, missing_field, too_many_fields, unknown_field
      */
     422: Failure;
     /**
@@ -10595,7 +10612,7 @@ export type UnarchiveTaskData = {
 
 export type UnarchiveTaskErrors = {
     /**
-     * invalid_header, malformed_json, unknown_parameter
+     * duplicate_key, invalid_header, malformed_json, too_deep, unknown_parameter
      */
     400: Failure;
     /**
@@ -10619,7 +10636,7 @@ export type UnarchiveTaskErrors = {
      */
     408: Failure;
     /**
-     * project_archived, task_archived, task_deleted
+     * project_archived, task_archived, task_deleted, too_much_at_once
      */
     409: Failure;
     /**
@@ -10639,7 +10656,7 @@ export type UnarchiveTaskErrors = {
      */
     415: Failure;
     /**
-     * idempotency_key_reused, invalid_field, missing_field, unknown_field
+     * idempotency_key_reused, invalid_field, missing_field, too_many_fields, unknown_field
      */
     422: Failure;
     /**
@@ -10692,7 +10709,7 @@ export type RestoreTaskData = {
 
 export type RestoreTaskErrors = {
     /**
-     * invalid_header, malformed_json, unknown_parameter
+     * duplicate_key, invalid_header, malformed_json, too_deep, unknown_parameter
      */
     400: Failure;
     /**
@@ -10716,7 +10733,7 @@ export type RestoreTaskErrors = {
      */
     408: Failure;
     /**
-     * depth_exceeded, parent_archived, parent_deleted, project_archived, project_deleted
+     * depth_exceeded, parent_archived, parent_deleted, project_archived, project_deleted, too_much_at_once
      */
     409: Failure;
     /**
@@ -10736,7 +10753,7 @@ export type RestoreTaskErrors = {
      */
     415: Failure;
     /**
-     * idempotency_key_reused, invalid_field, missing_field, unknown_field, unknown_reference
+     * idempotency_key_reused, invalid_field, missing_field, too_many_fields, unknown_field, unknown_reference
      */
     422: Failure;
     /**
@@ -10977,7 +10994,7 @@ export type CreateProjectData = {
 
 export type CreateProjectErrors = {
     /**
-     * invalid_header, malformed_json, unknown_parameter
+     * duplicate_key, invalid_header, malformed_json, too_deep, unknown_parameter
      */
     400: Failure;
     /**
@@ -10997,7 +11014,7 @@ export type CreateProjectErrors = {
      */
     408: Failure;
     /**
-     * already_exists
+     * already_exists, too_much_at_once
      */
     409: Failure;
     /**
@@ -11017,7 +11034,7 @@ export type CreateProjectErrors = {
      */
     415: Failure;
     /**
-     * idempotency_key_reused, invalid_field, missing_field, unknown_field
+     * idempotency_key_reused, invalid_field, missing_field, too_many_fields, unknown_field
      */
     422: Failure;
     /**
@@ -11070,7 +11087,7 @@ export type DeleteProjectData = {
 
 export type DeleteProjectErrors = {
     /**
-     * invalid_header, malformed_json, unknown_parameter
+     * duplicate_key, invalid_header, malformed_json, too_deep, unknown_parameter
      */
     400: Failure;
     /**
@@ -11094,7 +11111,7 @@ export type DeleteProjectErrors = {
      */
     408: Failure;
     /**
-     * project_archived, project_deleted
+     * project_archived, project_deleted, too_much_at_once
      */
     409: Failure;
     /**
@@ -11114,7 +11131,7 @@ export type DeleteProjectErrors = {
      */
     415: Failure;
     /**
-     * idempotency_key_reused, invalid_field, missing_field, unknown_field
+     * idempotency_key_reused, invalid_field, missing_field, too_many_fields, unknown_field
      */
     422: Failure;
     /**
@@ -11253,7 +11270,7 @@ export type EditProjectData = {
 
 export type EditProjectErrors = {
     /**
-     * invalid_header, malformed_json, unknown_parameter
+     * duplicate_key, invalid_header, malformed_json, too_deep, unknown_parameter
      */
     400: Failure;
     /**
@@ -11277,7 +11294,7 @@ export type EditProjectErrors = {
      */
     408: Failure;
     /**
-     * project_archived, project_deleted
+     * project_archived, project_deleted, too_much_at_once
      */
     409: Failure;
     /**
@@ -11297,7 +11314,7 @@ export type EditProjectErrors = {
      */
     415: Failure;
     /**
-     * idempotency_key_reused, invalid_field, missing_field, unknown_field
+     * idempotency_key_reused, invalid_field, missing_field, too_many_fields, unknown_field
      */
     422: Failure;
     /**
@@ -11350,7 +11367,7 @@ export type ArchiveProjectData = {
 
 export type ArchiveProjectErrors = {
     /**
-     * invalid_header, malformed_json, unknown_parameter
+     * duplicate_key, invalid_header, malformed_json, too_deep, unknown_parameter
      */
     400: Failure;
     /**
@@ -11374,7 +11391,7 @@ export type ArchiveProjectErrors = {
      */
     408: Failure;
     /**
-     * project_archived, project_deleted
+     * project_archived, project_deleted, too_much_at_once
      */
     409: Failure;
     /**
@@ -11394,7 +11411,7 @@ export type ArchiveProjectErrors = {
      */
     415: Failure;
     /**
-     * idempotency_key_reused, invalid_field, missing_field, unknown_field
+     * idempotency_key_reused, invalid_field, missing_field, too_many_fields, unknown_field
      */
     422: Failure;
     /**
@@ -11447,7 +11464,7 @@ export type UnarchiveProjectData = {
 
 export type UnarchiveProjectErrors = {
     /**
-     * invalid_header, malformed_json, unknown_parameter
+     * duplicate_key, invalid_header, malformed_json, too_deep, unknown_parameter
      */
     400: Failure;
     /**
@@ -11471,7 +11488,7 @@ export type UnarchiveProjectErrors = {
      */
     408: Failure;
     /**
-     * project_archived, project_deleted
+     * project_archived, project_deleted, too_much_at_once
      */
     409: Failure;
     /**
@@ -11491,7 +11508,7 @@ export type UnarchiveProjectErrors = {
      */
     415: Failure;
     /**
-     * idempotency_key_reused, invalid_field, missing_field, unknown_field
+     * idempotency_key_reused, invalid_field, missing_field, too_many_fields, unknown_field
      */
     422: Failure;
     /**
@@ -11544,7 +11561,7 @@ export type RestoreProjectData = {
 
 export type RestoreProjectErrors = {
     /**
-     * invalid_header, malformed_json, unknown_parameter
+     * duplicate_key, invalid_header, malformed_json, too_deep, unknown_parameter
      */
     400: Failure;
     /**
@@ -11568,7 +11585,7 @@ export type RestoreProjectErrors = {
      */
     408: Failure;
     /**
-     * parent_deleted, project_archived, project_deleted
+     * parent_deleted, project_archived, project_deleted, too_much_at_once
      */
     409: Failure;
     /**
@@ -11588,7 +11605,7 @@ export type RestoreProjectErrors = {
      */
     415: Failure;
     /**
-     * idempotency_key_reused, invalid_field, missing_field, unknown_field
+     * idempotency_key_reused, invalid_field, missing_field, too_many_fields, unknown_field
      */
     422: Failure;
     /**
@@ -11825,7 +11842,7 @@ export type CreateSectionData = {
 
 export type CreateSectionErrors = {
     /**
-     * invalid_header, malformed_json, unknown_parameter
+     * duplicate_key, invalid_header, malformed_json, too_deep, unknown_parameter
      */
     400: Failure;
     /**
@@ -11845,7 +11862,7 @@ export type CreateSectionErrors = {
      */
     408: Failure;
     /**
-     * already_exists, project_archived, project_deleted
+     * already_exists, project_archived, project_deleted, too_much_at_once
      */
     409: Failure;
     /**
@@ -11865,7 +11882,7 @@ export type CreateSectionErrors = {
      */
     415: Failure;
     /**
-     * idempotency_key_reused, invalid_field, missing_field, unknown_field, unknown_reference
+     * idempotency_key_reused, invalid_field, missing_field, too_many_fields, unknown_field, unknown_reference
      */
     422: Failure;
     /**
@@ -11918,7 +11935,7 @@ export type DeleteSectionData = {
 
 export type DeleteSectionErrors = {
     /**
-     * invalid_header, malformed_json, unknown_parameter
+     * duplicate_key, invalid_header, malformed_json, too_deep, unknown_parameter
      */
     400: Failure;
     /**
@@ -11942,7 +11959,7 @@ export type DeleteSectionErrors = {
      */
     408: Failure;
     /**
-     * project_archived, project_deleted, section_deleted
+     * project_archived, project_deleted, section_deleted, too_much_at_once
      */
     409: Failure;
     /**
@@ -11962,7 +11979,7 @@ export type DeleteSectionErrors = {
      */
     415: Failure;
     /**
-     * idempotency_key_reused, invalid_field, missing_field, unknown_field
+     * idempotency_key_reused, invalid_field, missing_field, too_many_fields, unknown_field
      */
     422: Failure;
     /**
@@ -12101,7 +12118,7 @@ export type EditSectionData = {
 
 export type EditSectionErrors = {
     /**
-     * invalid_header, malformed_json, unknown_parameter
+     * duplicate_key, invalid_header, malformed_json, too_deep, unknown_parameter
      */
     400: Failure;
     /**
@@ -12125,7 +12142,7 @@ export type EditSectionErrors = {
      */
     408: Failure;
     /**
-     * project_archived, project_deleted, section_deleted
+     * project_archived, project_deleted, section_deleted, too_much_at_once
      */
     409: Failure;
     /**
@@ -12145,7 +12162,7 @@ export type EditSectionErrors = {
      */
     415: Failure;
     /**
-     * idempotency_key_reused, invalid_field, missing_field, unknown_field
+     * idempotency_key_reused, invalid_field, missing_field, too_many_fields, unknown_field
      */
     422: Failure;
     /**
@@ -12198,7 +12215,7 @@ export type MoveSectionData = {
 
 export type MoveSectionErrors = {
     /**
-     * invalid_header, malformed_json, unknown_parameter
+     * duplicate_key, invalid_header, malformed_json, too_deep, unknown_parameter
      */
     400: Failure;
     /**
@@ -12222,7 +12239,7 @@ export type MoveSectionErrors = {
      */
     408: Failure;
     /**
-     * not_a_sibling, project_archived, project_deleted, section_deleted
+     * not_a_sibling, project_archived, project_deleted, section_deleted, too_much_at_once
      */
     409: Failure;
     /**
@@ -12242,7 +12259,7 @@ export type MoveSectionErrors = {
      */
     415: Failure;
     /**
-     * idempotency_key_reused, invalid_field, missing_field, unknown_field
+     * idempotency_key_reused, invalid_field, missing_field, too_many_fields, unknown_field
      */
     422: Failure;
     /**
@@ -12295,7 +12312,7 @@ export type RestoreSectionData = {
 
 export type RestoreSectionErrors = {
     /**
-     * invalid_header, malformed_json, unknown_parameter
+     * duplicate_key, invalid_header, malformed_json, too_deep, unknown_parameter
      */
     400: Failure;
     /**
@@ -12319,7 +12336,7 @@ export type RestoreSectionErrors = {
      */
     408: Failure;
     /**
-     * project_archived, project_deleted
+     * project_archived, project_deleted, too_much_at_once
      */
     409: Failure;
     /**
@@ -12339,7 +12356,7 @@ export type RestoreSectionErrors = {
      */
     415: Failure;
     /**
-     * idempotency_key_reused, invalid_field, missing_field, unknown_field
+     * idempotency_key_reused, invalid_field, missing_field, too_many_fields, unknown_field
      */
     422: Failure;
     /**
@@ -12576,7 +12593,7 @@ export type CreateTagData = {
 
 export type CreateTagErrors = {
     /**
-     * invalid_header, malformed_json, unknown_parameter
+     * duplicate_key, invalid_header, malformed_json, too_deep, unknown_parameter
      */
     400: Failure;
     /**
@@ -12596,7 +12613,7 @@ export type CreateTagErrors = {
      */
     408: Failure;
     /**
-     * already_exists, name_taken
+     * already_exists, name_taken, too_much_at_once
      */
     409: Failure;
     /**
@@ -12616,7 +12633,7 @@ export type CreateTagErrors = {
      */
     415: Failure;
     /**
-     * idempotency_key_reused, invalid_field, missing_field, unknown_field
+     * idempotency_key_reused, invalid_field, missing_field, too_many_fields, unknown_field
      */
     422: Failure;
     /**
@@ -12669,7 +12686,7 @@ export type DeleteTagData = {
 
 export type DeleteTagErrors = {
     /**
-     * invalid_header, malformed_json, unknown_parameter
+     * duplicate_key, invalid_header, malformed_json, too_deep, unknown_parameter
      */
     400: Failure;
     /**
@@ -12693,7 +12710,7 @@ export type DeleteTagErrors = {
      */
     408: Failure;
     /**
-     * tag_deleted
+     * tag_deleted, too_much_at_once
      */
     409: Failure;
     /**
@@ -12713,7 +12730,7 @@ export type DeleteTagErrors = {
      */
     415: Failure;
     /**
-     * idempotency_key_reused, invalid_field, missing_field, unknown_field
+     * idempotency_key_reused, invalid_field, missing_field, too_many_fields, unknown_field
      */
     422: Failure;
     /**
@@ -12852,7 +12869,7 @@ export type EditTagData = {
 
 export type EditTagErrors = {
     /**
-     * invalid_header, malformed_json, unknown_parameter
+     * duplicate_key, invalid_header, malformed_json, too_deep, unknown_parameter
      */
     400: Failure;
     /**
@@ -12876,7 +12893,7 @@ export type EditTagErrors = {
      */
     408: Failure;
     /**
-     * name_taken, tag_deleted
+     * name_taken, tag_deleted, too_much_at_once
      */
     409: Failure;
     /**
@@ -12896,7 +12913,7 @@ export type EditTagErrors = {
      */
     415: Failure;
     /**
-     * idempotency_key_reused, invalid_field, missing_field, unknown_field
+     * idempotency_key_reused, invalid_field, missing_field, too_many_fields, unknown_field
      */
     422: Failure;
     /**
@@ -12949,7 +12966,7 @@ export type MergeTagData = {
 
 export type MergeTagErrors = {
     /**
-     * invalid_header, malformed_json, unknown_parameter
+     * duplicate_key, invalid_header, malformed_json, too_deep, unknown_parameter
      */
     400: Failure;
     /**
@@ -12973,7 +12990,7 @@ export type MergeTagErrors = {
      */
     408: Failure;
     /**
-     * merge_into_itself, tag_deleted
+     * merge_into_itself, tag_deleted, too_much_at_once
      */
     409: Failure;
     /**
@@ -12993,7 +13010,7 @@ export type MergeTagErrors = {
      */
     415: Failure;
     /**
-     * idempotency_key_reused, invalid_field, missing_field, unknown_field, unknown_reference
+     * idempotency_key_reused, invalid_field, missing_field, too_many_fields, unknown_field, unknown_reference
      */
     422: Failure;
     /**
@@ -13132,7 +13149,7 @@ export type UndoCommandData = {
 
 export type UndoCommandErrors = {
     /**
-     * invalid_header, malformed_json, unknown_parameter
+     * duplicate_key, invalid_header, malformed_json, too_deep, unknown_parameter
      */
     400: Failure;
     /**
@@ -13156,7 +13173,7 @@ export type UndoCommandErrors = {
      */
     408: Failure;
     /**
-     * already_exists, cycle_detected, depth_exceeded, invalid_transition, merge_into_itself, name_taken, not_a_sibling, not_undoable, open_subtasks, parent_archived, parent_deleted, project_archived, project_deleted, section_deleted, tag_deleted, task_archived, task_deleted, too_many_tags, undo_conflict
+     * already_exists, cycle_detected, depth_exceeded, invalid_transition, merge_into_itself, name_taken, not_a_sibling, not_undoable, open_subtasks, parent_archived, parent_deleted, project_archived, project_deleted, section_deleted, tag_deleted, task_archived, task_deleted, too_many_tags, too_much_at_once, undo_conflict
      */
     409: Failure;
     /**
@@ -13176,7 +13193,7 @@ export type UndoCommandErrors = {
      */
     415: Failure;
     /**
-     * idempotency_key_reused, invalid_field, member_unknown, missing_field, unknown_command, unknown_field, unknown_reference
+     * idempotency_key_reused, invalid_field, member_unknown, missing_field, too_many_fields, unknown_command, unknown_field, unknown_reference
      */
     422: Failure;
     /**
@@ -13331,7 +13348,7 @@ export type StreamEventsErrors = {
      */
     414: Failure;
     /**
-     * rate_limited
+     * rate_limited, too_many_streams
      */
     429: Failure;
     /**
