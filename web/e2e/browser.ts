@@ -166,12 +166,18 @@ interface Listed {
   }[];
 }
 
-const tokens = new Map<string, string>();
+const tokens = new Map<string, Promise<string>>();
+
+/** A token of an owner; making one takes a second. */
+export function tokenOf(user: string): Promise<string> {
+  const made = tokens.get(user) ?? metacortex("token", "--user", user);
+  tokens.set(user, made);
+  return made;
+}
 
 /** What the server itself has, oldest first. */
 export async function stored(user: string): Promise<Listed["data"]> {
-  const token = tokens.get(user) ?? (await metacortex("token", "--user", user));
-  tokens.set(user, token);
+  const token = await tokenOf(user);
   const url = `${inject("api")}/api/v1/tasks?sort=created_at&per_page=200`;
   const answer = await fetch(url, { headers: { authorization: `Bearer ${token}` } });
   return ((await answer.json()) as Listed).data;

@@ -1,31 +1,13 @@
-import { execFile } from "node:child_process";
 import { randomUUID } from "node:crypto";
-import { join } from "node:path";
-import { promisify } from "node:util";
 
 import type { Page } from "playwright-core";
-import { afterEach, describe, expect, inject, it } from "vitest";
+import { afterEach, describe, expect, it } from "vitest";
 
-import {
-  add,
-  browsing,
-  eventually,
-  metacortex,
-  signedIn,
-  somebody,
-} from "./browser.ts";
+import { add, browsing, eventually, signedIn, somebody } from "./browser.ts";
 import { look } from "./looking.ts";
+import { confirm, count, main, ops, rowOf, sql } from "./room.ts";
 
 const browser = browsing();
-
-/** As the owner of the data: what a worker would have written, or broken. */
-async function sql(statement: string): Promise<void> {
-  const place = ["-h", join(inject("data"), "run"), "-U", "postgres"];
-  await promisify(execFile)("psql", [
-    ...place,
-    ...["-d", "metacortex", "-v", "ON_ERROR_STOP=1", "-c", statement],
-  ]);
-}
 
 /** A run of the job that compares a workspace; it failed for good. */
 async function failedRun(workspace: string, error = "the bridge is out") {
@@ -43,29 +25,6 @@ async function failedRun(workspace: string, error = "the bridge is out") {
        '${error}', now(), now(), 1, '${id}')`,
   );
   return { id, fingerprint };
-}
-
-async function ops(page: Page, path = ""): Promise<void> {
-  await signedIn(page, somebody(), `/ops${path}`, "operator");
-  await page.getByRole("heading", { level: 1 }).waitFor();
-}
-
-const main = (page: Page) => page.getByRole("main");
-const rowOf = (page: Page, name: string | RegExp) =>
-  main(page).getByRole("row").filter({ hasText: name });
-
-async function confirm(page: Page, label: string): Promise<void> {
-  await page.getByRole("dialog").getByRole("button", { name: label }).click();
-}
-
-async function token(role = "operator"): Promise<string> {
-  return metacortex("token", "--user", somebody(), "--role", role);
-}
-
-async function count(path: string): Promise<number> {
-  const headers = { authorization: `Bearer ${await token()}` };
-  const answer = await fetch(`${inject("api")}/api/v1/ops/${path}`, { headers });
-  return ((await answer.json()) as { data: unknown[] }).data.length;
 }
 
 /** A workspace that has a log and a read table. */
