@@ -149,6 +149,7 @@ describe("faults", () => {
     await rowOf(page, String(spare.pid)).getByText("stalled").waitFor();
     await seen("fault-stalled");
     spare.kill("SIGCONT");
+    await rowOf(page, String(spare.pid)).getByText("alive").waitFor();
     await mended("worker_stalled", 1);
   });
 
@@ -165,12 +166,9 @@ describe("faults", () => {
     await toCause("workspace_parked", "See projections");
     await second.getByRole("button", { name: "Rebuild" }).click();
     await confirm(page, "Rebuild");
-    const bar = main(page).getByRole("progressbar", { name: /of 501$/ });
+    const bar = second.getByRole("progressbar", { name: /of 501$/ });
     await bar.waitFor();
-    await main(page)
-      .getByText(/ s left|at work/)
-      .first()
-      .waitFor();
+    await second.getByText(/ s left$|^at work$/).waitFor();
     const done = await bar.evaluate((it) => (it as HTMLProgressElement).value);
     await expect
       .poll(() => bar.evaluate((it) => (it as HTMLProgressElement).value))

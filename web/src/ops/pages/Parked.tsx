@@ -4,11 +4,13 @@ import { Id } from "../parts/small.tsx";
 import { When } from "../parts/When.tsx";
 import type { Projection } from "../types.ts";
 import { number, short } from "../words.ts";
+import { Rebuilding } from "./ProjectionsTable.tsx";
 
 const { projections: words } = ops;
 
 /** A workspace that stands still: at which event, why, and what brings it back. */
-export function Parked({ of: { workspace_id, parked } }: { of: Projection }) {
+export function Parked({ of }: { of: Projection }) {
+  const { workspace_id, parked, rebuilding } = of;
   if (!parked) return null;
   const name = short(workspace_id);
   const { event_type, matches_hashes, remedy } = parked;
@@ -46,6 +48,7 @@ export function Parked({ of: { workspace_id, parked } }: { of: Projection }) {
       <p className="ops-does">
         <ActionButton act="projection.retry" id={workspace_id} of={name} primary />
         <ActionButton act="projection.rebuild" id={workspace_id} of={name} />
+        {rebuilding && <Rebuilding of={rebuilding} />}
       </p>
     </section>
   );
