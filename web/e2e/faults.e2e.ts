@@ -142,6 +142,15 @@ describe("faults", () => {
   it("a worker that is stopped: the page says how it goes on", async () => {
     await reason("worker_stalled").waitFor({ timeout: COUNTED_MS });
     await seen("fault-overview");
+    await reason("worker_stalled")
+      .getByRole("link", { name: /runbook/ })
+      .click();
+    const heading = main(page).getByRole("heading", { name: "A process has stalled" });
+    await eventually(
+      () => heading.evaluate((it) => it === document.activeElement),
+      true,
+    );
+    expect(new URL(page.url()).pathname).toBe("/ops/runbook");
     await toCause("worker_stalled", "See processes");
     const notice = main(page).getByRole("region", { name: "A process has stalled" });
     await notice.getByText(`:${spare.pid}`).waitFor();

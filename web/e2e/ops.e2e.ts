@@ -5,7 +5,7 @@ import { afterEach, describe, expect, it } from "vitest";
 
 import { add, browsing, eventually, signedIn, somebody } from "./browser.ts";
 import { look } from "./looking.ts";
-import { confirm, count, main, ops, rowOf, sql } from "./room.ts";
+import { act, confirm, count, main, ops, rowOf, sql } from "./room.ts";
 
 const browser = browsing();
 
@@ -141,6 +141,31 @@ describe("the operators' room", () => {
     await page.close();
   });
 
+  it("tells a run's whole story: command, events, read tables, other runs", async () => {
+    const page = await browser.page();
+    await someWorkspace(page);
+    const latest =
+      "SELECT workspace_id FROM commands.receipts ORDER BY recorded_at DESC";
+    const workspace = await sql(`${latest} LIMIT 1`);
+    const { id } = await failedRun(workspace);
+    const { id: other } = await failedRun(workspace);
+    await sql(
+      `UPDATE workers.runs SET correlation_id = '${id}', command_id = (SELECT command_id
+         FROM commands.receipts WHERE workspace_id = '${workspace}'
+         ORDER BY recorded_at LIMIT 1) WHERE id IN ('${id}', '${other}')`,
+    );
+    await ops(page, `/runs/${id}`);
+    const part = (name: string) => main(page).getByRole("region", { name });
+    await part("Commands").getByText("task.create", { exact: true }).waitFor();
+    await part("Events").getByText("task.created").waitFor();
+    await part("Read tables").getByText("yes").waitFor();
+    await part("Other runs").getByRole("link", { name: "verify_workspace" }).click();
+    await page.waitForURL(new RegExp(other));
+    await act(`runs/${id}/discard`);
+    await act(`runs/${other}/discard`);
+    await page.close();
+  });
+
   it("rebuilds and verifies read tables, and leads to the runs", async () => {
     const page = await browser.page();
     await someWorkspace(page);
@@ -219,7 +244,7 @@ describe("every page of it", () => {
     problems.push(...(await look(page, "ops-overview")));
     for (const name of [
       ...["Runs", "Failures", "Schedules", "Queues", "Workers"],
-      ...["Projections", "Checks", "Database", "Actions"],
+      ...["Projections", "Checks", "Database", "Actions", "Runbook"],
     ]) {
       await page
         .getByRole("navigation", { name: "Operations" })

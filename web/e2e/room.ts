@@ -6,7 +6,7 @@ import { promisify } from "node:util";
 import type { Locator, Page } from "playwright-core";
 import { inject } from "vitest";
 
-import { metacortex, signedIn, somebody } from "./browser.ts";
+import { signedIn, somebody, tokenOf } from "./browser.ts";
 
 const run = promisify(execFile);
 export const ROOT = resolve(import.meta.dirname, "../..");
@@ -36,12 +36,10 @@ export async function confirm(page: Page, label: string): Promise<void> {
   await page.getByRole("dialog").getByRole("button", { name: label }).click();
 }
 
-let made: Promise<string> | undefined;
-const token = () =>
-  (made ??= metacortex("token", "--user", somebody(), "--role", "operator"));
+const operator = somebody();
 
 async function asked(path: string, method: string): Promise<Response> {
-  const headers = { authorization: `Bearer ${await token()}` };
+  const headers = { authorization: `Bearer ${await tokenOf(operator, "operator")}` };
   return fetch(`${inject("api")}/api/v1/ops/${path}`, { headers, method });
 }
 

@@ -15,6 +15,7 @@ import {
   somebody,
   stored,
   tick,
+  tokenOf,
 } from "./browser.ts";
 import { childOf } from "./server.ts";
 
@@ -67,7 +68,7 @@ describe("two tabs", () => {
     await one.close();
     await add(two, "The other tab follows on");
     await eventually(async () => (await stored(user)).length, 2);
-    const token = await metacortex("token", "--user", user);
+    const token = await tokenOf(user);
     await fetch(`${inject("api")}/api/v1/tasks`, {
       method: "POST",
       headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
@@ -129,7 +130,7 @@ describe("offline", () => {
     await page.getByRole("textbox", { name: "Edit the title" }).fill("Mine");
     await page.keyboard.press("Enter");
     const [task] = await stored(user);
-    const token = await metacortex("token", "--user", user);
+    const token = await tokenOf(user);
     await fetch(`${inject("api")}/api/v1/tasks/${task?.id}`, {
       method: "DELETE",
       headers: { authorization: `Bearer ${token}` },
@@ -189,7 +190,7 @@ describe("many tasks", () => {
 
   it("scroll by the thousand", async () => {
     const user = somebody();
-    const token = await metacortex("token", "--user", user);
+    const token = await tokenOf(user);
     for (let batch = 0; batch < 100; batch++) {
       const commands = Array.from({ length: 100 }, (_, index) => ({
         id: crypto.randomUUID(),

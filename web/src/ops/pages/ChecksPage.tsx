@@ -4,6 +4,7 @@ import { type Column, Table } from "../../shared/ui/Table.tsx";
 import { Notices } from "../parts/Notices.tsx";
 import { Page } from "../parts/Page.tsx";
 import { Chip } from "../parts/small.tsx";
+import { Worded } from "../parts/Worded.tsx";
 import { useAsk } from "../questions.ts";
 import type { Check } from "../types.ts";
 
@@ -28,12 +29,20 @@ const COLUMNS: Column<Check>[] = [
   {
     id: "detail",
     title: columns.detail,
-    render: (it) => <span className="ops-wrap">{it.detail}</span>,
+    render: (it) => (
+      <span className="ops-wrap">
+        <Worded>{it.detail}</Worded>
+      </span>
+    ),
   },
   {
     id: "remedy",
     title: columns.remedy,
-    render: (it) => <span className="ops-wrap">{it.remedy ?? ops.nothing}</span>,
+    render: (it) => (
+      <span className="ops-wrap">
+        <Worded>{it.remedy ?? ops.nothing}</Worded>
+      </span>
+    ),
   },
 ];
 

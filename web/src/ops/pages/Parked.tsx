@@ -2,6 +2,7 @@ import { ops } from "../../shared/i18n/en.ops.ts";
 import { ActionButton } from "../parts/ActionButton.tsx";
 import { Id } from "../parts/small.tsx";
 import { When } from "../parts/When.tsx";
+import { Worded } from "../parts/Worded.tsx";
 import type { Projection } from "../types.ts";
 import { number, short } from "../words.ts";
 import { Rebuilding } from "./ProjectionsTable.tsx";
@@ -43,7 +44,9 @@ export function Parked({ of }: { of: Projection }) {
       <pre className="ops-pre" dir="ltr" aria-label={ops.run.error}>
         {parked.error}
       </pre>
-      <p>{words.first(remedy)}</p>
+      <p>
+        <Worded>{words.first(remedy)}</Worded>
+      </p>
       <p className="muted small">{words.then}</p>
       <p className="ops-does">
         <ActionButton act="projection.retry" id={workspace_id} of={name} primary />

@@ -30,7 +30,7 @@ function Notice({ reason }: { reason: Reason }) {
       </p>
       {section && <Prose html={section.html} />}
       <Link className="ops-link small" to={reason.link}>
-        {ops.verdict.runbook}
+        {ops.verdict.wholeRunbook}
       </Link>
     </section>
   );
