@@ -174,7 +174,7 @@ async function makeToken(user: string, role: string): Promise<string> {
     headers: { "content-type": "application/json" },
     body: JSON.stringify({ user, role }),
   });
-  return ((await answer.json()) as { token: string }).token;
+  return ((await answer.json()) as { data: { token: string } }).data.token;
 }
 
 /** Somebody's token, from the development issuer; made once. */
