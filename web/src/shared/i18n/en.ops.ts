@@ -57,6 +57,7 @@ export const ops = {
     since: (at: string, span: string) => `Since ${at}, ${span}.`,
     reasons: "Reasons",
     sinceNotice: "since",
+    toDo: "What to do",
     runbook: "What to do, in the runbook",
     wholeRunbook: "The whole runbook",
   },
