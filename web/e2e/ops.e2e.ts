@@ -147,6 +147,7 @@ describe("the operators' room", () => {
     await someWorkspace(page);
     const latest =
       "SELECT workspace_id FROM commands.receipts ORDER BY recorded_at DESC";
+    await eventually(async () => (await sql(`${latest} LIMIT 1`)) !== "", true);
     const workspace = await sql(`${latest} LIMIT 1`);
     const { id } = await failedRun(workspace);
     const { id: other } = await failedRun(workspace);
