@@ -35,7 +35,11 @@ _BEAT = text(
     " :delay, CAST(:figures AS jsonb)) ON CONFLICT (id) DO UPDATE SET"
     " seen_at = excluded.seen_at, running = excluded.running,"
     " rss_bytes = excluded.rss_bytes, loop_delay_ms = excluded.loop_delay_ms,"
-    " figures = excluded.figures"
+    " figures = excluded.figures, stopped_at = NULL"
+)
+_BEFORE = text(
+    "SELECT id, pid FROM workers.processes WHERE host = :host AND stopped_at IS NULL"
+    " AND id <> :id"
 )
 _STOPPED = text("UPDATE workers.processes SET stopped_at = now() WHERE id = :id")
 
@@ -67,6 +71,7 @@ class Heart:
         self._pool = driver_pool(engine)
         self._process = process
         self._figures = figures
+        self._begun = False
 
     async def beat(self, delay_ms: float, running: Sequence[UUID] = ()) -> None:
         """Say that the process lives, what it runs, and how late its loop was."""
@@ -83,7 +88,21 @@ class Heart:
             "delay": delay_ms,
             "figures": orjson.dumps(dict(self._figures())).decode(),
         }
+        if not self._begun:
+            await self._bury()
+            self._begun = True
         await self._pool.write(_BEAT, values)
+
+    async def _bury(self) -> None:
+        """Say of processes of this host that have died that they ended.
+
+        Whoever follows one that was killed knows first. Where two hosts have one name,
+        the one that lives says so again with its next beat.
+        """
+        host, id = self._process.host, self._process.id
+        for before, pid in await self._pool.rows(_BEFORE, {"host": host, "id": id}):
+            if not _exists(pid):
+                await self._pool.write(_STOPPED, {"id": before})
 
     async def stop(self) -> None:
         """Say that the process ends as it should."""
@@ -129,6 +148,16 @@ async def _longest_delay_ms(seconds: float) -> float:
         await asyncio.sleep(PROBE_S)
         longest = max(longest, time.monotonic() - now - PROBE_S)
     return longest * 1_000
+
+
+def _exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass  # it is somebody else's
+    return True
 
 
 def rss_bytes() -> int:

@@ -257,6 +257,27 @@ async def test_a_claim_whose_answer_got_lost_has_crashed(
     await acting(operating.database).discard_run(await queued(operating, workspace))
 
 
+async def test_who_follows_a_process_that_was_killed_says_that_it_ended(
+    operating: Operating, workspace: UUID
+) -> None:
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    killed, alive = Process(kind="worker", pid=dead.pid), Process(kind="worker")
+    id = await operating.enqueue(REBUILD, **job(workspace))
+    for it in (alive, killed):
+        await Heart(operating.database, it).beat(0.0, [id])
+    assert await operating.runs.claim(id, killed.id) is not None
+    assert await operating.runs.reap() == 0
+    await Heart(operating.database, Process(kind="worker")).beat(0.0)
+    sql = "SELECT stopped_at IS NULL FROM workers.processes WHERE id = :id"
+    going = [await operating.rows(sql, id=it.id) for it in (killed, alive)]
+    assert [row[0] for [row] in going] == [False, True]
+    assert await operating.runs.reap() == 1, "at once, not after eight seconds"
+    await OperatorActions(operating.database).discard_run(
+        await queued(operating, workspace)
+    )
+
+
 async def test_a_worker_that_shuts_down_hands_its_job_on(
     operating: Operating, workspace: UUID
 ) -> None:

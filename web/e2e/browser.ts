@@ -171,21 +171,23 @@ interface Listed {
   }[];
 }
 
-const tokens = new Map<string, string>();
+const tokens = new Map<string, Promise<string>>();
 
-/** A token for somebody, from the development issuer. */
-export async function tokenOf(user: string, role = "owner"): Promise<string> {
-  const key = `${user} ${role}`;
-  const known = tokens.get(key);
-  if (known) return known;
+async function makeToken(user: string, role: string): Promise<string> {
   const answer = await fetch(`${inject("api")}/dev/token`, {
     method: "POST",
     headers: { "content-type": "application/json" },
     body: JSON.stringify({ user, role }),
   });
-  const { data } = (await answer.json()) as { data: { token: string } };
-  tokens.set(key, data.token);
-  return data.token;
+  return ((await answer.json()) as { data: { token: string } }).data.token;
+}
+
+/** Somebody's token, from the development issuer; made once. */
+export function tokenOf(user: string, role = "owner"): Promise<string> {
+  const key = `${user} ${role}`;
+  const made = tokens.get(key) ?? makeToken(user, role);
+  tokens.set(key, made);
+  return made;
 }
 
 /** What the server itself has, oldest first. */

@@ -18,7 +18,7 @@ interface Violation {
 }
 
 /** What axe finds that is serious. It is injected past the page's policy, by the debugger. */
-async function serious(page: Page): Promise<string[]> {
+export async function serious(page: Page): Promise<string[]> {
   if (!(await page.evaluate(() => "axe" in window))) await page.evaluate(AXE);
   const found = await page.evaluate(async () => {
     const { axe } = window as unknown as {

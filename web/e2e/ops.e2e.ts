@@ -1,24 +1,13 @@
-import { execFile } from "node:child_process";
 import { randomUUID } from "node:crypto";
-import { join } from "node:path";
-import { promisify } from "node:util";
 
 import type { Page } from "playwright-core";
-import { afterEach, describe, expect, inject, it } from "vitest";
+import { afterEach, describe, expect, it } from "vitest";
 
-import { add, browsing, eventually, signedIn, somebody, tokenOf } from "./browser.ts";
+import { add, browsing, eventually, signedIn, somebody } from "./browser.ts";
 import { look } from "./looking.ts";
+import { act, confirm, count, main, ops, rowOf, sql } from "./room.ts";
 
 const browser = browsing();
-
-/** As the owner of the data: what a worker would have written, or broken. */
-async function sql(statement: string): Promise<void> {
-  const place = ["-h", join(inject("data"), "run"), "-U", "postgres"];
-  await promisify(execFile)("psql", [
-    ...place,
-    ...["-d", "metacortex", "-v", "ON_ERROR_STOP=1", "-c", statement],
-  ]);
-}
 
 /** A run of the job that compares a workspace; it failed for good. */
 async function failedRun(workspace: string, error = "the bridge is out") {
@@ -36,29 +25,6 @@ async function failedRun(workspace: string, error = "the bridge is out") {
        '${error}', now(), now(), 1, '${id}')`,
   );
   return { id, fingerprint };
-}
-
-async function ops(page: Page, path = ""): Promise<void> {
-  await signedIn(page, somebody(), `/ops${path}`, "operator");
-  await page.getByRole("heading", { level: 1 }).waitFor();
-}
-
-const main = (page: Page) => page.getByRole("main");
-const rowOf = (page: Page, name: string | RegExp) =>
-  main(page).getByRole("row").filter({ hasText: name });
-
-async function confirm(page: Page, label: string): Promise<void> {
-  await page.getByRole("dialog").getByRole("button", { name: label }).click();
-}
-
-async function token(role = "operator"): Promise<string> {
-  return tokenOf(somebody(), role);
-}
-
-async function count(path: string): Promise<number> {
-  const headers = { authorization: `Bearer ${await token()}` };
-  const answer = await fetch(`${inject("api")}/api/v1/ops/${path}`, { headers });
-  return ((await answer.json()) as { data: unknown[] }).data.length;
 }
 
 /** A workspace that has a log and a read table. */
@@ -102,11 +68,12 @@ describe("the operators' room", () => {
     const page = await browser.page();
     await ops(page, "/queues");
     const row = rowOf(page, "imports");
+    const before = await count("actions?target=imports");
     await row.getByRole("button", { name: "Pause" }).click();
     await page.getByRole("dialog").getByText("messages are kept").waitFor();
     await page.getByRole("dialog").getByRole("button", { name: "Cancel" }).click();
     await row.getByText("running", { exact: true }).waitFor();
-    expect(await count("actions?target=imports")).toBe(0);
+    expect(await count("actions?target=imports")).toBe(before);
     await row.getByRole("button", { name: "Pause" }).click();
     await confirm(page, "Pause");
     await row.getByText("paused", { exact: true }).waitFor();
@@ -118,7 +85,7 @@ describe("the operators' room", () => {
       .getByRole("link", { name: "Actions" })
       .click();
     await rowOf(page, "queue.resume").filter({ hasText: "imports" }).first().waitFor();
-    expect(await count("actions?target=imports")).toBe(2);
+    expect(await count("actions?target=imports")).toBe(before + 2);
     await page.close();
   });
 
@@ -172,6 +139,33 @@ describe("the operators' room", () => {
     expect(await count(`actions?target=${id}`)).toBe(1);
     await page.goto(new URL(`/ops/runs/${id}`, page.url()).href);
     await rowOf(page, "run.retry").waitFor();
+    await page.close();
+  });
+
+  it("tells a run's whole story: command, events, read tables, other runs", async () => {
+    const page = await browser.page();
+    await someWorkspace(page);
+    const latest =
+      "SELECT workspace_id FROM commands.receipts ORDER BY recorded_at DESC";
+    await eventually(async () => (await sql(`${latest} LIMIT 1`)) !== "", true);
+    const workspace = await sql(`${latest} LIMIT 1`);
+    const { id } = await failedRun(workspace);
+    const { id: other } = await failedRun(workspace);
+    await sql(
+      `UPDATE workers.runs SET correlation_id = '${id}', command_id = (SELECT command_id
+         FROM commands.receipts WHERE workspace_id = '${workspace}'
+         ORDER BY recorded_at LIMIT 1) WHERE id IN ('${id}', '${other}')`,
+    );
+    await ops(page, `/runs/${id}`);
+    const part = (name: string) => main(page).getByRole("region", { name });
+    await part("Commands").getByText("task.create", { exact: true }).waitFor();
+    await part("Events").getByText("task.created").waitFor();
+    await part("Read tables").getByText("yes").waitFor();
+    if (process.env.PICTURES) await look(page, "ops-story");
+    await part("Other runs").getByRole("link", { name: "verify_workspace" }).click();
+    await page.waitForURL(new RegExp(other));
+    await act(`runs/${id}/discard`);
+    await act(`runs/${other}/discard`);
     await page.close();
   });
 
@@ -253,7 +247,7 @@ describe("every page of it", () => {
     problems.push(...(await look(page, "ops-overview")));
     for (const name of [
       ...["Runs", "Failures", "Schedules", "Queues", "Workers"],
-      ...["Projections", "Checks", "Database", "Actions"],
+      ...["Projections", "Checks", "Database", "Actions", "Runbook"],
     ]) {
       await page
         .getByRole("navigation", { name: "Operations" })

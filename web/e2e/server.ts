@@ -66,8 +66,8 @@ export default async function setup(project: TestProject) {
   const api = `http://127.0.0.1:${port}`;
   const env = { METACORTEX_DATA_DIR: data, ENVIRONMENT: "development" };
   const up = start(
-    join(ROOT, ".venv/bin/metacortex"),
-    ["up", "--port", String(port)],
+    join(ROOT, ".venv/bin/python"),
+    ["-m", "tests.faulty", "up", "--port", String(port)], // with jobs that can fail
     join(data, "up.log"),
     env,
     ROOT,
@@ -83,14 +83,18 @@ export default async function setup(project: TestProject) {
   };
 }
 
-/** The process below another whose command line has a word: the API, for one. */
+/** Redis writes what it does behind its name. */
+const isProgram = (command: string | undefined, name: string): boolean =>
+  command?.split(" ")[0]?.endsWith(`/${name}`) ?? false;
+
+/** The process below another whose command line has a word: the API, or Redis. */
 export function childOf(parent: number, word: string): number {
   for (const name of readdirSync("/proc").filter((it) => /^\d+$/.test(it))) {
     try {
       const status = readFileSync(`/proc/${name}/status`, "utf8");
       if (!status.includes(`PPid:\t${parent}\n`)) continue;
       const line = readFileSync(`/proc/${name}/cmdline`, "utf8").split("\0");
-      if (line.includes(word)) return Number(name);
+      if (line.includes(word) || isProgram(line[0], word)) return Number(name);
     } catch {
       continue; // it ended while we looked
     }

@@ -1,5 +1,6 @@
 import "../shared/ui/css/table.css";
 import "./ops.css";
+import "./runbook/runbook.css";
 
 import { Route, Routes } from "react-router";
 

@@ -46,6 +46,7 @@ describe("what changed last", () => {
     );
     expect(found.map((it) => it.id)).toEqual(["b", "f", "a", "p"]);
     expect(found.map((it) => it.to).slice(0, 1)).toEqual(["/ops/queues"]);
+    expect(found[0]?.words).toBe("olga: Pause imports, done");
     expect(found[2]?.to).toBe("/ops/runs/r");
     expect(found[1]?.words).toBe("x failed with E, 3 times by now");
   });

@@ -1,7 +1,9 @@
 /** What changed last: what operators did, what failed, and which processes began. */
 import { ops } from "../shared/i18n/en.ops.ts";
 import { targetOf } from "./causes.ts";
+import { type Act, ACTS } from "./api.ts";
 import type { Action, FailureGroup, Process } from "./types.ts";
+import { short } from "./words.ts";
 
 export interface Change {
   id: string;
@@ -13,10 +15,17 @@ export interface Change {
 
 const SHOWN = 8; // about as high as the tables beside it
 
+const isAct = (action: string): action is Act => Object.hasOwn(ACTS, action);
+
 const ofAction = (it: Action): Change => ({
   id: it.id,
   at: it.at,
-  words: ops.changes.acted(it.actor_id, `${it.action}, ${it.result}`),
+  words: ops.changes.acted(
+    it.actor_id,
+    isAct(it.action) ? ops.acts[it.action].label : it.action,
+    short(it.target),
+    it.result.replaceAll("_", " "),
+  ),
   to: it.run_id ? `/ops/runs/${it.run_id}` : targetOf(it.action, it.target),
   bad: false,
 });

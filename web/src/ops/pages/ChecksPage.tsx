@@ -4,11 +4,13 @@ import { type Column, Table } from "../../shared/ui/Table.tsx";
 import { Notices } from "../parts/Notices.tsx";
 import { Page } from "../parts/Page.tsx";
 import { Chip } from "../parts/small.tsx";
+import { Worded } from "../parts/Worded.tsx";
 import { useAsk } from "../questions.ts";
 import type { Check } from "../types.ts";
 
 const { columns } = ops;
 const EVERY_MS = 30_000; // they are thorough: a second or two of the server's time
+const WRONG_MS = 5_000; // while something is wrong: the server keeps them for 10 s
 const TONES = {
   ok: "good",
   warning: "warn",
@@ -27,21 +29,34 @@ const COLUMNS: Column<Check>[] = [
   {
     id: "detail",
     title: columns.detail,
-    render: (it) => <span className="ops-wrap">{it.detail}</span>,
+    render: (it) => (
+      <span className="ops-wrap">
+        <Worded>{it.detail}</Worded>
+      </span>
+    ),
   },
   {
     id: "remedy",
     title: columns.remedy,
-    render: (it) => <span className="ops-wrap">{it.remedy ?? ops.nothing}</span>,
+    render: (it) => (
+      <span className="ops-wrap">
+        <Worded>{it.remedy ?? ops.nothing}</Worded>
+      </span>
+    ),
   },
 ];
 
 const worstFirst = (rows: readonly Check[]): Check[] =>
   [...rows].sort((a, b) => WORST.indexOf(a.status) - WORST.indexOf(b.status));
 
+const soon = (answer?: { data: readonly Check[] }): number =>
+  answer?.data.some((it) => it.status === "failing" || it.status === "warning")
+    ? WRONG_MS
+    : EVERY_MS;
+
 /** What `metacortex doctor` finds, the worst first. */
 export function ChecksPage() {
-  const asked = useAsk("checks", operations.listChecks, { every_ms: EVERY_MS });
+  const asked = useAsk("checks", operations.listChecks, { every_ms: soon });
   return (
     <Page
       title={ops.pagesNamed.checks}

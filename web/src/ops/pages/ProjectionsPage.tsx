@@ -34,12 +34,7 @@ export function ProjectionsPage() {
     <Page
       title={ops.pagesNamed.projections}
       asked={asked}
-      above={
-        <>
-          <PausedQueue name={PROJECTIONS} means={projections.paused} />
-          <Notices place="projections" />
-        </>
-      }
+      above={<PausedQueue name={PROJECTIONS} means={projections.paused} />}
       extra={
         <Switch
           name="show"
@@ -54,6 +49,7 @@ export function ProjectionsPage() {
           {data.slice(0, CARDS).map((it) => (
             <Parked key={it.workspace_id} of={it} />
           ))}
+          <Notices place="projections" />
           <ProjectionsTable
             rows={data}
             empty={behind ? projections.noneBehind : projections.empty}

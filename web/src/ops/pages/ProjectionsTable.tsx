@@ -61,21 +61,23 @@ const MORE: Column<Projection>[] = [
 
 export function State({ projection }: { projection: Projection }) {
   const { parked, rebuilding, behind } = projection;
+  if (rebuilding) return <Rebuilding of={rebuilding} />; // it ends being parked
   if (parked)
     return <Chip tone="late">{projections.parked(number(parked.sequence))}</Chip>;
-  if (rebuilding)
-    return (
-      <span className="ops-does">
-        <ProgressBar {...rebuilding} />
-        <span className="muted small">
-          {rebuilding.eta_s === null
-            ? projections.working
-            : projections.eta(span(rebuilding.eta_s))}
-        </span>
-      </span>
-    );
   if (behind > 0) return <Chip tone="warn">{projections.behind}</Chip>;
   return <span className="muted">{projections.following}</span>;
+}
+
+/** How far a rebuild or a comparison is, and how long it still takes. */
+export function Rebuilding({ of }: { of: NonNullable<Projection["rebuilding"]> }) {
+  return (
+    <span className="ops-does">
+      <ProgressBar {...of} />
+      <span className="muted small">
+        {of.eta_s === null ? projections.working : projections.eta(span(of.eta_s))}
+      </span>
+    </span>
+  );
 }
 
 interface Props {

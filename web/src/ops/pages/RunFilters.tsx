@@ -1,11 +1,10 @@
-import { operations } from "@metacortex/client";
 import { type FormEvent, type ReactNode, useRef } from "react";
 import { Link, useSearchParams } from "react-router";
 
 import { ops } from "../../shared/i18n/en.ops.ts";
 import { addressOf, FIELDS, isFiltered, toInstant, toLocal } from "../filters.ts";
-import { useAsk } from "../questions.ts";
 import type { Outcome } from "../types.ts";
+import { Choice, QueueChoice } from "./Choice.tsx";
 
 const { runs } = ops;
 const OUTCOMES = Object.keys(ops.outcomes) as Outcome[];
@@ -110,48 +109,5 @@ function Field({ label, children }: { label: string; children: ReactNode }) {
       <span>{label}</span>
       {children}
     </label>
-  );
-}
-
-interface ChoiceProps {
-  name: string;
-  label?: string;
-  value: string;
-  options: readonly string[];
-  onChange: () => void;
-}
-
-function Choice({ name, label, value, options, onChange }: ChoiceProps) {
-  const known = value === "" || options.includes(value) ? options : [value, ...options];
-  return (
-    <select
-      className="input"
-      name={name}
-      aria-label={label}
-      defaultValue={value}
-      onChange={onChange}
-    >
-      <option value="">{label ? `${label}: ${ops.any}` : ops.any}</option>
-      {known.map((it) => (
-        <option key={it} value={it}>
-          {it}
-        </option>
-      ))}
-    </select>
-  );
-}
-
-function QueueChoice({ value, onChange }: { value: string; onChange: () => void }) {
-  const { data } = useAsk("queues", operations.listQueues, { every_ms: 60_000 });
-  const names = data?.data.map((it) => it.name) ?? [];
-  return (
-    // The list comes later than the page: then the choice is made anew.
-    <Choice
-      key={names.length}
-      name="queue"
-      value={value}
-      options={names}
-      onChange={onChange}
-    />
   );
 }

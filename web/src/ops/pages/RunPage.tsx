@@ -1,6 +1,6 @@
 import { ApiError, operations } from "@metacortex/client";
 import type { ReactNode } from "react";
-import { Link, useParams } from "react-router";
+import { useParams } from "react-router";
 
 import { ops } from "../../shared/i18n/en.ops.ts";
 import { Page } from "../parts/Page.tsx";
@@ -9,6 +9,7 @@ import { When } from "../parts/When.tsx";
 import { POLL_MS, useAsk } from "../questions.ts";
 import type { RunStory } from "../types.ts";
 import { took } from "../words.ts";
+import { Failure, Text } from "./RunFailure.tsx";
 import { RunActions, RunsTable } from "./RunsTable.tsx";
 import { Story } from "./Story.tsx";
 
@@ -61,37 +62,6 @@ function Whole({ run }: { run: RunStory }) {
       </section>
       <Story run={run} />
     </>
-  );
-}
-
-function Failure({ run: { error } }: { run: RunStory }) {
-  if (!error) return null;
-  return (
-    <section className="ops-section" aria-labelledby="error">
-      <h2 id="error">
-        {words.error}: {error.type}
-      </h2>
-      <p className="ops-message">{error.message}</p>
-      {error.traceback && (
-        <details open>
-          <summary>{words.traceback}</summary>
-          <Text>{error.traceback}</Text>
-        </details>
-      )}
-      <Link className="ops-link" to={`/ops/runs?fingerprint=${error.fingerprint}`}>
-        {words.sameCause}
-      </Link>
-    </section>
-  );
-}
-
-/** Text as it is; it scrolls by itself, by keyboard too. */
-function Text({ children }: { children: string }) {
-  return (
-    // eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex
-    <pre className="ops-pre" dir="ltr" tabIndex={0}>
-      {children}
-    </pre>
   );
 }
 

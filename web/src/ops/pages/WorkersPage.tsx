@@ -3,7 +3,13 @@ import { ops } from "../../shared/i18n/en.ops.ts";
 import { Notices } from "../parts/Notices.tsx";
 import { Page } from "../parts/Page.tsx";
 import { useAsk } from "../questions.ts";
+import type { Process } from "../types.ts";
 import { WorkersTable } from "./WorkersTable.tsx";
+
+const WORST = ["stalled", "alive", "gone"];
+
+const worstFirst = (rows: readonly Process[]): Process[] =>
+  [...rows].sort((a, b) => WORST.indexOf(a.state) - WORST.indexOf(b.state));
 
 /** Processes of every kind: APIs and schedulers too. */
 export function WorkersPage() {
@@ -14,7 +20,7 @@ export function WorkersPage() {
       asked={asked}
       above={<Notices place="workers" />}
     >
-      {({ data }) => <WorkersTable rows={data} />}
+      {({ data }) => <WorkersTable rows={worstFirst(data)} />}
     </Page>
   );
 }

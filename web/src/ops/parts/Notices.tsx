@@ -8,6 +8,8 @@ import { sectionAt } from "../runbook/sections.ts";
 import type { Reason } from "../types.ts";
 import { When } from "./When.tsx";
 
+const WIDE = "(min-width: 721px)"; // elsewhere it would hide what it is about
+
 /** Why the verdict is not healthy, as far as a page is about it, and what to do. */
 export function Notices({ place }: { place: Place }) {
   const { data } = useOverview();
@@ -28,9 +30,14 @@ function Notice({ reason }: { reason: Reason }) {
           {ops.verdict.sinceNotice} <When at={reason.since} />
         </span>
       </p>
-      {section && <Prose html={section.html} />}
+      {section && (
+        <details open={matchMedia(WIDE).matches}>
+          <summary>{ops.verdict.toDo}</summary>
+          <Prose html={section.html} />
+        </details>
+      )}
       <Link className="ops-link small" to={reason.link}>
-        {ops.verdict.runbook}
+        {ops.verdict.wholeRunbook}
       </Link>
     </section>
   );

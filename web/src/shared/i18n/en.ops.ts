@@ -57,7 +57,9 @@ export const ops = {
     since: (at: string, span: string) => `Since ${at}, ${span}.`,
     reasons: "Reasons",
     sinceNotice: "since",
+    toDo: "What to do",
     runbook: "What to do, in the runbook",
+    wholeRunbook: "The whole runbook",
   },
   remedies: {
     projections: "See projections",
@@ -96,7 +98,8 @@ export const ops = {
       `${actor} failed with ${type}${n > 1 ? `, ${n} times by now` : ""}`,
     started: (kind: string, host: string, version: string) =>
       `${kind} ${version} started on ${host}`,
-    acted: (who: string, action: string) => `${who}: ${action}`,
+    acted: (who: string, action: string, target: string, result: string) =>
+      `${who}: ${action} ${target}, ${result}`,
   },
   columns: {
     actor: "Job",
@@ -272,8 +275,7 @@ export const ops = {
     asWritten: "match: it is as it was written",
     altered: "do not match: it was altered after it was written",
     since: "Parked since",
-    first: (remedy: string) =>
-      `First ${remedy.charAt(0).toLowerCase()}${remedy.slice(1).replaceAll("`", "")}.`,
+    first: (remedy: string) => `First ${remedy}.`,
     then: "Then Retry: the read tables go on at this event. If they themselves are wrong, Rebuild: they are made anew from the log.",
     paused:
       "Somebody paused the queue of wake-ups: no read table follows its log until it is resumed. Nothing is lost.",
