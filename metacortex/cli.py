@@ -5,6 +5,7 @@ each would otherwise load the libraries of all the others.
 """
 
 import asyncio
+import atexit
 import json
 import os
 import sys
@@ -20,6 +21,7 @@ from metacortex import __version__
 from metacortex.api.auth import Role, workspace_of
 from metacortex.cli_ops import ops
 from metacortex.console import Bar, anticipated, fail, run, say, show
+from metacortex.kernel import tracing
 from metacortex.kernel.gc_tuning import tune_gc
 from metacortex.settings import (
     SERVICES_FILE,
@@ -103,7 +105,7 @@ def api(
     ] = None,
 ) -> None:
     """Serve HTTP."""
-    settings = _process()
+    settings = _process("api")
     from metacortex.api.server import make_server
 
     server = make_server(
@@ -124,7 +126,7 @@ def api(
 @app.command()
 def worker() -> None:
     """Serve wake-ups: project what is new."""
-    settings = _process()
+    settings = _process("worker")
     from metacortex.workers import run_worker
 
     tune_gc()
@@ -134,7 +136,7 @@ def worker() -> None:
 @app.command()
 def scheduler() -> None:
     """Sweep: project whatever no message told of. One of several leads."""
-    settings = _process()
+    settings = _process("scheduler")
     from metacortex.workers import run_scheduler
 
     tune_gc()
@@ -144,7 +146,7 @@ def scheduler() -> None:
 @app.command()
 def migrate() -> None:
     """Bring the database's schema up to this release."""
-    _process()
+    _process("migrate")
     from alembic import command
     from alembic.util import CommandError
 
@@ -492,12 +494,17 @@ def doctor(as_json: Json = False) -> None:
         fail(f"not in order: {', '.join(bad)}")
 
 
-def _process() -> Settings:
-    """Return the settings of a process that stays, and begin to log."""
+def _process(name: str) -> Settings:
+    """Return the settings of a process that stays, and begin to log and to trace."""
     from metacortex import logs
 
     settings = checked_settings()
     logs.configure(settings.log_level, settings.log_format)
+    try:
+        tracing.configure(settings.otel_endpoint, name)
+    except tracing.NotInstalled as error:
+        fail(str(error))
+    atexit.register(tracing.stop)
     return settings
 
 

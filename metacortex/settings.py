@@ -249,6 +249,11 @@ class Settings(BaseSettings):
         description="Port on which a worker or scheduler serves its metrics, "
         "to every address. Unset: none.",
     )
+    otel_endpoint: str | None = Field(
+        None,
+        description="Where traces are sent, by OTLP over HTTP: http://localhost:4318, "
+        "say. Unset: none are made. Needs the extra otel.",
+    )
     docs_enabled: bool | None = Field(
         None, description="Serve /docs. Unset: everywhere but in production."
     )

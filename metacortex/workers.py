@@ -21,6 +21,7 @@ from prometheus_client import start_http_server
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from metacortex.kernel import tracing
 from metacortex.kernel.database import autocommit, engine
 from metacortex.kernel.driver_errors import report
 from metacortex.operations.actor_functions import ActorFunctions
@@ -40,6 +41,7 @@ from metacortex.wakeups import (
     QUEUE,
     TURN_LIMIT_S,
     Broker,
+    CarryTrace,
     make_broker,
     sender,
 )
@@ -68,6 +70,8 @@ class Worker:
         self._projector = projector
         self._recorder = recorder
         self._send = sender(broker)
+        if tracing.tracer is not None:
+            broker.add_middleware(CarryTrace())
         declare = dramatiq.actor(
             actor_name=ACTOR, queue_name=QUEUE, broker=broker, max_age=AGE_LIMIT_MS
         )

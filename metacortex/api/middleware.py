@@ -26,6 +26,7 @@ from metacortex.api import envelope
 from metacortex.api.parsing import header_error, sane
 from metacortex.api.schemas import REQUEST_ID
 from metacortex.api.services import Handler
+from metacortex.kernel import tracing
 from metacortex.kernel.driver_errors import public, report, worth_another
 from metacortex.kernel.errors import MetaCortexError, NotFound
 from metacortex.kernel.ids import new_id
@@ -185,6 +186,9 @@ class Middleware:
         scope["metacortex"] = {**ids, "body_limit": self._body_limit}
         endpoint, id = self._table.find(scope["method"], scope["path"])
         answer = _Answer(self, request, ids)
+        span = None
+        if tracing.tracer is not None:
+            span = _begin_span(request, ids)
         IN_FLIGHT.inc()
         try:
             early = self._early(request)
@@ -200,6 +204,8 @@ class Middleware:
             template = endpoint.template if endpoint else answer.template
             elapsed = time.perf_counter() - began
             _count(scope["method"], template, answer.status, elapsed)
+            if span is not None:
+                tracing.end_request(span, scope["method"], template, answer.status)
 
     def _early(self, request: _Request) -> Response | None:
         """Return the answer to a preflight, or to a request that nobody may handle."""
@@ -286,6 +292,13 @@ class _Answer:
             self._middleware.decorate(headers, self.status, self._request, self._ids)
             message = {**message, "headers": headers}
         await self._request._send(message)
+
+
+def _begin_span(request: _Request, ids: Mapping[str, str]) -> tracing.RequestSpan:
+    headers = request.headers
+    names = ("traceparent", "tracestate")
+    given = {name: value for name in names if (value := headers.get(name))}
+    return tracing.begin_request(request.method, given, ids["correlation_id"])
 
 
 async def with_second_try(handler: Handler, request: Request) -> Response:

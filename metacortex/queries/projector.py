@@ -22,6 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from metacortex.events import log, merkle
 from metacortex.events.record import EventRecord, mismatch
+from metacortex.kernel import tracing
 from metacortex.kernel.database import DriverConnection, ReadConnection, driver_pool
 from metacortex.kernel.driver_errors import meaning, sqlstate
 from metacortex.queries import activity, fold
@@ -186,10 +187,21 @@ class Projector:
                 return applied
 
     async def _apply(self, workspaces: Sequence[UUID], batch: int) -> int:
+        if tracing.tracer is None:
+            return len(await self._applied(workspaces, batch))
+        began_ns = time.time_ns()
+        records = await self._applied(workspaces, batch)
+        tracing.projected(began_ns, records)
+        return len(records)
+
+    async def _applied(
+        self, workspaces: Sequence[UUID], batch: int
+    ) -> Sequence[EventRecord]:
+        """Apply the next events of workspaces in one transaction; return them."""
         async with self._direct.begin() as direct:
             locked = await self._locked(direct, workspaces)
             if not locked:
-                return 0
+                return ()
             each = max(1, batch // len(locked))
             after = [(id, sequence) for id, sequence, _ in locked]
             records, all_read = await log.read_after(direct, after, each)
@@ -203,7 +215,7 @@ class Projector:
                     raise Poisoned(*after[0]) from error
                 raise
             BATCH.observe(len(records))
-            return len(records)
+            return records
 
     async def _locked(
         self, direct: DriverConnection, workspaces: Sequence[UUID]

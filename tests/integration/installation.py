@@ -38,6 +38,8 @@ class Installation:
     urls: Urls
     port: int
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    extra: dict[str, str] = field(default_factory=dict)
+    """Further variables of the processes."""
 
     @classmethod
     async def begin(cls, folder: Path) -> "Installation":
@@ -81,6 +83,7 @@ class Installation:
             "DATABASE_AUDITOR_URL": self.urls.auditor,
             "REDIS_URL": self.urls.redis,
             "METACORTEX_DATA_DIR": str(self.folder),
+            **self.extra,
         }
 
     def wait_ready(self) -> None:
