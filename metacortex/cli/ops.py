@@ -15,6 +15,7 @@ from pydantic import TypeAdapter
 from redis.asyncio import Redis
 from rich.console import Console
 
+from metacortex.cli.common import Json, checked_settings
 from metacortex.console import fail, run, show
 from metacortex.settings import Settings
 
@@ -22,7 +23,6 @@ WATCH_S = 2.0  # heartbeats come as often
 LATEST = 20  # rows of a list
 
 ops = typer.Typer(no_args_is_help=True)
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 Watch = Annotated[
     bool, typer.Option("--watch", help="Again every two seconds; with --json, a line.")
 ]
@@ -74,8 +74,6 @@ async def _connected(settings: Settings) -> AsyncIterator[Asked]:
 
 def _show(title: str, schema: Any, view: View, as_json: bool, watch: bool) -> None:
     """Print a view once, or again and again until interrupted."""
-    from metacortex.cli import checked_settings
-
     settings, adapter = checked_settings(), TypeAdapter(schema)
 
     async def looking() -> None:
