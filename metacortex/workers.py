@@ -38,6 +38,7 @@ from metacortex.settings import Settings
 from metacortex.wakeups import (
     ACTOR,
     AGE_LIMIT_MS,
+    FAILED,
     QUEUE,
     TURN_LIMIT_S,
     Broker,
@@ -90,7 +91,15 @@ class Worker:
             raise
         self._record(begun, turn.events)
         if turn.behind:
-            self._send([str(id) for id in turn.behind])
+            self._go_on([str(id) for id in turn.behind])
+
+    def _go_on(self, behind: list[str]) -> None:
+        """Wake up somebody for what is left; without Redis the sweep goes on."""
+        try:
+            self._send(behind)
+        except Exception as error:
+            FAILED.inc()
+            logger.warning("wake_up_failed", error=repr(error))
 
     def _turn(self, workspaces: list[str]) -> Turn:
         turn = self._projector.turn(map(UUID, workspaces))

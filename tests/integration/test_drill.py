@@ -60,8 +60,17 @@ async def rows(installation: Installation, sql: str, **values: Any) -> list[Any]
         await database.dispose()
 
 
+def errors_of(installation: Installation) -> str:
+    """Return what the API logged as errors, with tracebacks."""
+    lines = (installation.folder / "api-0.log").read_text().splitlines()
+    return "\n".join(it for it in lines if '"level": "error"' in it)
+
+
 async def write_tasks(
-    anna: Client, acknowledged: list[str], over: asyncio.Event
+    installation: Installation,
+    anna: Client,
+    acknowledged: list[str],
+    over: asyncio.Event,
 ) -> None:
     """Create one task after the other; repeat each until it is acknowledged."""
     while not over.is_set():
@@ -73,7 +82,7 @@ async def write_tasks(
                 if answer.status_code == 201:
                     acknowledged.append(answer.json()["data"]["id"])
                     break
-                assert answer.status_code == 503, answer.text
+                assert answer.status_code == 503, errors_of(installation)
             await asyncio.sleep(0.05)
 
 
@@ -87,7 +96,7 @@ async def test_restarts_under_load_lose_and_double_nothing(
         await rows(installation, FAST + " RETURNING name")
         acknowledged, over = list[str](), asyncio.Event()
         load = [
-            asyncio.create_task(write_tasks(anna, acknowledged, over))
+            asyncio.create_task(write_tasks(installation, anna, acknowledged, over))
             for _ in range(CALLERS)
         ]
         await asyncio.sleep(BEFORE_S)
