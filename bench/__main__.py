@@ -4,15 +4,18 @@ Only a full run writes the file; every run prints the page on standard output.
 """
 
 import argparse
+import asyncio
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from bench.host import FULL, QUICK, Host, Scale, host, say
 from bench.measures.http import http_list, http_write, memory, visible
+from bench.measures.operations_http import operations
 from bench.measures.projection import projection
 from bench.measures.write import bus, eventsourcing, lone
 from bench.results import Row, of_web, page
 
+OPERATIONS = "## Operators' pages"  # a section of its own, measured by itself
 RESULTS = Path(__file__).with_name("RESULTS.md")
 
 MEASURES: Mapping[str, Callable[[Host], list[Row]]] = {
@@ -42,7 +45,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="one short round of each")
     parser.add_argument("--only", action="append", choices=MEASURES, default=[])
+    parser.add_argument(
+        "--operations",
+        action="store_true",
+        help="the operators' pages with a million runs, and what idle costs, alone",
+    )
+    parser.add_argument("--runs", type=int, default=1_000_000)
+    parser.add_argument("--idle", type=float, default=60.0, help="seconds")
     arguments = parser.parse_args()
+    if arguments.operations:
+        found = asyncio.run(operations(arguments.runs, arguments.idle))
+        RESULTS.write_text(f"{RESULTS.read_text().partition(OPERATIONS)[0]}{found}")
+        say(f"wrote {RESULTS.name}")
+        return
     scale = QUICK if arguments.quick else FULL
     rows: list[Row] = []
     with host(scale) as running:
@@ -53,7 +68,10 @@ def main() -> None:
         text = page(rows, running.version(), how(scale))
     print(text)
     if scale is FULL and not arguments.only:
-        RESULTS.write_text(text + of_web(RESULTS.read_text()))
+        before = RESULTS.read_text()
+        _, begins, rest = before.partition(OPERATIONS)
+        kept = f"\n{begins}{rest}" if begins else ""
+        RESULTS.write_text(text + of_web(before.partition(OPERATIONS)[0]) + kept)
         say(f"wrote {RESULTS.name}")
 
 

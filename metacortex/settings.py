@@ -326,6 +326,11 @@ class Settings(BaseSettings):
         "serves /metrics to whoever asks. Unset: none. In production the path of the "
         "API itself wants the operator's role.",
     )
+    otel_endpoint: str | None = Field(
+        None,
+        description="Where traces are sent, by OTLP over HTTP: http://localhost:4318, "
+        "say. Unset: none are made. Needs the extra otel.",
+    )
     docs_enabled: bool | None = Field(
         None, description="Serve /docs. Unset: everywhere but in production."
     )

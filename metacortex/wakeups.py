@@ -6,7 +6,7 @@ the sweep finds whatever was forgotten (docs/decisions/0006-projector.md).
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -19,6 +19,8 @@ from dramatiq.middleware import AgeLimit, Middleware
 from prometheus_client import Counter
 from redis.backoff import NoBackoff
 from redis.retry import Retry
+
+from metacortex.kernel import tracing
 
 logger = structlog.get_logger(__name__)
 
@@ -37,6 +39,7 @@ WAIT_S = 1.0  # one wait for a message; a fifth of what a heartbeat may take
 BUSY_MS = 20  # between two looks whether a message that was fetched is done
 PAUSED_S = 0.2  # between two looks whether a queue is paused still
 PAUSE_S = 1.0  # between tries while the broker is down: the sweep is at work meanwhile
+NO_OPTIONS: Mapping[str, Any] = {}
 
 
 class WakeUps:
@@ -148,6 +151,13 @@ class Broker(RedisBroker):
         return WaitingConsumer
 
 
+class CarryTrace(Middleware):
+    """Hands what a wake-up carries of its trace to the thread that serves it."""
+
+    def before_process_message(self, broker: Any, message: Any) -> None:
+        tracing.received(message.options)
+
+
 def make_broker(url: str, middleware: Sequence[Middleware] = ()) -> Broker:
     """Return a broker; nothing connects before it is used.
 
@@ -170,14 +180,16 @@ def make_broker(url: str, middleware: Sequence[Middleware] = ()) -> Broker:
     )
 
 
-def wake_up(workspaces: Sequence[str]) -> "dramatiq.Message[None]":
+def wake_up(
+    workspaces: Sequence[str], options: Mapping[str, Any] = NO_OPTIONS
+) -> "dramatiq.Message[None]":
     """Return the message that names workspaces with something new."""
     return dramatiq.Message(
         queue_name=QUEUE,
         actor_name=ACTOR,
         args=(list(workspaces),),
         kwargs={},
-        options={},
+        options=dict(options),
     )
 
 
@@ -186,6 +198,10 @@ def sender(broker: RedisBroker) -> Callable[[Sequence[str]], None]:
     broker.declare_queue(QUEUE)
 
     def send(workspaces: Sequence[str]) -> None:
-        broker.enqueue(wake_up(workspaces))
+        if tracing.tracer is None:
+            broker.enqueue(wake_up(workspaces))
+            return
+        with tracing.sending(workspaces) as options:
+            broker.enqueue(wake_up(workspaces, options))
 
     return send

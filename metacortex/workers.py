@@ -21,6 +21,7 @@ from prometheus_client import disable_created_metrics, start_http_server
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from metacortex.kernel import tracing
 from metacortex.kernel.database import autocommit, engine
 from metacortex.kernel.driver_errors import report
 from metacortex.operations.actor_functions import ActorFunctions
@@ -37,9 +38,11 @@ from metacortex.settings import Settings
 from metacortex.wakeups import (
     ACTOR,
     AGE_LIMIT_MS,
+    FAILED,
     QUEUE,
     TURN_LIMIT_S,
     Broker,
+    CarryTrace,
     make_broker,
     sender,
 )
@@ -68,6 +71,8 @@ class Worker:
         self._projector = projector
         self._recorder = recorder
         self._send = sender(broker)
+        if tracing.tracer is not None:
+            broker.add_middleware(CarryTrace())
         declare = dramatiq.actor(
             actor_name=ACTOR, queue_name=QUEUE, broker=broker, max_age=AGE_LIMIT_MS
         )
@@ -86,7 +91,15 @@ class Worker:
             raise
         self._record(begun, turn.events)
         if turn.behind:
-            self._send([str(id) for id in turn.behind])
+            self._go_on([str(id) for id in turn.behind])
+
+    def _go_on(self, behind: list[str]) -> None:
+        """Wake up somebody for what is left; without Redis the sweep goes on."""
+        try:
+            self._send(behind)
+        except Exception as error:
+            FAILED.inc()
+            logger.warning("wake_up_failed", error=repr(error))
 
     def _turn(self, workspaces: list[str]) -> Turn:
         turn = self._projector.turn(map(UUID, workspaces))

@@ -30,6 +30,7 @@ from metacortex.api.rates import Window
 from metacortex.api.request_log import RequestLog
 from metacortex.api.schemas import REQUEST_ID
 from metacortex.api.services import Handler
+from metacortex.kernel import tracing
 from metacortex.kernel.driver_errors import public, report, worth_another
 from metacortex.kernel.errors import Malformed, MetaCortexError, NotFound
 from metacortex.kernel.ids import new_id
@@ -164,6 +165,9 @@ class Middleware:
         about["ip"] = self._address(scope, request.headers)
         endpoint, id = self._table.find(scope["method"], scope["path"])
         answer = _Answer(self, request, ids)
+        span = None
+        if tracing.tracer is not None:
+            span = _begin_span(request, ids)
         IN_FLIGHT.inc()
         try:
             early = self._early(request)
@@ -181,6 +185,8 @@ class Middleware:
             method = scope["method"] if scope["method"] in METHODS else OTHER
             _count(method, template, answer.status, elapsed)
             self._log.answered(about, method, template, answer.status, elapsed)
+            if span is not None:
+                tracing.end_request(span, method, template, answer.status)
 
     def _early(self, request: HeadRequest) -> Response | None:
         """Return the answer to a preflight, or to a request that nobody may handle."""
@@ -294,6 +300,13 @@ class _Answer:
             self._middleware.decorate(headers, self.status, self._request, self._ids)
             message = {**message, "headers": headers}
         await self._request._send(message)
+
+
+def _begin_span(request: HeadRequest, ids: Mapping[str, str]) -> tracing.RequestSpan:
+    headers = request.headers
+    names = ("traceparent", "tracestate")
+    given = {name: value for name in names if (value := headers.get(name))}
+    return tracing.begin_request(request.method, given, ids["correlation_id"])
 
 
 async def with_second_try(handler: Handler, request: Request) -> Response:

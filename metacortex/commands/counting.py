@@ -1,6 +1,7 @@
 """What the lane counts: commands by type and outcome, and how they came together."""
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from functools import lru_cache
 from typing import Any
 
@@ -8,6 +9,7 @@ from prometheus_client import Counter, Histogram
 
 from metacortex.commands.message import Answer, Result, Unit
 from metacortex.commands.registry import NAMES
+from metacortex.kernel import tracing
 
 COMMANDS = Counter(
     "metacortex_commands_total",
@@ -29,6 +31,13 @@ def count(unit: Unit, results: Sequence[Result]) -> list[Result]:
     for request, result in zip(unit.requests, results, strict=False):
         _child(NAMES[request.command.__class__], _outcome(result)).inc()
     return list(results)
+
+
+def traced(unit: Unit) -> AbstractContextManager[None]:
+    """Return a span around the commands of a unit, until they are answered."""
+    names = [NAMES[it.command.__class__] for it in unit.requests]
+    correlation = unit.requests[0].context.correlation_id
+    return tracing.command(unit.workspace_id, names, correlation)
 
 
 def _outcome(result: Result) -> str:

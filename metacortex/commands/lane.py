@@ -17,11 +17,12 @@ from uuid import UUID
 import structlog
 
 from metacortex.commands.bus import Bus, Prepared
-from metacortex.commands.counting import BATCH, count
+from metacortex.commands.counting import BATCH, count, traced
 from metacortex.commands.fair_queue import FairQueue, Waiting
 from metacortex.commands.message import Answer, CommandRequest, Result, Unit
 from metacortex.commands.session import SessionCache, StaleSession
 from metacortex.commands.undo import Undo
+from metacortex.kernel import tracing
 from metacortex.kernel.driver_errors import (
     Meaning,
     is_unreachable,
@@ -89,7 +90,10 @@ class Lane:
         lane = self._lanes[hash(unit.workspace_id) % len(self._lanes)]
         if not lane.queue.has_room(unit, self._capacity):
             raise Overloaded("overloaded", meta={"retry_after_s": RETRY_AFTER_S})
-        return count(unit, await lane.put(unit))
+        if tracing.tracer is None:
+            return count(unit, await lane.put(unit))
+        with traced(unit):
+            return count(unit, await lane.put(unit))
 
     async def send(self, request: CommandRequest) -> Answer:
         """Run one command as a unit of its own. Raises the error that refused it."""

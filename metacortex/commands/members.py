@@ -12,10 +12,13 @@ from metacortex.kernel.database import autocommit
 from metacortex.kernel.ids import derived
 
 _ADD = text(
-    "INSERT INTO commands.members AS m (workspace_id, id, user_id, role, version,"
+    "INSERT INTO commands.members (workspace_id, id, user_id, role, version,"
     " created_at, updated_at) VALUES (:workspace, :id, :user, :role, 1, now(), now())"
-    " ON CONFLICT (workspace_id, id) DO UPDATE SET role = excluded.role,"
-    " updated_at = now() WHERE m.role IS DISTINCT FROM excluded.role"
+    " ON CONFLICT DO NOTHING"  # of either key: first requests come several at once
+)
+_CHANGE = text(
+    "UPDATE commands.members SET role = :role, updated_at = now()"
+    " WHERE workspace_id = :workspace AND id = :id AND role IS DISTINCT FROM :role"
 )
 
 SEEN_LIMIT = 100_000  # pairs of workspace and user, some 25 MB; then it is cleared
@@ -47,5 +50,6 @@ class Members:
             "role": role,
         }
         async with self._engine.connect() as connection:
-            await connection.execute(_ADD, values)
+            if not (await connection.execute(_ADD, values)).rowcount:
+                await connection.execute(_CHANGE, values)
         self._seen[key] = role

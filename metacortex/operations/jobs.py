@@ -13,6 +13,7 @@ import dramatiq
 import structlog
 from dramatiq.middleware import Middleware, SkipMessage
 
+from metacortex.kernel import tracing
 from metacortex.kernel.driver_errors import report
 from metacortex.operations.actors import ACTORS, JOB_QUEUES, Actor
 from metacortex.operations.error_reports import failure
@@ -162,7 +163,11 @@ class JobWorker:
             self._recorder.progress(run.id, done, total)
 
         async def working() -> None:
-            await work(Job(run, progress))
+            if tracing.tracer is None:
+                await work(Job(run, progress))
+                return
+            with tracing.job(run.actor.name, run.id, run.attempt, run.correlation_id):
+                await work(Job(run, progress))
 
         going = asyncio.run_coroutine_threadsafe(working(), self._loop)
         self._going.add(going)

@@ -20,6 +20,8 @@ from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from metacortex.events import merkle
+from metacortex.events.record import EventRecord
+from metacortex.kernel import tracing
 from metacortex.kernel.database import DriverConnection, ReadConnection, driver_pool
 from metacortex.kernel.driver_errors import meaning, sqlstate
 from metacortex.queries import activity, batches, counts
@@ -179,10 +181,22 @@ class Projector:
         self, workspaces: Sequence[UUID], batch: int, ahead: ReadAhead
     ) -> Turn:
         """Apply a batch; say which of its workspaces have more than that."""
+        if tracing.tracer is None:
+            records, left = await self._applied(workspaces, batch, ahead)
+        else:
+            began_ns = time.time_ns()
+            records, left = await self._applied(workspaces, batch, ahead)
+            tracing.projected(began_ns, records)
+        return Turn(len(records), left)
+
+    async def _applied(
+        self, workspaces: Sequence[UUID], batch: int, ahead: ReadAhead
+    ) -> tuple[Sequence[EventRecord], list[UUID]]:
+        """Apply the next events in one transaction; return them, and who has more."""
         async with self._direct.begin() as direct:
             locked = await self._locked(direct, workspaces)
             if not locked:
-                return Turn(0, [])
+                return (), []
             each = max(1, batch // len(locked))
             try:
                 ready = await ahead.take(locked, each)
@@ -201,7 +215,7 @@ class Projector:
                     raise Poisoned(*locked[0][:2]) from error
                 raise
         BATCH.observe(len(ready.read.records))
-        return Turn(len(ready.read.records), [it.workspace_id for it in left])
+        return ready.read.records, [it.workspace_id for it in left]
 
     async def _locked(
         self, direct: DriverConnection, workspaces: Sequence[UUID]

@@ -15,7 +15,9 @@ from alembic import command
 from alembic.config import Config
 from typer.testing import CliRunner, Result
 
-from metacortex.cli import app, auditing, importing
+from metacortex.cli import app
+from metacortex.cli.audit import auditing
+from metacortex.cli.imports import importing
 from metacortex.console import anticipated
 from metacortex.settings import UnsafeSettings, load_settings
 from tests.cli.test_settings import SAFE, bare_environment
@@ -190,7 +192,7 @@ def test_settings_of_somebody_else_are_one_line(
     def load() -> None:
         raise PermissionError(13, "Permission denied", "services.env")
 
-    monkeypatch.setattr("metacortex.cli.load_settings", load)
+    monkeypatch.setattr("metacortex.cli.common.load_settings", load)
     said = call("status")
     assert said.exit_code == 1
     assert said.stderr.startswith("error: the settings cannot be read: ")

@@ -38,6 +38,8 @@ class Installation:
     urls: Urls
     port: int
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    extra: dict[str, str] = field(default_factory=dict)
+    """Further variables of the processes."""
 
     @classmethod
     async def begin(cls, folder: Path) -> "Installation":
@@ -57,13 +59,14 @@ class Installation:
             environment="test", database_url=self.urls.app, data_dir=self.folder
         )
 
-    def start(self, part: str) -> None:
-        """Start `api`, `worker` or `scheduler`."""
+    def start(self, part: str, name: str | None = None) -> None:
+        """Start `api`, `worker` or `scheduler`; by a name, several of one kind."""
+        name = name or part
         command = [sys.executable, "-m", "metacortex", part]
         if part == "api":
             command += ["--port", str(self.port)]
-        with (self.folder / f"{part}.log").open("ab") as output:
-            self.processes[part] = subprocess.Popen(
+        with (self.folder / f"{name}.log").open("ab") as output:
+            self.processes[name] = subprocess.Popen(
                 command,
                 cwd=ROOT,
                 env={**os.environ, **self._environment()},
@@ -81,6 +84,7 @@ class Installation:
             "DATABASE_AUDITOR_URL": self.urls.auditor,
             "REDIS_URL": self.urls.redis,
             "METACORTEX_DATA_DIR": str(self.folder),
+            **self.extra,
         }
 
     def wait_ready(self) -> None:
@@ -97,7 +101,8 @@ class Installation:
                 return
             last = answer.text
             time.sleep(0.05)
-        log = (self.folder / "api.log").read_text(errors="replace")
+        logs = sorted(self.folder.glob("api*.log"))
+        log = "".join(it.read_text(errors="replace") for it in logs)
         raise AssertionError(f"the API is not ready: {last}\n{log[-4000:]}")
 
     def kill(self, part: str) -> None:

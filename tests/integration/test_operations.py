@@ -34,20 +34,11 @@ async def installation() -> AsyncIterator[Installation]:
         begun = await Installation.begin(Path(folder))
         try:
             begun.start("worker")
-            second_scheduler(begun)
+            begun.start("scheduler", "second")
             begun.start("scheduler")
             yield begun
         finally:
             begun.end()
-
-
-def second_scheduler(installation: Installation) -> None:
-    """Start a scheduler beside the one that is there."""
-    first = installation.processes.pop("scheduler", None)
-    installation.start("scheduler")
-    installation.processes["second"] = installation.processes.pop("scheduler")
-    if first is not None:
-        installation.processes["scheduler"] = first
 
 
 @pytest.fixture

@@ -88,3 +88,36 @@ async def test_runs_are_filtered(settings: Settings, run: str) -> None:
     assert json.loads(said.stdout) == []
     said = await call(settings, "ops", "runs", "--q", run, "--outcome", "failed")
     assert said.stdout == "Runs: none\n"
+
+
+NOBODY = "0199d2c4-6f3e-7c11-9a55-0d9f3b1f6a0f"
+
+
+@pytest.mark.parametrize(
+    ("view", "finds", "misses"),
+    [
+        ("runs", ("--queue", "maintenance"), ("--queue", "nothing")),
+        ("runs", ("--from", "2026-01-01"), ("--to", "2026-01-01")),
+        ("runs", (), ("--worker", NOBODY)),
+        ("runs", (), ("--correlation", "nothing")),
+        ("runs", (), ("--command", NOBODY)),
+        ("runs", (), ("--fingerprint", "nothing")),
+        ("runs", ("--outcome", "failed", "--outcome", "discarded"), ("--q", "nothing")),
+        ("failures", (), ("--actor", "nothing")),
+        ("projections", (), ("--workspace", NOBODY)),
+        ("actions", (), ("--by", "nobody")),
+        ("actions", (), ("--action", "nothing")),
+        ("actions", (), ("--target", "nothing")),
+    ],
+)
+async def test_the_filters_are_those_of_the_api(
+    settings: Settings,
+    run: str,
+    view: str,
+    finds: tuple[str, ...],
+    misses: tuple[str, ...],
+) -> None:
+    said = await call(settings, "ops", view, "--json", *finds)
+    assert said.exit_code == 0 and json.loads(said.stdout), said.output
+    said = await call(settings, "ops", view, "--json", *misses)
+    assert said.exit_code == 0 and json.loads(said.stdout) == [], said.output

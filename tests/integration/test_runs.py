@@ -273,9 +273,7 @@ async def test_who_follows_a_process_that_was_killed_says_that_it_ended(
     going = [await operating.rows(sql, id=it.id) for it in (killed, alive)]
     assert [row[0] for [row] in going] == [False, True]
     assert await operating.runs.reap() == 1, "at once, not after eight seconds"
-    await OperatorActions(operating.database).discard_run(
-        await queued(operating, workspace)
-    )
+    await acting(operating.database).discard_run(await queued(operating, workspace))
 
 
 async def test_a_worker_that_shuts_down_hands_its_job_on(

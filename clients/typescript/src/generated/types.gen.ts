@@ -3264,7 +3264,7 @@ export type PageMeta = {
     /**
      * Total
      */
-    total: number;
+    total: number | null;
     /**
      * Next Cursor
      */
@@ -5670,7 +5670,7 @@ export type ListActivityData = {
          */
         'Metacortex-Min-Sequence'?: number;
         /**
-         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale (RFC 7240).
+         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale; of a list, count=none: leave meta.total null, at no cost; count=exact: count however many there are, where auditors are told no more than 10,000 otherwise (RFC 7240).
          */
         Prefer?: string;
         /**
@@ -5762,7 +5762,7 @@ export type TaskStatsData = {
          */
         'Metacortex-Min-Sequence'?: number;
         /**
-         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale (RFC 7240).
+         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale; of a list, count=none: leave meta.total null, at no cost; count=exact: count however many there are, where auditors are told no more than 10,000 otherwise (RFC 7240).
          */
         Prefer?: string;
         /**
@@ -5838,7 +5838,7 @@ export type ListAuditEventsData = {
          */
         'Metacortex-Min-Sequence'?: number;
         /**
-         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale (RFC 7240).
+         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale; of a list, count=none: leave meta.total null, at no cost; count=exact: count however many there are, where auditors are told no more than 10,000 otherwise (RFC 7240).
          */
         Prefer?: string;
         /**
@@ -5958,7 +5958,7 @@ export type ListAuditCommandsData = {
          */
         'Metacortex-Min-Sequence'?: number;
         /**
-         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale (RFC 7240).
+         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale; of a list, count=none: leave meta.total null, at no cost; count=exact: count however many there are, where auditors are told no more than 10,000 otherwise (RFC 7240).
          */
         Prefer?: string;
         /**
@@ -6062,7 +6062,7 @@ export type GetAuditEventData = {
          */
         'Metacortex-Min-Sequence'?: number;
         /**
-         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale (RFC 7240).
+         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale; of a list, count=none: leave meta.total null, at no cost; count=exact: count however many there are, where auditors are told no more than 10,000 otherwise (RFC 7240).
          */
         Prefer?: string;
         /**
@@ -6139,7 +6139,7 @@ export type ListCommandsData = {
          */
         'Metacortex-Min-Sequence'?: number;
         /**
-         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale (RFC 7240).
+         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale; of a list, count=none: leave meta.total null, at no cost; count=exact: count however many there are, where auditors are told no more than 10,000 otherwise (RFC 7240).
          */
         Prefer?: string;
         /**
@@ -6321,7 +6321,7 @@ export type GetCommandData = {
          */
         'Metacortex-Min-Sequence'?: number;
         /**
-         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale (RFC 7240).
+         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale; of a list, count=none: leave meta.total null, at no cost; count=exact: count however many there are, where auditors are told no more than 10,000 otherwise (RFC 7240).
          */
         Prefer?: string;
         /**
@@ -6398,7 +6398,7 @@ export type ListCommentsData = {
          */
         'Metacortex-Min-Sequence'?: number;
         /**
-         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale (RFC 7240).
+         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale; of a list, count=none: leave meta.total null, at no cost; count=exact: count however many there are, where auditors are told no more than 10,000 otherwise (RFC 7240).
          */
         Prefer?: string;
         /**
@@ -6683,7 +6683,7 @@ export type GetCommentData = {
          */
         'Metacortex-Min-Sequence'?: number;
         /**
-         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale (RFC 7240).
+         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale; of a list, count=none: leave meta.total null, at no cost; count=exact: count however many there are, where auditors are told no more than 10,000 otherwise (RFC 7240).
          */
         Prefer?: string;
         /**
@@ -6859,7 +6859,7 @@ export type GetMeData = {
          */
         'Metacortex-Min-Sequence'?: number;
         /**
-         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale (RFC 7240).
+         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale; of a list, count=none: leave meta.total null, at no cost; count=exact: count however many there are, where auditors are told no more than 10,000 otherwise (RFC 7240).
          */
         Prefer?: string;
         /**
@@ -7021,7 +7021,7 @@ export type ListMembersData = {
          */
         'Metacortex-Min-Sequence'?: number;
         /**
-         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale (RFC 7240).
+         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale; of a list, count=none: leave meta.total null, at no cost; count=exact: count however many there are, where auditors are told no more than 10,000 otherwise (RFC 7240).
          */
         Prefer?: string;
         /**
@@ -8210,6 +8210,9 @@ export type StreamOperationsResponse = StreamOperationsResponses[keyof StreamOpe
 export type RetryRunData = {
     body?: Nothing;
     path: {
+        /**
+         * Which run.
+         */
         id: string;
     };
     query?: never;
@@ -8289,6 +8292,9 @@ export type RetryRunResponse = RetryRunResponses[keyof RetryRunResponses];
 export type DiscardRunData = {
     body?: Nothing;
     path: {
+        /**
+         * Which run.
+         */
         id: string;
     };
     query?: never;
@@ -9193,7 +9199,7 @@ export type ListTasksData = {
          */
         'Metacortex-Min-Sequence'?: number;
         /**
-         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale (RFC 7240).
+         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale; of a list, count=none: leave meta.total null, at no cost; count=exact: count however many there are, where auditors are told no more than 10,000 otherwise (RFC 7240).
          */
         Prefer?: string;
         /**
@@ -9543,7 +9549,7 @@ export type GetTaskData = {
          */
         'Metacortex-Min-Sequence'?: number;
         /**
-         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale (RFC 7240).
+         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale; of a list, count=none: leave meta.total null, at no cost; count=exact: count however many there are, where auditors are told no more than 10,000 otherwise (RFC 7240).
          */
         Prefer?: string;
         /**
@@ -10793,7 +10799,7 @@ export type GetTaskHistoryData = {
          */
         'Metacortex-Min-Sequence'?: number;
         /**
-         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale (RFC 7240).
+         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale; of a list, count=none: leave meta.total null, at no cost; count=exact: count however many there are, where auditors are told no more than 10,000 otherwise (RFC 7240).
          */
         Prefer?: string;
         /**
@@ -10883,7 +10889,7 @@ export type ListProjectsData = {
          */
         'Metacortex-Min-Sequence'?: number;
         /**
-         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale (RFC 7240).
+         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale; of a list, count=none: leave meta.total null, at no cost; count=exact: count however many there are, where auditors are told no more than 10,000 otherwise (RFC 7240).
          */
         Prefer?: string;
         /**
@@ -11171,7 +11177,7 @@ export type GetProjectData = {
          */
         'Metacortex-Min-Sequence'?: number;
         /**
-         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale (RFC 7240).
+         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale; of a list, count=none: leave meta.total null, at no cost; count=exact: count however many there are, where auditors are told no more than 10,000 otherwise (RFC 7240).
          */
         Prefer?: string;
         /**
@@ -11645,7 +11651,7 @@ export type GetProjectHistoryData = {
          */
         'Metacortex-Min-Sequence'?: number;
         /**
-         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale (RFC 7240).
+         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale; of a list, count=none: leave meta.total null, at no cost; count=exact: count however many there are, where auditors are told no more than 10,000 otherwise (RFC 7240).
          */
         Prefer?: string;
         /**
@@ -11735,7 +11741,7 @@ export type ListSectionsData = {
          */
         'Metacortex-Min-Sequence'?: number;
         /**
-         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale (RFC 7240).
+         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale; of a list, count=none: leave meta.total null, at no cost; count=exact: count however many there are, where auditors are told no more than 10,000 otherwise (RFC 7240).
          */
         Prefer?: string;
         /**
@@ -12019,7 +12025,7 @@ export type GetSectionData = {
          */
         'Metacortex-Min-Sequence'?: number;
         /**
-         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale (RFC 7240).
+         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale; of a list, count=none: leave meta.total null, at no cost; count=exact: count however many there are, where auditors are told no more than 10,000 otherwise (RFC 7240).
          */
         Prefer?: string;
         /**
@@ -12396,7 +12402,7 @@ export type GetSectionHistoryData = {
          */
         'Metacortex-Min-Sequence'?: number;
         /**
-         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale (RFC 7240).
+         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale; of a list, count=none: leave meta.total null, at no cost; count=exact: count however many there are, where auditors are told no more than 10,000 otherwise (RFC 7240).
          */
         Prefer?: string;
         /**
@@ -12486,7 +12492,7 @@ export type ListTagsData = {
          */
         'Metacortex-Min-Sequence'?: number;
         /**
-         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale (RFC 7240).
+         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale; of a list, count=none: leave meta.total null, at no cost; count=exact: count however many there are, where auditors are told no more than 10,000 otherwise (RFC 7240).
          */
         Prefer?: string;
         /**
@@ -12770,7 +12776,7 @@ export type GetTagData = {
          */
         'Metacortex-Min-Sequence'?: number;
         /**
-         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale (RFC 7240).
+         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale; of a list, count=none: leave meta.total null, at no cost; count=exact: count however many there are, where auditors are told no more than 10,000 otherwise (RFC 7240).
          */
         Prefer?: string;
         /**
@@ -13050,7 +13056,7 @@ export type GetTagHistoryData = {
          */
         'Metacortex-Min-Sequence'?: number;
         /**
-         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale (RFC 7240).
+         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale; of a list, count=none: leave meta.total null, at no cost; count=exact: count however many there are, where auditors are told no more than 10,000 otherwise (RFC 7240).
          */
         Prefer?: string;
         /**
@@ -13233,7 +13239,7 @@ export type ListChangesData = {
          */
         'Metacortex-Min-Sequence'?: number;
         /**
-         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale (RFC 7240).
+         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale; of a list, count=none: leave meta.total null, at no cost; count=exact: count however many there are, where auditors are told no more than 10,000 otherwise (RFC 7240).
          */
         Prefer?: string;
         /**

@@ -8,13 +8,16 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Annotated, Any
+from uuid import UUID
 
 import typer
 from pydantic import TypeAdapter
 from redis.asyncio import Redis
 from rich.console import Console
 
+from metacortex.cli.common import Json, checked_settings
 from metacortex.console import fail, run, show
 from metacortex.settings import Settings
 
@@ -22,11 +25,11 @@ WATCH_S = 2.0  # heartbeats come as often
 LATEST = 20  # rows of a list
 
 ops = typer.Typer(no_args_is_help=True)
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 Watch = Annotated[
     bool, typer.Option("--watch", help="Again every two seconds; with --json, a line.")
 ]
 Limit = Annotated[int, typer.Option(min=1, max=200, help="Rows at most.")]
+Actor = Annotated[str | None, typer.Option(help="Of this job.")]
 OpenOnly = Annotated[bool, typer.Option("--open", help="Only what waits for you.")]
 
 
@@ -74,8 +77,6 @@ async def _connected(settings: Settings) -> AsyncIterator[Asked]:
 
 def _show(title: str, schema: Any, view: View, as_json: bool, watch: bool) -> None:
     """Print a view once, or again and again until interrupted."""
-    from metacortex.cli import checked_settings
-
     settings, adapter = checked_settings(), TypeAdapter(schema)
 
     async def looking() -> None:
@@ -153,8 +154,27 @@ def overview(as_json: Json = False, watch: Watch = False) -> None:
 
 @ops.command()
 def runs(
-    actor: Annotated[str | None, typer.Option(help="Of this job.")] = None,
-    outcome: Annotated[str | None, typer.Option(help="Such as failed.")] = None,
+    actor: Actor = None,
+    queue: Annotated[str | None, typer.Option(help="Of this queue.")] = None,
+    outcome: Annotated[
+        list[str] | None, typer.Option(help="Such as failed; several mean any.")
+    ] = None,
+    worker: Annotated[
+        UUID | None, typer.Option(help="Run by this process, by its id.")
+    ] = None,
+    correlation: Annotated[
+        str | None, typer.Option(help="Of this correlation id.")
+    ] = None,
+    command: Annotated[UUID | None, typer.Option(help="Of this command id.")] = None,
+    fingerprint: Annotated[
+        str | None, typer.Option(help="Of this group of failures.")
+    ] = None,
+    since: Annotated[
+        datetime | None, typer.Option("--from", help="Enqueued then or later, UTC.")
+    ] = None,
+    until: Annotated[
+        datetime | None, typer.Option("--to", help="Enqueued then or sooner, UTC.")
+    ] = None,
     q: Annotated[str | None, typer.Option(help="An id, or words of it.")] = None,
     is_open: OpenOnly = False,
     limit: Limit = LATEST,
@@ -167,7 +187,14 @@ def runs(
 
     filters = queries_runs.RunFilters(
         actor=actor,
-        outcome=() if outcome is None else (outcome,),
+        queue=queue,
+        outcome=tuple(outcome or ()),
+        worker=worker,
+        correlation_id=correlation,
+        command_id=command,
+        fingerprint=fingerprint,
+        since=since and since.replace(tzinfo=UTC),
+        until=until and until.replace(tzinfo=UTC),
         q=q,
         open=True if is_open else None,
     )
@@ -180,6 +207,7 @@ def runs(
 
 @ops.command()
 def failures(
+    actor: Actor = None,
     is_open: OpenOnly = False,
     limit: Limit = LATEST,
     as_json: Json = False,
@@ -191,7 +219,9 @@ def failures(
 
     async def view(asked: Asked) -> Any:
         only = True if is_open else None
-        found = await queries_runs.failures(asked.reads, open=only, limit=limit)
+        found = await queries_runs.failures(
+            asked.reads, open=only, actor=actor, limit=limit
+        )
         return found.rows
 
     _show("Failures", list[schemas.FailureGroup], view, as_json, watch)
@@ -234,7 +264,13 @@ def workers(as_json: Json = False, watch: Watch = False) -> None:
 
 @ops.command()
 def projections(
-    limit: Limit = LATEST, as_json: Json = False, watch: Watch = False
+    workspace: Annotated[UUID | None, typer.Option(help="This one only.")] = None,
+    behind: Annotated[
+        bool, typer.Option("--behind", help="Only those that are behind or parked.")
+    ] = False,
+    limit: Limit = LATEST,
+    as_json: Json = False,
+    watch: Watch = False,
 ) -> None:
     """List how far read tables are behind, the worst first."""
     from metacortex.api.ops import schemas
@@ -243,19 +279,35 @@ def projections(
 
     async def view(asked: Asked) -> Any:
         actors = (REBUILD, VERIFY)
-        found = await queries_state.projections(asked.reads, actors=actors, limit=limit)
+        found = await queries_state.projections(
+            asked.reads,
+            workspace_id=workspace,
+            behind=behind,
+            actors=actors,
+            limit=limit,
+        )
         return found.rows
 
     _show("Projections", list[schemas.ProjectionLag], view, as_json, watch)
 
 
 @ops.command()
-def actions(limit: Limit = LATEST, as_json: Json = False, watch: Watch = False) -> None:
+def actions(
+    by: Annotated[str | None, typer.Option(help="Of this user, by its id.")] = None,
+    action: Annotated[str | None, typer.Option(help="Such as run.retry.")] = None,
+    target: Annotated[str | None, typer.Option(help="Of this id or name.")] = None,
+    limit: Limit = LATEST,
+    as_json: Json = False,
+    watch: Watch = False,
+) -> None:
     """List who did what, the latest first."""
     from metacortex.api.ops import schemas
     from metacortex.operations import queries_runs
 
     async def view(asked: Asked) -> Any:
-        return (await queries_runs.actions(asked.reads, limit=limit)).rows
+        found = await queries_runs.actions(
+            asked.reads, actor_id=by, action=action, target=target, limit=limit
+        )
+        return found.rows
 
     _show("Actions", list[schemas.Action], view, as_json, watch)
