@@ -23,8 +23,8 @@ HEADER = "| what | unit | target | ours | peer | ratio | verdict |"
 class Row:
     """One line: the same thing measured on both sides, one value a round.
 
-    `at_least` is a ratio of ours to the peer's, `below` and `above` are bounds on ours in
-    `unit`; without any the row informs and has no verdict.
+    `at_least` is a ratio of ours to the peer's; `below` and `above` are bounds on ours,
+    in `unit`. Without any of them the row informs and has no verdict.
     """
 
     what: str
