@@ -26,6 +26,7 @@ import uvloop
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from bench.host import ROOT, Host, Service, call
+from metacortex import describe, rebuilding
 from metacortex.api.auth import workspace_of
 from metacortex.api.issuer import LocalIssuer
 from metacortex.commands.bus import Bus
@@ -255,10 +256,28 @@ async def project() -> dict[str, Any]:
     return {"events": events, "per_s": events / elapsed}
 
 
+async def rebuild(*, processes: int) -> dict[str, Any]:
+    """Fold all workspaces again, as `metacortex rebuild` does; return the rate."""
+    settings = load_settings()
+    database = describe.database(settings, settings.projector_url)
+    ids = await describe.workspaces(database)
+    begin = time.perf_counter()
+    lines = (
+        rebuilding.in_turn(Projector(database), ids, False)
+        if processes == 1
+        else rebuilding.in_processes(settings, ids, False, processes)
+    )
+    events = sum([line["events"] async for _, line in lines])
+    elapsed = time.perf_counter() - begin
+    await database.dispose()
+    return {"events": events, "per_s": events / elapsed}
+
+
 TASKS: dict[str, Callable[..., Awaitable[dict[str, Any]]]] = {
     "write": write,
     "seed": seed,
     "project": project,
+    "rebuild": rebuild,
 }
 
 

@@ -26,8 +26,8 @@ HEADER = "| what | unit | target | ours | peer | ratio | verdict |"
 class Row:
     """One line: the same thing measured on both sides, one value a round.
 
-    `at_least` is a ratio of ours to the peer's, `below` a bound on ours in `unit`;
-    without either the row informs and has no verdict.
+    `at_least` is a ratio of ours to the peer's; `below` and `above` are bounds on ours,
+    in `unit`. Without any of them the row informs and has no verdict.
     """
 
     what: str
@@ -37,6 +37,7 @@ class Row:
     peer_name: str = ""
     at_least: float | None = None
     below: float | None = None
+    above: float | None = None
     failures: Mapping[str, int] = field(default_factory=dict)
 
     @property
@@ -47,6 +48,8 @@ class Row:
     def target(self) -> str:
         if self.at_least is not None:
             return f"≥ {self.at_least:g} x"
+        if self.above is not None:
+            return f"≥ {self.above:,.0f}"
         return "" if self.below is None else f"< {self.below:g}"
 
     @property
@@ -57,6 +60,8 @@ class Row:
             return "met" if self.ratio >= self.at_least else "**missed**"
         if self.below is not None:
             return "met" if median(self.ours) < self.below else "**missed**"
+        if self.above is not None:
+            return "met" if median(self.ours) >= self.above else "**missed**"
         return ""
 
     def __str__(self) -> str:

@@ -302,7 +302,7 @@ class Settings(BaseSettings):
         0.25, gt=0, description="Seconds of one projector turn; the rest queues again."
     )
     projector_batch: int = Field(
-        2000, ge=1, description="Most events that one projector transaction applies."
+        1000, ge=1, description="Most events that one projector transaction applies."
     )
     shutdown_grace_s: float = Field(
         10.0, ge=0, description="Seconds that work in flight has to end at shutdown."

@@ -118,7 +118,7 @@ class Projector:
     """Moves read tables on; any number of these may run at once."""
 
     def __init__(
-        self, engine: AsyncEngine, *, batch: int = 2000, turn_s: float = 0.25
+        self, engine: AsyncEngine, *, batch: int = 1000, turn_s: float = 0.25
     ) -> None:
         self._engine = engine
         self._direct = driver_pool(engine)

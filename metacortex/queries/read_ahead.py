@@ -16,7 +16,7 @@ from metacortex.queries import batches, fold
 from metacortex.queries.batches import Batch, Place, Read
 from metacortex.queries.row_writes import write_of
 
-CHUNK = 2_000  # events that a rebuild reads at a time; it holds three readings
+CHUNK = 1_000  # events that a rebuild reads at a time; it holds three readings
 KEPT_ROWS = 10_000  # that a rebuild need not ask for again, some 20 MB
 SPARE = 1  # connections: with fewer left, others would wait for ours
 
