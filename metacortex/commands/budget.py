@@ -2,7 +2,7 @@
 
 The first two are limits that clients meet (`too_much_at_once`). The others only say
 where something is decided: what takes longer than a moment is run apart, so that the
-other commands of the lane need not wait for it (docs/decisions/0002-lane.md).
+other commands of the lane need not wait for it (docs/decisions/0023-turns.md).
 """
 
 from metacortex.kernel.errors import Refused

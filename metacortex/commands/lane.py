@@ -7,7 +7,7 @@ the next batch has been sent, so that the database works meanwhile. All units of
 workspace go through the same lane of a process, those of a user in order of arrival.
 
 A unit that takes long is taken out of its batch and runs apart, one at a time in a
-process; its workspace waits for it, the others do not (docs/decisions/0002-lane.md).
+process; its workspace waits for it, the others do not (docs/decisions/0023-turns.md).
 """
 
 import asyncio
