@@ -13,6 +13,7 @@ from metacortex.api import (
     commands,
     connections,
     feeds,
+    pages,
     parsing,
     protocol,
     rates,
@@ -222,6 +223,13 @@ QUERIES = (
         unit="rows",
         code="invalid_parameter",
         reason="Beyond it, a page costs more than two requests.",
+    ),
+    Limit(
+        of="Cursor of a page",
+        value=pages.CURSOR_LIMIT,
+        unit="characters",
+        code="invalid_parameter",
+        reason="Half of the longest target; those of ours have some hundred.",
     ),
     Limit(
         of="Events of one answer of the change feed",
