@@ -5,7 +5,6 @@ button one says `retried`, the others `already_retried`.
 """
 
 from collections.abc import Awaitable, Callable
-from ipaddress import ip_address
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -45,14 +44,6 @@ Workspace = Annotated[
 Act = Callable[[ActionsOf, Any], Awaitable[Done]]
 
 
-def _address(request: Request) -> str | None:
-    """Return the client's address; None where it has none, as on a Unix socket."""
-    try:
-        return str(ip_address(request.client.host)) if request.client else None
-    except ValueError:
-        return None
-
-
 def _add(
     path: str,
     target: Any,
@@ -70,7 +61,7 @@ def _add(
         target: Any,
         body: Optional = None,
     ) -> Any:
-        operator = Operator(caller.user_id, _address(request))
+        operator = Operator(caller.user_id, request.scope["metacortex"]["ip"])
         done = await act(operations.operator_actions.by(operator), target)
         return done.row
 
