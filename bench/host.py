@@ -33,7 +33,7 @@ from metacortex.embedded import (
 from metacortex.kernel.processes import die_with_parent
 
 ROOT = Path(__file__).resolve().parent.parent
-START_TIMEOUT_S = 30.0  # imports take 1; the rest is a busy machine
+START_TIMEOUT_S = 120.0  # imports take 1; the rest is a busy machine
 STOP_TIMEOUT_S = 15.0  # longer than the grace period of a service
 LOG_TAIL = 4000  # characters: a traceback
 CHILD_TIMEOUT_S = 1_800.0  # the longest step, seeding 1,000,000 tasks, takes 600
