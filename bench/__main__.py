@@ -6,17 +6,14 @@ Only a full run writes the file; every run prints the page on standard output.
 import argparse
 import asyncio
 from collections.abc import Callable, Mapping
-from pathlib import Path
 
+from bench import sections
 from bench.host import FULL, QUICK, Host, Scale, host, say
 from bench.measures.http import http_list, http_write, memory, visible
 from bench.measures.operations_http import operations
 from bench.measures.projection import projection
 from bench.measures.write import bus, eventsourcing, lone
-from bench.results import Row, of_web, page
-
-OPERATIONS = "## Operators' pages"  # a section of its own, measured by itself
-RESULTS = Path(__file__).with_name("RESULTS.md")
+from bench.results import Row, page
 
 MEASURES: Mapping[str, Callable[[Host], list[Row]]] = {
     "bus": bus,
@@ -55,8 +52,8 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.operations:
         found = asyncio.run(operations(arguments.runs, arguments.idle))
-        RESULTS.write_text(f"{RESULTS.read_text().partition(OPERATIONS)[0]}{found}")
-        say(f"wrote {RESULTS.name}")
+        sections.replace(sections.OPERATIONS, found)
+        say(f"wrote {sections.RESULTS.name}")
         return
     scale = QUICK if arguments.quick else FULL
     rows: list[Row] = []
@@ -68,11 +65,8 @@ def main() -> None:
         text = page(rows, running.version(), how(scale))
     print(text)
     if scale is FULL and not arguments.only:
-        before = RESULTS.read_text()
-        _, begins, rest = before.partition(OPERATIONS)
-        kept = f"\n{begins}{rest}" if begins else ""
-        RESULTS.write_text(text + of_web(before.partition(OPERATIONS)[0]) + kept)
-        say(f"wrote {RESULTS.name}")
+        sections.replace(None, text)
+        say(f"wrote {sections.RESULTS.name}")
 
 
 if __name__ == "__main__":

@@ -16,9 +16,6 @@ PACKAGES = (
     *("fastapi", "uvicorn", "sqlalchemy", "asyncpg", "pydantic", "pyjwt", "orjson"),
     *("dramatiq", "redis", "eventsourcing", "psycopg", "uvloop", "httptools"),
 )
-WEB = "## The web app"
-"""The heading of the last section, which `make bench-web` writes."""
-
 HEADER = "| what | unit | target | ours | peer | ratio | verdict |"
 
 
@@ -104,12 +101,6 @@ def _processor() -> str:
         if line.startswith("model name"):
             return line.partition(":")[2].strip()
     return platform.machine()
-
-
-def of_web(text: str) -> str:
-    """Return the section of a report that `make bench-web` wrote, if it has one."""
-    at = text.find(f"\n{WEB}\n")
-    return "" if at < 0 else text[at:]
 
 
 def page(rows: Sequence[Row], postgres: str, how: str) -> str:

@@ -27,6 +27,7 @@ import httpx2
 
 from bench.host import free_port, say
 from bench.measures.operations import fill
+from bench.sections import OPERATIONS
 from metacortex.api.app import local_issuer
 from metacortex.api.auth import Role
 from metacortex.embedded import (
@@ -224,7 +225,7 @@ def section(
     cost = "met" if more <= LIMIT_CPU else "**missed**"
     return "\n".join(
         [
-            "## Operators' pages",
+            f"## {OPERATIONS}",
             "",
             f"Written by `make bench ARGS=--operations`, load average {load:.0f} on"
             f" {os.cpu_count()} cores. Over HTTP with {runs:,} runs in the log: at most"

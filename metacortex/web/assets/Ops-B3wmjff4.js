@@ -157,14 +157,18 @@ actions with who asked and from where. Operators see ids, codes and error texts,
 <p>An idle installation uses some 7 % of a core in all its processes, and 0.6 % more with one stream of the pages open. What the pages ask
 costs at a million runs is in bench/RESULTS.md (<code>../bench/RESULTS.md</code>).</p>`},{id:`metrics-and-alerts`,title:`Metrics and alerts`,html:`<p>Prometheus scrapes <code>/metrics</code> of every API process, which tells of that process and of the whole installation: take <code>max</code> of the latter,
 <code>sum</code> of the former. A worker or scheduler serves its own metrics where <code>METACORTEX_METRICS_PORT</code> is set; two processes on one
-machine want two ports. No label holds an id. <code>docs/monitoring/alerts.yaml</code> are alert rules, one for each condition above and some
+machine want two ports. In production <code>/metrics</code> of the API wants an operator&#39;s token; <code>METACORTEX_METRICS_BIND</code> serves it without one, on an
+address that only Prometheus should reach. No label holds an id. <code>docs/monitoring/alerts.yaml</code> are alert rules, one for each condition above and some
 beyond; <code>docs/monitoring/dashboard.json</code> is a dashboard for Grafana. With <code>docker-compose.yml</code>, <code>docker compose --profile monitoring up -d</code> runs both:
 Grafana at port 3000 and Prometheus at port 9090 of the machine itself, over <code>docs/monitoring/prometheus.yml</code>. Where alerts go is yours to
 say: name your Alertmanager there.</p>`},{id:`traces`,title:`Traces`,html:`<p>With the extra <code>otel</code> (<code>pip install &#39;metacortex[otel]&#39;</code>) and <code>METACORTEX_OTEL_ENDPOINT</code>, as <code>http://localhost:4318</code>, API, worker and scheduler send
 spans by OTLP over HTTP: the request (as part of the caller&#39;s trace, if it sends <code>traceparent</code>), its commands from the queue to the answer,
 the wake-up, and what the worker projected; the wake-up carries the W3C context from one to the other. A run of a job, and what the sweep
 projects, begin traces of their own. All bear <code>metacortex.correlation_id</code>, which joins them. Unset, nothing is imported, and a command costs one
-comparison more. The other variables of OpenTelemetry (<code>OTEL_TRACES_SAMPLER</code>, <code>OTEL_EXPORTER_OTLP_HEADERS</code>) hold.</p>`},{id:`no-api-answers`,title:`No API answers`,html:`<p>Prometheus reaches none: see whether the processes run, and what <code>/health/ready</code> says. The log says why one did not start.</p>`},{id:`database-roles`,title:`Database roles`,html:`<div class="table-frame" role="region" aria-label="Table" tabindex="0"><table class="table">
+comparison more. The other variables of OpenTelemetry (<code>OTEL_TRACES_SAMPLER</code>, <code>OTEL_EXPORTER_OTLP_HEADERS</code>) hold.</p>`},{id:`requests-rates-and-connections`,title:`Requests, rates and connections`,html:`<p>Each request is one line in the log: <code>request_id</code> is the <code>X-Request-Id</code> that the client saw. What is refused before it is a request is
+<code>request_refused</code>, and counted in <code>metacortex_http_refused_total</code>. Who gets 429 is counted in <code>metacortex_rate_limited_total</code>; while
+<code>metacortex_rate_limits_shared</code> is 0, Redis is away, and each process counts alone. Behind a proxy, name its networks in
+<code>METACORTEX_TRUSTED_PROXIES</code>: otherwise all clients have its address, in the log and for the limit of failed attempts. Every limit: limits (<code>limits.md</code>).</p>`},{id:`no-api-answers`,title:`No API answers`,html:`<p>Prometheus reaches none: see whether the processes run, and what <code>/health/ready</code> says. The log says why one did not start.</p>`},{id:`database-roles`,title:`Database roles`,html:`<div class="table-frame" role="region" aria-label="Table" tabindex="0"><table class="table">
 <thead>
 <tr>
 <th>Role</th>
