@@ -1,4 +1,4 @@
-"""RESULTS.md: first what `make bench` measures, then sections with runs of their own."""
+"""RESULTS.md: what `make bench` measures, then sections with runs of their own."""
 
 import re
 from pathlib import Path
