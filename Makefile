@@ -75,8 +75,9 @@ fix: $(STAMP) ## Format the code
 	$(BIN)/isort $(CODE)
 	$(BIN)/black $(CODE)
 
-bench: $(STAMP) ## Measure, and write bench/RESULTS.md (ARGS="--quick")
-	$(BIN)/python -m bench $(ARGS)
+bench: $(STAMP) ## Measure, and write bench/RESULTS.md (ARGS="--quick", or "--full")
+	$(BIN)/python -m bench $(filter-out --full,$(ARGS))
+	$(BIN)/python -m bench.growth $(filter --quick --full,$(ARGS))
 
 docs: $(STAMP) ## Write docs/settings.md and docs/errors.md from the code
 	$(BIN)/python -m metacortex.reference

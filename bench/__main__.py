@@ -7,6 +7,7 @@ import argparse
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from bench.growth import page as growth
 from bench.host import FULL, QUICK, Host, Scale, host, say
 from bench.measures.http import http_list, http_write, memory, visible
 from bench.measures.projection import projection
@@ -53,7 +54,7 @@ def main() -> None:
         text = page(rows, running.version(), how(scale))
     print(text)
     if scale is FULL and not arguments.only:
-        RESULTS.write_text(text)
+        RESULTS.write_text(text + growth.part())
         say(f"wrote {RESULTS.name}")
 
 

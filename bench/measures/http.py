@@ -161,7 +161,7 @@ def http_list(host: Host) -> list[Row]:
     """Pages of one user's tasks: unchanged data, then each page after an edit."""
     sides(host).seed()
     reader = ["reader0"]
-    unchanged = "HTTP, list 50 of 1,000 tasks, unchanged data"
+    unchanged = "HTTP, list 50 of 1,000 tasks, unchanged data: our cache"
     after = "HTTP, edit and then list what shows it (pairs)"
     return [
         _compare(host, unchanged, "list", reader, 6.0),

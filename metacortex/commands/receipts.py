@@ -38,6 +38,13 @@ class ReceiptTable(Table):
             text("coalesce(last_sequence, 0)"),
             "command_id",
         ),
+        Index(  # of the few that did not apply
+            "ix_receipts_outcome",
+            "workspace_id",
+            "outcome",
+            "recorded_at",
+            postgresql_where=text("outcome <> 'applied'"),
+        ),
         {"schema": SCHEMA},
     )
 

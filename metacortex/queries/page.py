@@ -39,8 +39,12 @@ class Filters:
         """What is compared, None once it is more than that."""
         self.inverted = False
         """Whether a GIN index finds what is asked for."""
-        self.ranged = False
-        """Whether an index has the order as well, though not as its first key."""
+        self.ranged: Collection[str] = ()
+        """The orders of an index of which a part is asked for.
+
+        In another order all of the part is looked through, in the index: what is due
+        long ago was created long ago, and Postgres would look for it among the newest.
+        """
 
     def add(self, condition: str, **values: Any) -> "Filters":
         """Add a condition; its names must be bound by `values`."""
@@ -230,6 +234,7 @@ async def fetch(reader: Reader, query: ListQuery, source: Source | None = None) 
         source="" if source is None else f"{source.sql}, ",
         total=_total(query, filters),
         key=query.key,
+        ranged=bool(filters.ranged) and keys[0][0] not in filters.ranged,
     )
     offset = (query.page - 1) * query.per_page if query.page else 0
     if offset >= FAR and query.count != "none":
@@ -237,7 +242,7 @@ async def fetch(reader: Reader, query: ListQuery, source: Source | None = None) 
         if far is not None:
             return far
     limits = _limits(query.per_page + 1, offset, query.per_page)
-    keys_first = (offset >= FAR or filters.ranged) and source is None
+    keys_first = (offset >= FAR or asked.ranged) and source is None
     row = await reader.row(
         statements.page_of(asked, keys_first=keys_first), {**values, **limits}
     )

@@ -23,6 +23,8 @@ class Asked:
     source: str
     total: str
     key: str
+    ranged: bool
+    """Whether all that is found is looked through, whatever the order."""
 
 
 @lru_cache(maxsize=1024)
@@ -53,7 +55,11 @@ def page_of(
     numbered = _ordered([(f"q.r{n}", "", down) for n, (_, _, down) in enumerate(keys)])
     beyond = f" AND ({cursors.beyond(keys)})" if asked.after else ""
     columns = f"p.{asked.key} AS this" if keys_first else asked.columns
-    rows = f"""(SELECT {columns}, {raw} FROM {asked.table} p WHERE {asked.where}{beyond}
+    where = f"WHERE {asked.where}"
+    source = f"{asked.table} p {where}"
+    if asked.ranged:  # OFFSET 0: what is found comes before its order
+        source = f"(SELECT * FROM {source} OFFSET 0) p WHERE true"
+    rows = f"""(SELECT {columns}, {raw} FROM {source}{beyond}
         ORDER BY {_ordered(keys, backwards)} LIMIT :limit OFFSET :offset) q"""
     if keys_first:
         rows += f""" JOIN {asked.table} p ON p.workspace_id = :workspace

@@ -344,7 +344,8 @@ class ListTasks(ListQuery):
             found.add(dated, due_from=self.due_from)
         if self.due_to:
             found.add(f"{DUE} < CAST(:due_to AS date) + 1", due_to=self.due_to)
-        found.ranged = bool(self.due_from or self.due_to)
+        if self.due_from or self.due_to:
+            found.ranged = (DUE, DUE_LAST)
         if self.updated_since:
             found.add("updated_at >= :updated_since", updated_since=self.updated_since)
         if self.overdue is not None:

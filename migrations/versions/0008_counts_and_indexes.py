@@ -132,11 +132,19 @@ def _indexes() -> None:
         "recorded",
         "recorded_at, coalesce(last_sequence, 0), command_id",
     )
+    _index(
+        "commands",
+        "receipts",
+        "outcome",
+        "outcome, recorded_at",
+        "outcome <> 'applied'",
+    )
 
 
 def downgrade() -> None:
     """Count at every list again."""
     op.execute("DROP INDEX commands.ix_receipts_recorded")
+    op.execute("DROP INDEX commands.ix_receipts_outcome")
     for name in _ACTIVITY:
         op.execute(f"DROP INDEX queries.ix_activity_{name}")
     for name in (*_LIVE, *_SOME, "due", "trash", "tags", "search"):

@@ -108,10 +108,12 @@ async def test_verify_names_a_count_that_differs_and_rebuild_mends_it(
     urls: Urls, projector: Projector
 ) -> None:
     workspace = uuid4()
-    added = f"INSERT INTO {counts.TABLE} VALUES (:w, NULL, 'blocked', 2, true, false, false, true, 7)"
+    kind = "NULL, 'blocked', 2, true, false, false, true"
+    added = f"INSERT INTO {counts.TABLE} VALUES (:w, {kind}, 7)"
     (found,) = await run(urls.projector, workspace, [added])
     assert found == [
-        f"{counts.TABLE} no project blocked 2 archived in a section: counted 7, there are 0"
+        f"{counts.TABLE} no project blocked 2 archived in a section:"
+        " counted 7, there are 0"
     ]
     assert await projector.verify(workspace) == found
     await projector.rebuild(workspace)

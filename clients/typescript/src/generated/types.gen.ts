@@ -3253,7 +3253,7 @@ export type PageMeta = {
     /**
      * Total
      */
-    total: number;
+    total: number | null;
     /**
      * Next Cursor
      */
@@ -5554,7 +5554,7 @@ export type ListActivityData = {
          */
         'Metacortex-Min-Sequence'?: number;
         /**
-         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale (RFC 7240).
+         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale; of a list, count=none: leave meta.total null, at no cost; count=exact: count however many there are, where auditors are told no more than 10,000 otherwise (RFC 7240).
          */
         Prefer?: string;
         /**
@@ -5634,7 +5634,7 @@ export type TaskStatsData = {
          */
         'Metacortex-Min-Sequence'?: number;
         /**
-         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale (RFC 7240).
+         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale; of a list, count=none: leave meta.total null, at no cost; count=exact: count however many there are, where auditors are told no more than 10,000 otherwise (RFC 7240).
          */
         Prefer?: string;
         /**
@@ -5698,7 +5698,7 @@ export type ListAuditEventsData = {
          */
         'Metacortex-Min-Sequence'?: number;
         /**
-         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale (RFC 7240).
+         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale; of a list, count=none: leave meta.total null, at no cost; count=exact: count however many there are, where auditors are told no more than 10,000 otherwise (RFC 7240).
          */
         Prefer?: string;
         /**
@@ -5806,7 +5806,7 @@ export type ListAuditCommandsData = {
          */
         'Metacortex-Min-Sequence'?: number;
         /**
-         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale (RFC 7240).
+         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale; of a list, count=none: leave meta.total null, at no cost; count=exact: count however many there are, where auditors are told no more than 10,000 otherwise (RFC 7240).
          */
         Prefer?: string;
         /**
@@ -5898,7 +5898,7 @@ export type GetAuditEventData = {
          */
         'Metacortex-Min-Sequence'?: number;
         /**
-         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale (RFC 7240).
+         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale; of a list, count=none: leave meta.total null, at no cost; count=exact: count however many there are, where auditors are told no more than 10,000 otherwise (RFC 7240).
          */
         Prefer?: string;
         /**
@@ -5963,7 +5963,7 @@ export type ListCommandsData = {
          */
         'Metacortex-Min-Sequence'?: number;
         /**
-         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale (RFC 7240).
+         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale; of a list, count=none: leave meta.total null, at no cost; count=exact: count however many there are, where auditors are told no more than 10,000 otherwise (RFC 7240).
          */
         Prefer?: string;
         /**
@@ -6117,7 +6117,7 @@ export type GetCommandData = {
          */
         'Metacortex-Min-Sequence'?: number;
         /**
-         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale (RFC 7240).
+         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale; of a list, count=none: leave meta.total null, at no cost; count=exact: count however many there are, where auditors are told no more than 10,000 otherwise (RFC 7240).
          */
         Prefer?: string;
         /**
@@ -6182,7 +6182,7 @@ export type ListCommentsData = {
          */
         'Metacortex-Min-Sequence'?: number;
         /**
-         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale (RFC 7240).
+         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale; of a list, count=none: leave meta.total null, at no cost; count=exact: count however many there are, where auditors are told no more than 10,000 otherwise (RFC 7240).
          */
         Prefer?: string;
         /**
@@ -6423,7 +6423,7 @@ export type GetCommentData = {
          */
         'Metacortex-Min-Sequence'?: number;
         /**
-         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale (RFC 7240).
+         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale; of a list, count=none: leave meta.total null, at no cost; count=exact: count however many there are, where auditors are told no more than 10,000 otherwise (RFC 7240).
          */
         Prefer?: string;
         /**
@@ -6571,7 +6571,7 @@ export type GetMeData = {
          */
         'Metacortex-Min-Sequence'?: number;
         /**
-         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale (RFC 7240).
+         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale; of a list, count=none: leave meta.total null, at no cost; count=exact: count however many there are, where auditors are told no more than 10,000 otherwise (RFC 7240).
          */
         Prefer?: string;
         /**
@@ -6701,7 +6701,7 @@ export type ListMembersData = {
          */
         'Metacortex-Min-Sequence'?: number;
         /**
-         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale (RFC 7240).
+         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale; of a list, count=none: leave meta.total null, at no cost; count=exact: count however many there are, where auditors are told no more than 10,000 otherwise (RFC 7240).
          */
         Prefer?: string;
         /**
@@ -8465,7 +8465,7 @@ export type ListTasksData = {
          */
         'Metacortex-Min-Sequence'?: number;
         /**
-         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale (RFC 7240).
+         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale; of a list, count=none: leave meta.total null, at no cost; count=exact: count however many there are, where auditors are told no more than 10,000 otherwise (RFC 7240).
          */
         Prefer?: string;
         /**
@@ -8771,7 +8771,7 @@ export type GetTaskData = {
          */
         'Metacortex-Min-Sequence'?: number;
         /**
-         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale (RFC 7240).
+         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale; of a list, count=none: leave meta.total null, at no cost; count=exact: count however many there are, where auditors are told no more than 10,000 otherwise (RFC 7240).
          */
         Prefer?: string;
         /**
@@ -9817,7 +9817,7 @@ export type GetTaskHistoryData = {
          */
         'Metacortex-Min-Sequence'?: number;
         /**
-         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale (RFC 7240).
+         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale; of a list, count=none: leave meta.total null, at no cost; count=exact: count however many there are, where auditors are told no more than 10,000 otherwise (RFC 7240).
          */
         Prefer?: string;
         /**
@@ -9895,7 +9895,7 @@ export type ListProjectsData = {
          */
         'Metacortex-Min-Sequence'?: number;
         /**
-         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale (RFC 7240).
+         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale; of a list, count=none: leave meta.total null, at no cost; count=exact: count however many there are, where auditors are told no more than 10,000 otherwise (RFC 7240).
          */
         Prefer?: string;
         /**
@@ -10139,7 +10139,7 @@ export type GetProjectData = {
          */
         'Metacortex-Min-Sequence'?: number;
         /**
-         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale (RFC 7240).
+         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale; of a list, count=none: leave meta.total null, at no cost; count=exact: count however many there are, where auditors are told no more than 10,000 otherwise (RFC 7240).
          */
         Prefer?: string;
         /**
@@ -10537,7 +10537,7 @@ export type GetProjectHistoryData = {
          */
         'Metacortex-Min-Sequence'?: number;
         /**
-         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale (RFC 7240).
+         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale; of a list, count=none: leave meta.total null, at no cost; count=exact: count however many there are, where auditors are told no more than 10,000 otherwise (RFC 7240).
          */
         Prefer?: string;
         /**
@@ -10615,7 +10615,7 @@ export type ListSectionsData = {
          */
         'Metacortex-Min-Sequence'?: number;
         /**
-         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale (RFC 7240).
+         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale; of a list, count=none: leave meta.total null, at no cost; count=exact: count however many there are, where auditors are told no more than 10,000 otherwise (RFC 7240).
          */
         Prefer?: string;
         /**
@@ -10855,7 +10855,7 @@ export type GetSectionData = {
          */
         'Metacortex-Min-Sequence'?: number;
         /**
-         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale (RFC 7240).
+         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale; of a list, count=none: leave meta.total null, at no cost; count=exact: count however many there are, where auditors are told no more than 10,000 otherwise (RFC 7240).
          */
         Prefer?: string;
         /**
@@ -11172,7 +11172,7 @@ export type GetSectionHistoryData = {
          */
         'Metacortex-Min-Sequence'?: number;
         /**
-         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale (RFC 7240).
+         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale; of a list, count=none: leave meta.total null, at no cost; count=exact: count however many there are, where auditors are told no more than 10,000 otherwise (RFC 7240).
          */
         Prefer?: string;
         /**
@@ -11250,7 +11250,7 @@ export type ListTagsData = {
          */
         'Metacortex-Min-Sequence'?: number;
         /**
-         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale (RFC 7240).
+         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale; of a list, count=none: leave meta.total null, at no cost; count=exact: count however many there are, where auditors are told no more than 10,000 otherwise (RFC 7240).
          */
         Prefer?: string;
         /**
@@ -11490,7 +11490,7 @@ export type GetTagData = {
          */
         'Metacortex-Min-Sequence'?: number;
         /**
-         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale (RFC 7240).
+         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale; of a list, count=none: leave meta.total null, at no cost; count=exact: count however many there are, where auditors are told no more than 10,000 otherwise (RFC 7240).
          */
         Prefer?: string;
         /**
@@ -11726,7 +11726,7 @@ export type GetTagHistoryData = {
          */
         'Metacortex-Min-Sequence'?: number;
         /**
-         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale (RFC 7240).
+         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale; of a list, count=none: leave meta.total null, at no cost; count=exact: count however many there are, where auditors are told no more than 10,000 otherwise (RFC 7240).
          */
         Prefer?: string;
         /**
@@ -11881,7 +11881,7 @@ export type ListChangesData = {
          */
         'Metacortex-Min-Sequence'?: number;
         /**
-         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale (RFC 7240).
+         * wait=N: for at most so many seconds; handling=lenient: answer with what there is then, and say so in meta.stale; of a list, count=none: leave meta.total null, at no cost; count=exact: count however many there are, where auditors are told no more than 10,000 otherwise (RFC 7240).
          */
         Prefer?: string;
         /**

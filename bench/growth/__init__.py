@@ -1,0 +1,1 @@
+"""How answers grow with a workspace: the second part of `make bench`."""
