@@ -49,20 +49,24 @@ class FairQueue:
 
     def put(self, waiting: Waiting) -> None:
         """Add a unit behind those of its user."""
-        self._users_of(waiting[0]).setdefault(_user(waiting[0]), deque()).append(
-            waiting
-        )
-        self._count(waiting[0], 1)
+        workspace_id, user = sender = _sender(waiting[0])
+        users = self._users_of(workspace_id)
+        queue = users.get(user)
+        if queue is None:
+            queue = users[user] = deque()
+        queue.append(waiting)
+        self._count(sender, len(waiting[0].requests))
 
     def put_back(self, taken: Iterable[Waiting]) -> None:
         """Return units that were taken, before any others of their users."""
         for waiting in reversed(list(taken)):
-            users, user = self._users_of(waiting[0]), _user(waiting[0])
+            workspace_id, user = sender = _sender(waiting[0])
+            users = self._users_of(workspace_id)
             users.setdefault(user, deque()).appendleft(waiting)
             users.move_to_end(user, last=False)
-            if waiting[0].workspace_id in self._ready:
-                self._ready.move_to_end(waiting[0].workspace_id, last=False)
-            self._count(waiting[0], 1)
+            if workspace_id in self._ready:
+                self._ready.move_to_end(workspace_id, last=False)
+            self._count(sender, len(waiting[0].requests))
 
     def peek(self) -> Unit:
         """Return the unit that `take` will return."""
@@ -82,7 +86,7 @@ class FairQueue:
             self._ready.move_to_end(workspace_id)
         else:
             del self._ready[workspace_id]
-        self._count(waiting[0], -1)
+        self._count((workspace_id, user), -len(waiting[0].requests))
         return waiting
 
     def is_held(self, workspace_id: UUID) -> bool:
@@ -99,25 +103,21 @@ class FairQueue:
         if users := self._held.pop(workspace_id):
             self._ready[workspace_id] = users
 
-    def _users_of(self, unit: Unit) -> _Users:
-        id = unit.workspace_id
-        if (held := self._held.get(id)) is not None:
-            return held
-        return self._ready.setdefault(id, OrderedDict())
+    def _users_of(self, workspace_id: UUID) -> _Users:
+        users = self._ready.get(workspace_id)
+        if users is None and (users := self._held.get(workspace_id)) is None:
+            users = self._ready[workspace_id] = OrderedDict()
+        return users
 
-    def _count(self, unit: Unit, sign: int) -> None:
-        sender, commands = _sender(unit), len(unit.requests)
-        self.commands += sign * commands
-        left = self._of.get(sender, 0) + sign * commands
+    def _count(self, sender: tuple[UUID, str], commands: int) -> None:
+        self.commands += commands
+        left = self._of.get(sender, 0) + commands
         if left:
             self._of[sender] = left
         else:
             del self._of[sender]
 
 
-def _user(unit: Unit) -> str:
-    return unit.requests[0].context.actor_id
-
-
 def _sender(unit: Unit) -> tuple[UUID, str]:
-    return unit.workspace_id, _user(unit)
+    context = unit.requests[0].context
+    return context.workspace_id, context.actor_id
