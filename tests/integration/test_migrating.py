@@ -16,6 +16,7 @@ from typer.testing import CliRunner, Result
 
 from metacortex import cli
 from metacortex.api.health import SCHEMA
+from metacortex.cli import processes
 from metacortex.commands.bus import Bus
 from metacortex.commands.lane import Lane
 from metacortex.embedded import create_database
@@ -65,7 +66,7 @@ async def migrate(
     own: Urls, folder: Path | None, monkeypatch: pytest.MonkeyPatch
 ) -> Result:
     """Run `metacortex migrate`, with one more folder of versions if given."""
-    monkeypatch.setattr(cli, "_alembic", lambda: scratch.config(folder))
+    monkeypatch.setattr(processes, "_alembic", lambda: scratch.config(folder))
     environ = {
         "ENVIRONMENT": "test",
         "DATABASE_URL": own.app,
