@@ -35,6 +35,7 @@ KEY_LIMIT = 255
 TOLD = 20
 """Errors told of one request: more help nobody, and answers could grow without end."""
 HEADER_LIMIT = 256  # characters kept of a user agent, in every event of a request
+REFUSED_VERSION = 5  # of keys that are UUIDs: keys that are no UUIDs become of it
 SEQUENCE_LIMIT = 2**53 - 1  # what JSON numbers hold exactly everywhere
 
 _SANE = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
@@ -256,7 +257,7 @@ def as_command_id(key: str, caller: Caller) -> UUID:
         raise header_error("Idempotency-Key", "1 to 255 visible ASCII characters")
     if _UUID.fullmatch(key):
         found = UUID(key)
-        if found.version == 5:
+        if found.version == REFUSED_VERSION:
             raise header_error("Idempotency-Key", "Not a UUID of version 5: try 4 or 7")
         return found
     return derived(caller.workspace_id, f"{caller.user_id}\n{key}")

@@ -6,11 +6,12 @@ cost it twice as much (docs/decisions/0021-bulk-projection.md).
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, JSON, TextClause, text
+from sqlalchemy import ARRAY, JSON, TIMESTAMP, TextClause, text
 
 from metacortex.events.record import EventRecord
 from metacortex.kernel.database import DIALECT, DriverConnection
@@ -90,17 +91,27 @@ def _literal(values: Sequence[Any]) -> str:
     return f"{{{','.join(map(str, values))}}}"
 
 
+def _instant(value: datetime | None) -> str | None:
+    """Return an instant that people chose as text: the driver has none beyond UTC's
+    first and last year, which zones reach.
+    """
+    return None if value is None else value.isoformat()
+
+
 @lru_cache
 def _columns(table: str) -> Mapping[str, _Column]:
     """Return what is sent of each row, by name."""
     found = {}
     for name in written_columns(table):
-        type = ReadTable.metadata.tables[table].columns[name].type
+        column = ReadTable.metadata.tables[table].columns[name]
+        type = column.type
         sql = str(type.compile(dialect=DIALECT))
         if isinstance(type, JSON):
             found[name] = _Column(name, "text", sql, bytes.decode)
         elif isinstance(type, ARRAY):
             found[name] = _Column(name, "text", sql, _literal)
+        elif isinstance(type, TIMESTAMP) and type.timezone and column.nullable:
+            found[name] = _Column(name, "text", sql, _instant)
         else:
             found[name] = _Column(name, sql)
     if words_of(table):
