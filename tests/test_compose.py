@@ -167,9 +167,11 @@ def test_every_process_is_scraped_where_it_serves_its_metrics() -> None:
     services = compose()["services"]
     for name, (names, where) in scraped.items():
         assert names == [name]
-        [port] = services[name].get("ports", ["::0"])
-        own = services[name]["environment"]["METACORTEX_METRICS_PORT"]
-        assert where["port"] == int(port.split(":")[2] if name == "api" else own)
+        environment = services[name]["environment"]
+        own = environment["METACORTEX_METRICS_PORT"]
+        if name == "api":  # its own path wants a token in production
+            own = environment["METACORTEX_METRICS_BIND"].rpartition(":")[2]
+        assert where["port"] == int(own)
         assert set(services["prometheus"]["networks"]) & set(services[name]["networks"])
 
 

@@ -14,6 +14,7 @@ from uuid import UUID
 
 from sqlalchemy import (
     BigInteger,
+    Index,
     Integer,
     LargeBinary,
     SmallInteger,
@@ -57,6 +58,13 @@ class LogTable(Table):
             "version",
             "stream_type",
             name="uq_log_stream_version",
+        ),
+        Index(  # the events of undos, which name what they undo
+            "ix_log_cause",
+            "workspace_id",
+            "causation_id",
+            "stream_id",
+            postgresql_where=text("causation_id IS NOT NULL"),
         ),
         {"schema": SCHEMA},
     )

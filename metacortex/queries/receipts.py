@@ -28,11 +28,11 @@ WHERE f.workspace_id = p.workspace_id AND f.sequence = p.first_sequence)"""
 # every undo in the chain turns the command off, or on again
 _UNDONE_BY = f"""(WITH RECURSIVE chain(id, at) AS (
 SELECT p.command_id::text, p.last_sequence UNION
-SELECT a.command_id::text, a.sequence FROM chain c
-JOIN queries.activity a ON a.workspace_id = p.workspace_id
-AND a.stream_id = {_FIRST_STREAM} AND a.sequence > c.at
-JOIN events.log l ON l.workspace_id = a.workspace_id AND l.sequence = a.sequence
-AND l.causation_id = c.id)
+SELECT l.command_id::text, l.sequence FROM chain c
+JOIN events.log l ON l.workspace_id = p.workspace_id AND l.causation_id = c.id
+AND l.stream_id = {_FIRST_STREAM} AND l.sequence > c.at
+AND l.sequence <= (SELECT s.sequence FROM queries.checkpoints s
+WHERE s.workspace_id = p.workspace_id))
 SELECT CASE WHEN count(DISTINCT id) % 2 = 0
 THEN (array_agg(id ORDER BY at DESC))[1] END FROM chain)"""
 

@@ -172,10 +172,11 @@ async def due_times_are_right(installation: Installation) -> None:
     assert runs == jobs == len(due), "each due time is one job"
     ends = await rows(
         installation,
-        "SELECT DISTINCT ON (message_id) outcome, actor, error_type, error_message"
-        " FROM workers.runs ORDER BY message_id, attempt DESC",
+        "SELECT DISTINCT ON (message_id) outcome, actor, attempt, error_type,"
+        " error_message FROM workers.runs WHERE actor <> 'project'"  # the sweep follows
+        " ORDER BY message_id, attempt DESC",
     )
-    assert {it[0] for it in ends} == {"succeeded"}, ends
+    assert [it for it in ends if it[0] != "succeeded"] == []
     doubled = await rows(
         installation,
         "SELECT message_id FROM workers.runs WHERE outcome = 'succeeded'"

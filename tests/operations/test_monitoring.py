@@ -57,6 +57,7 @@ async def test_every_metric_that_is_named_exists(
 def test_no_label_holds_an_id() -> None:
     known = {"method", "route", "status", "code", "severity", "kind", "state", "queue"}
     known |= {"schedule", "pool", "type", "outcome", "actor", "le", "generation"}
+    known |= {"quota"}
     known |= {"implementation", "major", "minor", "patchlevel", "version"}
     found = {
         label
