@@ -187,6 +187,7 @@ export function tokenOf(user: string, role = "owner"): Promise<string> {
   const key = `${user} ${role}`;
   const made = tokens.get(key) ?? makeToken(user, role);
   tokens.set(key, made);
+  made.catch(() => tokens.delete(key)); // the server may be away just now
   return made;
 }
 

@@ -12,7 +12,17 @@ import { afterAll, describe, expect, inject, it } from "vitest";
 
 import { browsing, eventually, somebody, tokenOf } from "./browser.ts";
 import { look, serious } from "./looking.ts";
-import { act, confirm, count, main, ops, ROOT, rowOf, sql } from "./room.ts";
+import {
+  ROOT,
+  act,
+  confirm,
+  count,
+  discardOpen,
+  main,
+  ops,
+  rowOf,
+  sql,
+} from "./room.ts";
 import { childOf } from "./server.ts";
 
 const browser = browsing();
@@ -119,6 +129,7 @@ afterAll(async () => {
 
 describe("faults", () => {
   it("are all there", async () => {
+    await discardOpen();
     await act("queues/imports/pause");
     await act("schedules/raise_error/run");
     const writing = [
