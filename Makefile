@@ -40,10 +40,11 @@ $(STAMP): requirements.lock
 up: $(STAMP) ## Start everything: Postgres, Redis, API, worker, scheduler (ARGS="--port 8001")
 	@exec $(BIN)/metacortex up $(ARGS)
 
-# Tests start many processes: kept bytecode saves each of them a second. The longest
+# Tests start many processes: kept bytecode saves each of them a second. Three at a time
+# keep two cores busy, since many wait for servers of their own. The longest
 # tests begin, in the order of tests/conftest.py.
 unexport PYTHONDONTWRITEBYTECODE
-PYTEST := $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -q
+PYTEST := $(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder -q
 
 test: $(STAMP) ## Run the tests; all of them unless ARGS names some
 	$(PYTEST) $(or $(ARGS),--cov)
