@@ -18,6 +18,8 @@ DUE_LAST = "coalesce(due_key, '-infinity')"
 OF_WORKSPACE = "ARRAY[workspace_id]"
 """What a GIN index takes of a workspace without the extension btree_gin."""
 
+_PENDING_KB = {"gin_pending_list_limit": 256}
+"""Not 4 MB: whoever fills the list waits until it is merged into the index."""
 _NEWEST = ("created_at", "id")
 _SIBLINGS = ("rank", "id")
 _ORDERS: Mapping[str, Sequence[Any]] = {
@@ -59,8 +61,12 @@ INDEXES = (
     _index("parent", "parent_id", *_SIBLINGS, where="parent_id IS NOT NULL"),
     _index("section", "section_id", *_SIBLINGS, where="section_id IS NOT NULL"),
     _index("top", *_SIBLINGS, where="parent_id IS NULL"),
-    Index("ix_tasks_tags", "tags", postgresql_using="gin"),
+    Index("ix_tasks_tags", "tags", postgresql_using="gin", postgresql_with=_PENDING_KB),
     Index(
-        "ix_tasks_search", text(f"({OF_WORKSPACE})"), "search", postgresql_using="gin"
+        "ix_tasks_search",
+        text(f"({OF_WORKSPACE})"),
+        "search",
+        postgresql_using="gin",
+        postgresql_with=_PENDING_KB,
     ),
 )

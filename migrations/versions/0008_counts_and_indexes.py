@@ -119,10 +119,15 @@ def _indexes() -> None:
         " WHERE NOT deleted"
     )
     _index("queries", "tasks", "trash", "created_at, id", "deleted")
-    op.execute("CREATE INDEX ix_tasks_tags ON queries.tasks USING gin (tags)")
+    # The pending list of 256 kB, not 4 MB: whoever fills it waits until it is merged.
+    op.execute(
+        "CREATE INDEX ix_tasks_tags ON queries.tasks USING gin (tags)"
+        " WITH (gin_pending_list_limit = 256)"
+    )
     op.execute(
         "CREATE INDEX ix_tasks_search ON queries.tasks"
         " USING gin ((ARRAY[workspace_id]), search)"
+        " WITH (gin_pending_list_limit = 256)"
     )
     for name, keys in _ACTIVITY.items():
         _index("queries", "activity", name, keys)
