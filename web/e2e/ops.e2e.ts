@@ -48,9 +48,8 @@ describe("the operators' room", () => {
         .waitFor();
     await main(page).getByRole("combobox", { name: "Time shown" }).selectOption("15m");
     await page.waitForURL(/range=15m/);
-    await main(page)
-      .getByText(/scheduler .* started on/)
-      .waitFor();
+    const changes = main(page).getByRole("region", { name: "What changed last" });
+    await changes.getByRole("listitem").first().waitFor();
     await page.close();
   });
 

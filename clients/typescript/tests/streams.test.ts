@@ -229,13 +229,11 @@ test('an announced end is no interruption', async () => {
     }),
     eventStream((response) => response.write(event(2))),
   ]);
-  const states: string[] = [];
   const client = clientOf('', { baseURL });
-  const onState = (state: string) => states.push(state);
-  const stream = gather((options) => client.events({ lastEventId: 0, onState, ...options }));
+  const stream = gather((options) => client.events({ lastEventId: 0, ...options }));
   await until(() => stream.found.length === 2);
   expect(sequences(stream.found)).toEqual([1, 2]);
-  expect(states).toEqual(['open', 'open']);
+  expect(stream.states).toEqual(['open', 'open']);
   expect(requests.at(-1)?.headers['last-event-id']).toBe('1');
 });
 
