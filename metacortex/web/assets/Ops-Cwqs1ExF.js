@@ -154,7 +154,7 @@ its end:</p>
 for programs and <code>--watch</code> to look again every two seconds. The same stands under <code>/api/v1/ops</code>, where one also retries,
 discards, pauses, rebuilds and verifies: each of it takes effect once, however often it is asked for, and is written to the list of
 actions with who asked and from where. Operators see ids, codes and error texts, never users&#39; data.</p>
-<p>An idle installation uses some 7 % of a core in all its processes, and 0.6 % more with one stream of the pages open. What the pages ask
+<p>An idle installation uses some 9 % of a core in all its processes, and 0.4 % more with one stream of the pages open. What the pages ask
 costs at a million runs is in bench/RESULTS.md (<code>../bench/RESULTS.md</code>).</p>`},{id:`metrics-and-alerts`,title:`Metrics and alerts`,html:`<p>Prometheus scrapes <code>/metrics</code> of every API process, which tells of that process and of the whole installation: take <code>max</code> of the latter,
 <code>sum</code> of the former. A worker or scheduler serves its own metrics where <code>METACORTEX_METRICS_PORT</code> is set; two processes on one
 machine want two ports. In production <code>/metrics</code> of the API wants an operator&#39;s token; <code>METACORTEX_METRICS_BIND</code> serves it without one, on an
