@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from uuid import uuid4, uuid5
 
@@ -159,23 +159,32 @@ async def two_lengths(target: Target) -> str:
     return await target.raw(POST, b"Content-Length: 9999999999999999\r\n\r\n")
 
 
+async def _end_of(reader: asyncio.StreamReader) -> None:
+    """Return once the server has said that it sends no more, or has gone."""
+    with suppress(ConnectionError):
+        while await reader.read(65_536):
+            pass
+
+
 async def _held(target: Target, first: bytes, more: bytes) -> str:
     """Open connections that send something, and then very little for some seconds."""
     address = httpx2.URL(target.base_url)
-    opened = []
+    opened, ended = [], []
     for _ in range(target.scale.connections):
-        _, writer = await asyncio.open_connection(address.host, address.port)
+        reader, writer = await asyncio.open_connection(address.host, address.port)
         writer.write(first)
         opened.append(writer)
+        ended.append(asyncio.create_task(_end_of(reader)))
     ends = asyncio.get_running_loop().time() + target.scale.seconds
     while asyncio.get_running_loop().time() < ends:
         await asyncio.sleep(0.5)
         for writer in opened:
             if not writer.is_closing():
                 writer.write(more)
-    hung_up = sum(it.is_closing() for it in opened)
+    hung_up = sum(it.done() for it in ended)
     for writer in opened:
         writer.close()
+    await asyncio.gather(*ended)
     return f"{len(opened)} held, {hung_up} of them ended by the server"
 
 
