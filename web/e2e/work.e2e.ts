@@ -1,3 +1,4 @@
+import type { Page, Route } from "playwright-core";
 import { describe, expect, inject, it } from "vitest";
 
 import {
@@ -65,12 +66,47 @@ describe("a newcomer", () => {
   });
 });
 
+type Watched = Window & { orders: string[] };
+
+/** Notes, frame by frame, in which orders the tasks are drawn. */
+const watchOrder = (page: Page): Promise<void> =>
+  page.evaluate(() => {
+    const orders: string[] = [];
+    (window as unknown as Watched).orders = orders;
+    const look = () => {
+      const boxes = [
+        ...document.querySelectorAll("main li[aria-level] input[type=checkbox]"),
+      ];
+      boxes.sort(
+        (a, b) => a.getBoundingClientRect().top - b.getBoundingClientRect().top,
+      );
+      const order = boxes.map((it) => it.getAttribute("aria-label")).join();
+      if (order !== orders.at(-1)) orders.push(order);
+      requestAnimationFrame(look);
+    };
+    look();
+  });
+
+const ordersSeen = (page: Page): Promise<string[]> =>
+  page.evaluate(() => (window as unknown as Watched).orders);
+
 describe("what the server keeps", () => {
   it("is the order of tasks, and their comments", async () => {
     const page = await browser.page();
-    await signedIn(page, somebody());
+    const user = somebody();
+    await signedIn(page, user);
+    // What takes a while to send is created later than it is shown.
+    const slow = async (route: Route) => {
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      await route.continue();
+    };
+    await page.route("**/commands", slow);
+    await watchOrder(page);
     await add(page, "One", "Two", "Three");
+    await eventually(async () => (await stored(user)).length, 3);
     await eventually(() => outline(page), ["One", "Two", "Three"]);
+    expect(await ordersSeen(page)).toEqual(["", "One", "One,Two", "One,Two,Three"]);
+    await page.unroute("**/commands", slow);
     await page.getByRole("link", { name: "Three" }).focus();
     await page.keyboard.press("Alt+ArrowUp");
     await eventually(() => outline(page), ["One", "Three", "Two"]);

@@ -2,6 +2,7 @@
  * The order of siblings: a fractional index over base 62, compared by bytes. A task that
  * was never moved stands where its creation puts it.
  */
+import { microseconds } from "../../shared/sync/instants.ts";
 import type { Task } from "../../shared/sync/rows.ts";
 
 const DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
@@ -12,9 +13,7 @@ export type Placed = Pick<Task, "id" | "created_at"> & { rank?: string | null };
 
 /** The rank of what was never moved: by creation, then by id; none ends in 0. */
 function ofCreation({ id, created_at }: Placed): string {
-  const fraction = /\.(\d+)/.exec(created_at)?.[1] ?? "";
-  const seconds = Math.floor(Date.parse(created_at) / 1000);
-  const instant = seconds * 1e6 + Number(fraction.padEnd(6, "0").slice(0, 6));
+  const instant = microseconds(created_at);
   return `${instant.toString(16).padStart(INSTANT, "0")}${id.replaceAll("-", "")}1`;
 }
 

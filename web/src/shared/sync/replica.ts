@@ -5,6 +5,7 @@
  * how far the copy follows the log; a change that was sent stays laid over until then.
  */
 import { isOpenChange, type Patch, type Pending } from "./pending.ts";
+import { later } from "./instants.ts";
 import { type Document, type Kind, KINDS, type Row, type Rows } from "./rows.ts";
 
 type Table<K extends Kind> = ReadonlyMap<string, Rows[K]>;
@@ -33,6 +34,8 @@ const EMPTY: Snapshot = { ...tables(), sequence: 0, complete: false, pending: []
 
 export class Replica {
   #base = tables();
+  /** When the newest row that the server has shown was created, of each kind. */
+  #newest = new Map<Kind, string>();
   #snapshot: Snapshot = EMPTY;
   #listeners = new Set<() => void>();
 
@@ -63,6 +66,8 @@ export class Replica {
       const known = table.get(data.id);
       if (known && known.version > data.version) continue;
       table.set(data.id, data);
+      if (data.created_at > (this.#newest.get(type) ?? ""))
+        this.#newest.set(type, data.created_at);
       changed.add(type);
     }
     const pending = this.#snapshot.pending.filter(
@@ -88,6 +93,7 @@ export class Replica {
   /** Forgets everything: the log is another one, or the person is. */
   clear(): void {
     this.#base = tables();
+    this.#newest.clear();
     this.#publish({ sequence: 0, complete: false }, new Set(KINDS));
   }
 
@@ -102,16 +108,31 @@ export class Replica {
 
   #laid(type: Kind, { pending, sequence }: Snapshot): Map<string, Row> {
     const rows = new Map<string, Row>(this.#base[type]);
+    let newest = this.#newest.get(type);
     for (const one of pending) {
       if (!isOpenChange(one, sequence)) continue;
-      for (const patch of one.patches) if (patch.type === type) lay(rows, patch);
+      for (const patch of one.patches)
+        if (patch.type === type) newest = lay(rows, patch, newest);
     }
     return rows;
   }
 }
 
-function lay(rows: Map<string, Row>, { id, set }: Patch): void {
+/**
+ * A row that the server has yet to make comes after all that it has made, whatever the
+ * two clocks say: it would jump over them otherwise. Returns the newest creation.
+ */
+function lay(
+  rows: Map<string, Row>,
+  { id, set }: Patch,
+  newest: string | undefined,
+): string | undefined {
   const row = rows.get(id);
   if (row) rows.set(id, { ...row, ...set } as Row);
-  else if ("version" in set) rows.set(id, set as Row);
+  if (row || !("version" in set)) return newest;
+  const made = set as Row;
+  const created_at =
+    newest === undefined ? made.created_at : later(made.created_at, newest);
+  rows.set(id, { ...made, created_at });
+  return created_at;
 }

@@ -84,6 +84,28 @@ describe("the copy", () => {
     expect(title(replica, "b")).toBe("Newer");
   });
 
+  it("shows what is created after all that the server has made, whatever its clock says", () => {
+    const replica = new Replica();
+    const creates = (id: string, created_at: string) => {
+      const set = { ...task(id, 0, id), created_at };
+      return pending({ patches: [{ type: "task", id, set }] });
+    };
+    const created = (id: string) => replica.row("task", id)?.created_at;
+    const confirmed = {
+      ...task("a", 1, "a"),
+      created_at: "2026-11-27T10:00:00.999999Z",
+    };
+    replica.take([{ type: "task", data: confirmed }], 1);
+    replica.overlay([
+      creates("b", "2026-11-27T10:00:00.100Z"),
+      creates("c", "2026-11-27T10:00:00.200Z"),
+      creates("d", "2026-11-27T10:00:02.000Z"),
+    ]);
+    expect(created("b")).toBe("2026-11-27T10:00:01.000000Z");
+    expect(created("c")).toBe("2026-11-27T10:00:01.000001Z");
+    expect(created("d")).toBe("2026-11-27T10:00:02.000Z");
+  });
+
   it("makes nothing up for a row that it does not have", () => {
     const replica = new Replica();
     replica.overlay([pending()]);
