@@ -1,6 +1,5 @@
 """The README's walk, typed as it stands into a shell beside a real `metacortex up`."""
 
-import os
 import signal
 import socket
 import subprocess
@@ -14,6 +13,7 @@ from typing import NamedTuple
 import pytest
 
 from tests.docs.pages import ROOT, blocks
+from tests.untraced import untraced
 
 START_S = 60  # a cold start on a busy machine of two cores; the usual one takes ten
 WALK_S = 600  # only there to end a hang: thirty starts of Python take 10 s
@@ -45,7 +45,7 @@ def stack(tmp_path: Path) -> Iterator[Stack]:
     """Everything that `make up` starts, until SIGINT."""
     port, folder = _free_port(), tmp_path / "data"
     named = {"METACORTEX_DATA_DIR": str(folder)}
-    kept = {k: v for k, v in os.environ.items() if "_URL" not in k}
+    kept = {k: v for k, v in untraced().items() if "_URL" not in k}
     environ = {**kept, **named}
     up = [sys.executable, "-m", "metacortex", "up", "--port", str(port)]
     with (tmp_path / "up.log").open("w+") as log:

@@ -26,7 +26,7 @@ class Scale:
 
 
 FULL = Scale(tree=5_000, items=480_000, batches=40, connections=900, seconds=12)
-SHORT = Scale(tree=1_000, items=100_000, batches=6, connections=100, seconds=1)
+SHORT = Scale(tree=300, items=30_000, batches=6, connections=100, seconds=1)
 
 
 @dataclass(frozen=True)

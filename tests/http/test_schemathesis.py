@@ -4,7 +4,6 @@ Every check is on; what is set otherwise stands in schemathesis.toml, with the r
 """
 
 import asyncio
-import os
 import sys
 from copy import deepcopy
 from pathlib import Path
@@ -22,6 +21,7 @@ from metacortex.api.parsing import Waits
 from metacortex.settings import Settings
 from tests.conftest import ROOT
 from tests.http.conftest import Live
+from tests.untraced import untraced
 
 HERE = Path(__file__).parent
 ZONES = ["America/New_York", "Asia/Kathmandu", "UTC"]
@@ -57,15 +57,6 @@ def _name_zones(schema: Any) -> int:
     return named + sum(map(_name_zones, schema.values()))
 
 
-def _plain_environ() -> dict[str, str]:
-    """Return our environment without the trace that counts lines.
-
-    The tool runs none of our lines, and took four times as long under it. The service,
-    which it asks, is traced in this process.
-    """
-    return {k: v for k, v in os.environ.items() if not k.startswith("COVERAGE_")}
-
-
 @pytest.mark.parametrize(
     ("phases", "role", "paths"),
     [
@@ -97,7 +88,7 @@ async def test_the_service_keeps_what_its_document_says(
             *("run", "openapi.json", "--url", f"{live.url}/api/v1"),
             *("--phases", phases, "--include-path-regex", paths),
             env={
-                **_plain_environ(),
+                **untraced(),  # the service, in this process, is traced
                 "API_TOKEN": token,
                 "PYTHONPATH": str(ROOT),
                 "SCHEMATHESIS_HOOKS": "tests.http.hooks",

@@ -3,7 +3,6 @@
 Only processes that it started itself are ever signalled, by their handles.
 """
 
-import os
 import signal
 import socket
 import subprocess
@@ -23,6 +22,7 @@ from metacortex.devtools.embedded import (
 from metacortex.kernel.processes import die_with_parent
 from metacortex.settings import Settings, load_settings
 from tests.conftest import ROOT, Urls, migrated
+from tests.untraced import untraced
 
 READY_S = 90.0  # only there to end a hang: a cold start of the API takes 2 s
 RESTARTS = 20  # tries while backends of a killed Postgres still hold its memory
@@ -69,7 +69,7 @@ class Installation:
             self.processes[name] = subprocess.Popen(
                 command,
                 cwd=ROOT,
-                env={**os.environ, **self._environment()},
+                env={**untraced(), **self._environment()},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,

@@ -1,7 +1,6 @@
 """Workers and schedulers serve their own metrics, where a port is set."""
 
 import asyncio
-import os
 import subprocess
 import sys
 import time
@@ -12,6 +11,7 @@ import pytest
 from metacortex.settings import Settings
 from tests.conftest import ROOT
 from tests.integration.installation import _free_port
+from tests.untraced import untraced
 
 START_S = 60.0  # only there to end a hang
 
@@ -31,7 +31,7 @@ async def test_a_process_serves_its_metrics(
         [sys.executable, "-m", "metacortex", part],
         cwd=ROOT,
         env={
-            **os.environ,
+            **untraced(),
             "ENVIRONMENT": "test",
             "DATABASE_URL": settings.database_url,
             "DATABASE_PROJECTOR_URL": settings.projector_url,

@@ -38,6 +38,7 @@ from tests.conftest import ROOT, Urls, migrated
 from tests.integration import laws
 from tests.integration.pooler import PGBOUNCER, pgbouncer
 from tests.integration.walking import Walk, request
+from tests.untraced import untraced
 
 LANES = 3  # processes, as it were
 WORKSPACES = 12
@@ -141,7 +142,7 @@ def command(
         capture_output=True,
         text=True,
         env={
-            **os.environ,
+            **untraced(),
             "ENVIRONMENT": "test",
             "DATABASE_URL": urls.app,
             "DATABASE_OWNER_URL": urls.owner,

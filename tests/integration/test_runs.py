@@ -37,6 +37,7 @@ from metacortex.wakeups import HEARTBEAT_MS, NAMESPACE
 from tests.conftest import ROOT, Urls, migrated
 from tests.integration.operating import HANG_S, Operating, acting
 from tests.integration.walking import unit
+from tests.untraced import untraced
 
 
 @pytest.fixture(scope="module")
@@ -236,7 +237,7 @@ def dying(operating: Operating) -> "subprocess.Popen[bytes]":
         urls.projector,
         urls.redis,
     ]
-    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE)
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, env=untraced())
 
 
 async def test_a_claim_whose_answer_got_lost_has_crashed(
