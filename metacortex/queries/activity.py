@@ -55,20 +55,31 @@ class ActivityTable(Table):
 TABLE = "queries.activity"
 
 
-def arrays(records: Sequence[EventRecord]) -> Mapping[str, Sequence[Any]]:
-    """Return the rows of events, as what each column holds of all of them."""
-    columns = zip(*records) if records else ((),) * len(EventRecord._fields)
-    by_name = dict(zip(EventRecord._fields, columns))
-    by_name["request_id"] = tuple(
-        orjson.loads(it)["request_id"] for it in by_name["context"]
-    )
-    return {it.name: by_name[it.name] for it in ActivityTable.__table__.columns}
+_OTHERWISE = {"request_id": "context ->> 'request_id'"}
+"""What is no column of the log."""
+
+INSERT = f"""INSERT INTO {TABLE} ({", ".join(ActivityTable.__table__.columns.keys())})
+SELECT l.* FROM unnest(CAST(:workspaces AS uuid[]), CAST(:begins AS bigint[]),
+CAST(:sequences AS bigint[])) AS n(w, b, s) CROSS JOIN LATERAL (SELECT
+{", ".join(_OTHERWISE.get(it, it) for it in ActivityTable.__table__.columns.keys())}
+FROM events.log WHERE workspace_id = w AND sequence > b AND sequence <= s
+ORDER BY sequence) l"""
+"""Writes the rows of the events from `:begins` on, up to `:sequences`."""
 
 
 def lines(records: Sequence[EventRecord]) -> list[Mapping[str, Any]]:
     """Return the rows of events."""
-    found = arrays(records)
-    return [dict(zip(found, row)) for row in zip(*found.values())]
+    names = ActivityTable.__table__.columns.keys()
+    context = "request_id"
+    return [
+        {
+            name: (
+                orjson.loads(it.context)[name] if name == context else getattr(it, name)
+            )
+            for name in names
+        }
+        for it in records
+    ]
 
 
 def _last(by: str) -> str:

@@ -27,7 +27,8 @@ from metacortex.kernel.driver_errors import meaning, sqlstate
 from metacortex.queries import activity, batches, counts
 from metacortex.queries import verify as verification
 from metacortex.queries.batches import Altered, Place
-from metacortex.queries.read_ahead import ReadAhead, Refold
+from metacortex.queries.read_ahead import ReadAhead
+from metacortex.queries.refold import Refold
 from metacortex.queries.registry import PROJECTIONS
 from metacortex.queries.verify import Progress, no_progress
 

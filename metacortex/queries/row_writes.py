@@ -13,7 +13,6 @@ from uuid import UUID
 
 from sqlalchemy import ARRAY, JSON, TIMESTAMP, TextClause, text
 
-from metacortex.events.record import EventRecord
 from metacortex.kernel.database import DIALECT, DriverConnection
 from metacortex.queries import activity
 from metacortex.queries.fold import REWORDED, Fold
@@ -28,29 +27,25 @@ _MOVE = (
 )
 
 
-COPIED = 100  # lines: below, a round trip costs more than COPY saves
-
-
 @dataclass(frozen=True, slots=True)
 class Write:
     """What writes a fold: a statement with its values."""
 
     statement: TextClause
     values: Mapping[str, Any]
-    lines: Sequence[Sequence[Any]]
-    """Of the task log, if they are so many that COPY is worth a round trip."""
 
     async def run(self, direct: DriverConnection) -> None:
         """Write all of it."""
-        if self.lines:
-            await direct.copy(activity.ActivityTable, self.lines)
         await direct.write(self.statement, self.values)
 
 
 def write_of(
-    folded: Fold, records: Sequence[EventRecord], reached: Mapping[UUID, int]
+    folded: Fold, begins: Mapping[UUID, int], reached: Mapping[UUID, int]
 ) -> Write:
-    """Return what writes rows, the task log and the checkpoints."""
+    """Return what writes rows, the task log and the checkpoints.
+
+    `begins` and `reached` are the last sequences before the events and of them.
+    """
     rows = {it.table: folded.table_rows(type) for type, it in PROJECTIONS.items()}
     for type, it in PROJECTIONS.items():
         if it.parts is not None:
@@ -58,17 +53,13 @@ def write_of(
     tables = tuple(table for table, some in rows.items() if some)
     values: dict[str, Any] = {
         "workspaces": list(reached),
+        "begins": [begins[it] for it in reached],
         "sequences": list(reached.values()),
     }
     for table in tables:
         for name, column in _columns(table).items():
             values[f"{_bound(table)}_{name}"] = column.array(rows[table])
-    lines = activity.arrays(records)
-    copied = len(records) >= COPIED
-    if not copied:
-        values |= {f"activity_{name}": array for name, array in lines.items()}
-    many = list(zip(*lines.values(), strict=True)) if copied else []
-    return Write(_saving(tables, copied), values, many)
+    return Write(_saving(tables), values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,10 +113,9 @@ def _columns(table: str) -> Mapping[str, _Column]:
 
 
 @lru_cache
-def _saving(tables: tuple[str, ...], copied: bool) -> TextClause:
+def _saving(tables: tuple[str, ...]) -> TextClause:
     parts = [f"{_bound(it)}_rows AS ({_upsert(it)})" for it in tables]
-    if not copied:
-        parts.append(f"lines AS ({_insert_lines()})")
+    parts.append(f"lines AS ({activity.INSERT})")
     return text(f"WITH {', '.join(parts)} {_MOVE}")
 
 
@@ -161,16 +151,4 @@ def _upsert(table: str) -> str:
         f"INSERT INTO {table} AS t ({', '.join(values)})"
         f" SELECT {', '.join(values.values())} FROM {_unnest(table, types)}"
         f" ON CONFLICT (workspace_id, id) DO UPDATE SET {', '.join(sets)}"
-    )
-
-
-def _insert_lines() -> str:
-    types = {
-        it.name: str(it.type.compile(dialect=DIALECT))
-        for it in activity.ActivityTable.__table__.columns
-    }
-    names = ", ".join(types)
-    return (
-        f"INSERT INTO {activity.TABLE} ({names})"
-        f" SELECT {names} FROM {_unnest(activity.TABLE, types)}"
     )

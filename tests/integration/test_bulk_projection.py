@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 from uuid import UUID
@@ -13,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from metacortex.commands.bus import Bus
 from metacortex.kernel.database import driver_pool, engine
 from metacortex.kernel.decider import UNSET
-from metacortex.queries import batches, read_ahead, row_writes
+from metacortex.queries import batches, fold, refold
 from metacortex.queries.batches import Batch, Place
 from metacortex.queries.projector import Projector
 from metacortex.queries.read_ahead import ReadAhead
@@ -60,15 +61,15 @@ async def test_bulk_and_one_by_one_write_the_same_rows(
 ) -> None:
     events = await history(writes, workspace, seed)
     database = engine(urls.projector)
-    monkeypatch.setattr(row_writes, "COPIED", events + 1)
     single = Projector(database, batch=1, turn_s=60)
     assert (await single.turn([workspace])).events == events
     wanted = await rows(writes, workspace)
     assert len(wanted) > events
-    monkeypatch.setattr(row_writes, "COPIED", 1)
-    for chunk, kept in ((10_000, 10_000), (7, 3)):  # so small that rows are asked for
-        monkeypatch.setattr(read_ahead, "CHUNK", chunk)
-        monkeypatch.setattr(read_ahead, "KEPT_ROWS", kept)
+    # all rows in the end; streams that go on after they were written; one chunk's rows
+    for chunk, settled, waiting in ((1_000, 1_000, 10**9), (7, 9, 10**9), (7, 99, 0)):
+        monkeypatch.setattr(refold, "CHUNK", chunk)
+        monkeypatch.setattr(refold, "SETTLED", settled)
+        monkeypatch.setattr(refold, "WAITING_BYTES", waiting)
         assert await single.rebuild(workspace) == events
         assert await rows(writes, workspace) == wanted
     assert await single.verify(workspace) == []
@@ -82,7 +83,7 @@ async def test_a_rebuild_of_one_connection_reads_and_writes_by_turns(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     events = await history(writes, workspace, 9)
-    monkeypatch.setattr(read_ahead, "CHUNK", 7)
+    monkeypatch.setattr(refold, "CHUNK", 7)
     database = engine(urls.projector, pool_size=1)
     projector = Projector(database)
     assert await projector.rebuild(workspace) == events
@@ -90,27 +91,77 @@ async def test_a_rebuild_of_one_connection_reads_and_writes_by_turns(
     await database.dispose()
 
 
-async def test_a_rebuild_holds_no_more_than_a_few_chunks(
+@dataclass
+class Waiting:
+    """What a rebuild writes at a time, and how many rows then wait."""
+
+    written: list[list[UUID]] = field(default_factory=list)
+    rows: list[int] = field(default_factory=list)
+    size: list[int] = field(default_factory=list)
+
+    def watch(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Note each write that has rows, in the order in which they begin."""
+        take = fold.Fold.take
+
+        def taken(folded: fold.Fold, keys: Sequence[fold.Key]) -> fold.Fold:
+            found = take(folded, keys)
+            self.written += [[id for _, _, id in keys]] if keys else []
+            self.rows.append(len(folded.rows))
+            self.size.append(folded.size)
+            return found
+
+        monkeypatch.setattr(fold.Fold, "take", taken)
+
+
+async def test_a_rebuild_writes_each_row_once_and_one_that_goes_on_again(
     urls: Urls,
     writes: AsyncEngine,
     workspace: UUID,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    births = [CreateTaskFactory() for _ in range(90)]
+    often, once, later = (CreateTaskFactory() for _ in range(3))
+    edits = [EditTaskFactory(task_id=often.task_id, title=f"T{n}") for n in range(20)]
+    again = EditTaskFactory(task_id=once.task_id, title="Again")
+    await Bus(writes).execute([unit(workspace, often, once, *edits, later, again)])
+    monkeypatch.setattr(refold, "CHUNK", 4)
+    database = engine(urls.projector)
+    projector = Projector(database)
+    orders = {}
+    for settled in (100, 8):
+        monkeypatch.setattr(refold, "SETTLED", settled)
+        waiting = Waiting()
+        with monkeypatch.context() as patch:
+            waiting.watch(patch)
+            assert await projector.rebuild(workspace) == 24
+        orders[settled] = [id for ids in waiting.written for id in ids]
+        assert await projector.verify(workspace) == []
+    assert orders[100] == [often.task_id, later.task_id, once.task_id]
+    assert orders[8] == [once.task_id, often.task_id, later.task_id, once.task_id]
+    await database.dispose()
+
+
+@pytest.mark.parametrize("bound", ["events", "bytes"])
+async def test_a_rebuild_lets_only_so_many_rows_wait(
+    bound: str,
+    urls: Urls,
+    writes: AsyncEngine,
+    workspace: UUID,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    births = [CreateTaskFactory(description="x" * 500) for _ in range(90)]
     await Bus(writes).execute([unit(workspace, *births)])
-    monkeypatch.setattr(read_ahead, "CHUNK", 10)
-    monkeypatch.setattr(read_ahead, "KEPT_ROWS", 20)
-    held: list[int] = []
-    keep = read_ahead.Refold._keep
-
-    def kept(self: read_ahead.Refold, its: dict[Any, Any]) -> None:
-        keep(self, its)
-        held.append(len(self._rows))
-
-    monkeypatch.setattr(read_ahead.Refold, "_keep", kept)
+    monkeypatch.setattr(refold, "CHUNK", 10)
+    if bound == "events":
+        monkeypatch.setattr(refold, "SETTLED", 20)
+    else:
+        monkeypatch.setattr(refold, "WAITING_BYTES", 12_000)
+    waiting = Waiting()
+    waiting.watch(monkeypatch)
     database = engine(urls.projector)
     assert await Projector(database).rebuild(workspace) == 90
-    assert len(held) == 9 and max(held) == 20
+    assert max(waiting.rows) == 20 if bound == "events" else 10 < max(waiting.rows) < 24
+    assert sum(map(len, waiting.written)) == 90 and waiting.rows[-1] == 0
+    assert waiting.size[-1] == 0 and 5_000 < max(waiting.size) <= 20 * 1_000
     await database.dispose()
 
 
