@@ -18,6 +18,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from metacortex.events.record import EventRecord
 from metacortex.kernel.database import Reader, Table
 from metacortex.queries import event_documents
+from metacortex.queries.mending import differs
 from metacortex.queries.page import COUNT_LIMIT, Filters, ListQuery, Sort
 from metacortex.queries.registry import PROJECTIONS
 from metacortex.queries.tables import INSTANT, SCHEMA
@@ -55,28 +56,33 @@ class ActivityTable(Table):
 TABLE = "queries.activity"
 
 
+_NAMES = ActivityTable.__table__.columns.keys()
 _OTHERWISE = {"request_id": "context ->> 'request_id'"}
 """What is no column of the log."""
 
-INSERT = f"""INSERT INTO {TABLE} ({", ".join(ActivityTable.__table__.columns.keys())})
+INSERT = f"""INSERT INTO {TABLE} ({", ".join(_NAMES)})
 SELECT l.* FROM unnest(CAST(:workspaces AS uuid[]), CAST(:begins AS bigint[]),
 CAST(:sequences AS bigint[])) AS n(w, b, s) CROSS JOIN LATERAL (SELECT
-{", ".join(_OTHERWISE.get(it, it) for it in ActivityTable.__table__.columns.keys())}
+{", ".join(f"{_OTHERWISE.get(it, it)} AS {it}" for it in _NAMES)}
 FROM events.log WHERE workspace_id = w AND sequence > b AND sequence <= s
 ORDER BY sequence) l"""
-"""Writes the rows of the events from `:begins` on, up to `:sequences`."""
+"""Writes the rows of the events after `:begins`, up to `:sequences`."""
+
+MEND = f"""{INSERT} WHERE {differs(TABLE, "l", _NAMES, ("workspace_id", "sequence"))}
+ON CONFLICT (workspace_id, sequence) DO UPDATE SET
+{", ".join(f"{it} = excluded.{it}" for it in _NAMES)}"""
+"""Does so where they are not there, or not as they should be."""
 
 
 def lines(records: Sequence[EventRecord]) -> list[Mapping[str, Any]]:
     """Return the rows of events."""
-    names = ActivityTable.__table__.columns.keys()
     context = "request_id"
     return [
         {
             name: (
                 orjson.loads(it.context)[name] if name == context else getattr(it, name)
             )
-            for name in names
+            for name in _NAMES
         }
         for it in records
     ]

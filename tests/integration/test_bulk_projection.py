@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from metacortex.commands.bus import Bus
 from metacortex.kernel.database import driver_pool, engine
 from metacortex.kernel.decider import UNSET
+from metacortex.kernel.ids import derived
 from metacortex.queries import batches, fold, refold
 from metacortex.queries.batches import Batch, Place
 from metacortex.queries.projector import Projector
@@ -88,6 +89,83 @@ async def test_a_rebuild_of_one_connection_reads_and_writes_by_turns(
     projector = Projector(database)
     assert await projector.rebuild(workspace) == events
     assert await projector.verify(workspace) == []
+    await database.dispose()
+
+
+async def versions(database: AsyncEngine, workspace: UUID) -> dict[str, Any]:
+    """Return which transaction wrote each row, by table and row without its place."""
+    parts = [
+        f"SELECT '{it} ' || t::text, xmin::text FROM queries.{it} t"
+        " WHERE workspace_id = :w"
+        for it in TABLES
+        if it != "comments"  # which are written again
+    ]
+    async with database.connect() as connection:
+        found = await connection.execute(
+            text(" UNION ALL ".join(parts)), {"w": workspace}
+        )
+        return {row: by for row, by in found}
+
+
+TAMPERING = (
+    (
+        "UPDATE queries.tasks SET search = to_tsvector('simple', '') WHERE id = :id",
+        "DELETE FROM queries.comments WHERE workspace_id = :w",
+        "UPDATE queries.activity SET request_id = 'forged' WHERE stream_id = :id",
+        "UPDATE queries.task_counts SET n = n + 1 WHERE workspace_id = :w",
+    ),
+    (
+        "UPDATE queries.tasks SET id = gen_random_uuid() WHERE id = :id",
+        "UPDATE queries.comments SET id = gen_random_uuid() WHERE workspace_id = :w",
+        "UPDATE queries.activity SET sequence = sequence + 999 WHERE stream_id = :id",
+        "DELETE FROM queries.task_counts WHERE workspace_id = :w",
+    ),
+    (
+        "UPDATE queries.tasks SET document = '{}', created_by = NULL WHERE id = :id",
+        "DELETE FROM queries.activity WHERE stream_id = :id",
+    ),
+)
+"""Altered, under another key, and gone."""
+
+
+async def test_a_rebuild_mends_what_differs_and_writes_nothing_else(
+    urls: Urls, writes: AsyncEngine, projector: Projector, workspace: UUID
+) -> None:
+    await history(writes, workspace, 4)
+    await projector.turn([workspace])
+    before = await versions(writes, workspace)
+    wanted = await rows(writes, workspace)
+    tampering = engine(urls.projector)
+    task = derived(workspace, "task 3")
+    for changes in TAMPERING:
+        async with tampering.begin() as connection:
+            for change in changes:
+                values = {"id": task, "w": workspace}
+                done = await connection.execute(text(change), values)
+                assert done.rowcount, change
+        await projector.rebuild(workspace)
+        assert await rows(writes, workspace) == wanted, changes
+    assert await projector.verify(workspace) == []
+    after = await versions(writes, workspace)
+    anew = {row for row in before if after[row] != before[row]}
+    assert anew and all(str(task) in row for row in anew), "only what was altered"
+    await tampering.dispose()
+
+
+async def test_a_rebuild_takes_no_row_of_before_for_the_beginning_of_a_stream(
+    urls: Urls, writes: AsyncEngine, projector: Projector, workspace: UUID
+) -> None:
+    task = CreateTaskFactory()
+    edits = [EditTaskFactory(task_id=task.task_id, title=f"T{n}") for n in range(3)]
+    await Bus(writes).execute([unit(workspace, task, *edits)])
+    await projector.turn([workspace])
+    database = engine(urls.projector)
+    direct = driver_pool(database)
+    async with direct.begin() as connection:
+        folding = refold.Refold(direct, connection, Place(workspace, 2, 4))
+        with pytest.raises(AssertionError, match="first event is its creation"):
+            async for _ in folding.run():
+                pass
     await database.dispose()
 
 
