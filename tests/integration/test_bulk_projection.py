@@ -273,6 +273,51 @@ async def test_what_was_made_ready_is_used_only_where_it_begins(
     await database.dispose()
 
 
+async def test_rows_of_earlier_batches_of_a_turn_are_not_asked_for_again(
+    urls: Urls,
+    writes: AsyncEngine,
+    workspace: UUID,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    first, other = CreateTaskFactory(), CreateTaskFactory()
+    edits = [EditTaskFactory(task_id=other.task_id, title=f"T{n}") for n in range(6)]
+    again = EditTaskFactory(task_id=first.task_id, title="Again")
+    await Bus(writes).execute([unit(workspace, first, other, *edits, again)])
+    asked: list[fold.Key] = []
+    present = batches.present
+
+    async def asking(reader: Any, keys: Any) -> Any:
+        asked.extend(keys)
+        return await present(reader, keys)
+
+    monkeypatch.setattr(batches, "present", asking)
+    database = engine(urls.projector)
+    projector = Projector(database, batch=2, turn_s=600)
+    assert (await projector.turn([workspace])).events == 9
+    assert asked == []
+    assert await projector.verify(workspace) == []
+    await database.dispose()
+
+
+async def test_rows_are_not_known_any_more_once_others_have_moved_the_tables_on(
+    urls: Urls, writes: AsyncEngine, projector: Projector, workspace: UUID
+) -> None:
+    task = CreateTaskFactory()
+    edits = [EditTaskFactory(task_id=task.task_id, title=f"T{n}") for n in range(9)]
+    await Bus(writes).execute([unit(workspace, task, *edits)])
+    await projector.turn([workspace])
+    stale = {(workspace, "task", task.task_id): None}
+    here, beyond = Place(workspace, 1, 10), Place(workspace, 5, 10)
+    database = engine(urls.projector)
+    async with ReadAhead(driver_pool(database), time.monotonic() + 600) as ahead:
+        ahead.begin([here], 5, stale)
+        assert await ahead.take([beyond], 5) is None
+        ahead.begin([beyond], 5, {})
+        ready = await ahead.take([beyond], 5)
+    assert ready is not None and ready.rows.popitem()[1].title == "T8"
+    await database.dispose()
+
+
 async def test_words_are_found_out_where_a_text_changes_and_kept_elsewhere(
     urls: Urls, writes: AsyncEngine, projector: Projector, workspace: UUID
 ) -> None:
