@@ -28,7 +28,6 @@ SETTLED = 20_000
 WAITING_BYTES = 32 * 2**20
 """Of data of the events that made the waiting rows; beyond, the oldest are written."""
 
-
 _KINDS = ", ".join(("workspace_id", *counts.KIND))
 _UNCOUNT = text(f"DELETE FROM {counts.TABLE} WHERE workspace_id = :workspace")
 _COUNT = text(
