@@ -27,7 +27,7 @@ from metacortex.operations.actor_functions import ActorFunctions
 from metacortex.operations.actors import MAINTENANCE, REBUILD, Actor
 from metacortex.operations.jobs import Job, Work
 from metacortex.operations.schedules import Entry
-from metacortex.queries import read_ahead
+from metacortex.queries import refold
 from metacortex.settings import load_settings
 from tests.integration.forging import append_after_last
 
@@ -103,7 +103,7 @@ def declare() -> None:
         return (*usual_entries(sweep_interval_s), *more)
 
     schedules.entries = entries  # before `metacortex.workers` takes it from there
-    read_ahead.CHUNK = CHUNK
+    refold.CHUNK = CHUNK
     codec.VERSIONS = Releases(codec.VERSIONS)
     codec.UPCASTERS[EDITED] = (lambda data: data,)
 

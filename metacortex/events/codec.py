@@ -51,7 +51,7 @@ def decode(name: str, schema_version: int, data: bytes | str) -> Any:
     if newest is None or schema_version > newest:
         raise UnknownEvent(f"{name} version {schema_version}")
     if schema_version == newest:
-        return _ADAPTERS[name].validate_json(data)
+        return _ADAPTERS[name].validator.validate_json(data)
     content: Mapping[str, Any] = orjson.loads(data)
     for upcast in UPCASTERS[name][schema_version - 1 :]:
         content = upcast(content)

@@ -6,7 +6,6 @@ again, so that it detects a change of any column.
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from operator import attrgetter, itemgetter
@@ -52,8 +51,7 @@ class EventRecord(NamedTuple):
     leaf_hash: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Recorded(Generic[E]):
+class Recorded(NamedTuple, Generic[E]):
     """A decoded event with its record, as projections take it."""
 
     record: EventRecord

@@ -6,7 +6,7 @@ one of them may also be read from (docs/decisions/0009-roles.md). Nothing depend
 session, so that PgBouncer in transaction mode works.
 """
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import lru_cache
 from typing import Any, NewType, Protocol
@@ -151,13 +151,6 @@ class DriverConnection:
         sql, names = _compiled(statement)
         status = await self._driver.execute(sql, *[values[it] for it in names])
         return int(status.rpartition(" ")[2])
-
-    async def copy(self, table: type[Table], rows: Iterable[Sequence[Any]]) -> None:
-        """Write rows with COPY, each with a value per column, in the table's order."""
-        its: Any = table.__table__
-        await self._driver.copy_records_to_table(
-            its.name, schema_name=its.schema, columns=its.columns.keys(), records=rows
-        )
 
     def transaction(self) -> AbstractAsyncContextManager[Any]:
         """Return a transaction around what follows."""

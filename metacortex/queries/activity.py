@@ -18,6 +18,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from metacortex.events.record import EventRecord
 from metacortex.kernel.database import Reader, Table
 from metacortex.queries import event_documents
+from metacortex.queries.mending import differs
 from metacortex.queries.page import COUNT_LIMIT, Filters, ListQuery, Sort
 from metacortex.queries.registry import PROJECTIONS
 from metacortex.queries.tables import INSTANT, SCHEMA
@@ -55,20 +56,36 @@ class ActivityTable(Table):
 TABLE = "queries.activity"
 
 
-def arrays(records: Sequence[EventRecord]) -> Mapping[str, Sequence[Any]]:
-    """Return the rows of events, as what each column holds of all of them."""
-    columns = zip(*records) if records else ((),) * len(EventRecord._fields)
-    by_name = dict(zip(EventRecord._fields, columns))
-    by_name["request_id"] = tuple(
-        orjson.loads(it)["request_id"] for it in by_name["context"]
-    )
-    return {it.name: by_name[it.name] for it in ActivityTable.__table__.columns}
+_NAMES = ActivityTable.__table__.columns.keys()
+_OTHERWISE = {"request_id": "context ->> 'request_id'"}
+"""What is no column of the log."""
+
+INSERT = f"""INSERT INTO {TABLE} ({", ".join(_NAMES)})
+SELECT l.* FROM unnest(CAST(:workspaces AS uuid[]), CAST(:begins AS bigint[]),
+CAST(:sequences AS bigint[])) AS n(w, b, s) CROSS JOIN LATERAL (SELECT
+{", ".join(f"{_OTHERWISE.get(it, it)} AS {it}" for it in _NAMES)}
+FROM events.log WHERE workspace_id = w AND sequence > b AND sequence <= s
+ORDER BY sequence) l"""
+"""Writes the rows of the events after `:begins`, up to `:sequences`."""
+
+MEND = f"""{INSERT} WHERE {differs(TABLE, "l", _NAMES, ("workspace_id", "sequence"))}
+ON CONFLICT (workspace_id, sequence) DO UPDATE SET
+{", ".join(f"{it} = excluded.{it}" for it in _NAMES)}"""
+"""Does so where they are not there, or not as they should be."""
 
 
 def lines(records: Sequence[EventRecord]) -> list[Mapping[str, Any]]:
     """Return the rows of events."""
-    found = arrays(records)
-    return [dict(zip(found, row)) for row in zip(*found.values())]
+    context = "request_id"
+    return [
+        {
+            name: (
+                orjson.loads(it.context)[name] if name == context else getattr(it, name)
+            )
+            for name in _NAMES
+        }
+        for it in records
+    ]
 
 
 def _last(by: str) -> str:

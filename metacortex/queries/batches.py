@@ -113,8 +113,9 @@ async def present(reader: Reader, keys: Iterable[fold.Key]) -> dict[fold.Key, An
             "ids": [id for _, kind, id in wanted if kind == type],
         }
         found = await reader.rows(_present(PROJECTIONS[type].table), values)
-        for workspace, id, document in found:
-            rows[workspace, type, id] = fold.parse(type, document)
+        async for part in _slices(found):
+            for workspace, id, document in part:
+                rows[workspace, type, id] = fold.parse(type, document)
     return rows
 
 
@@ -127,13 +128,11 @@ def _present(table: str) -> TextClause:
     )
 
 
-async def folded(found: Read, rows: Mapping[fold.Key, Any]) -> Fold:
-    """Fold events into the rows of their streams as they were before."""
-    result = Fold({key: rows[key] for key in found.begun if key in rows})
-    async for part in _slices(found.events):
+async def apply(events: Sequence[Recorded[Any]], folded: Fold) -> None:
+    """Fold events into rows, which are those before them."""
+    async for part in _slices(events):
         for event in part:
-            result.apply(event)
-    return result
+            folded.apply(event)
 
 
 async def prepare(
@@ -142,6 +141,9 @@ async def prepare(
     """Make a batch ready; `rows` are known to be as the tables have them."""
     found = await read(reader, places, each)
     others = await present(reader, found.begun - rows.keys())
-    result = await folded(found, ChainMap(others, rows))
-    write = write_of(result, found.records, found.reached)
+    before = ChainMap(others, rows)
+    result = Fold({key: before[key] for key in found.begun if key in before})
+    await apply(found.events, result)
+    begins = {it.workspace_id: it.sequence for it in places}
+    write = write_of(result, begins, found.reached)
     return Batch(found, result.rows, write)

@@ -1,8 +1,10 @@
 """Folding events into rows, purely; the projector and the past both use it."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cache
+from operator import attrgetter
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import orjson
@@ -26,12 +28,12 @@ _ADAPTERS: Mapping[str, TypeAdapter[Any]] = {
 
 def parse(stream_type: str, document: str | bytes) -> Any:
     """Return the row that a document was written from."""
-    return _ADAPTERS[stream_type].validate_json(document)
+    return _ADAPTERS[stream_type].validator.validate_json(document)
 
 
 def document(stream_type: str, row: Any) -> bytes:
     """Return a row as the JSON that answers send."""
-    return _ADAPTERS[stream_type].dump_json(row)
+    return _ADAPTERS[stream_type].serializer.to_json(row)
 
 
 def key(record: EventRecord) -> Key:
@@ -39,16 +41,28 @@ def key(record: EventRecord) -> Key:
     return record.workspace_id, record.stream_type, record.stream_id
 
 
+class Change(NamedTuple):
+    """What is known of a changed row besides what it is now."""
+
+    sequence: int
+    """Of its last event."""
+    size: int
+    """Bytes of data of its events, about what the row takes."""
+
+
 @dataclass(slots=True)
 class Fold:
     """Rows before and after some events."""
 
     rows: dict[Key, Any]
-    changed: dict[Key, None] = field(default_factory=dict)
+    changed: dict[Key, Change] = field(default_factory=dict)
+    """The rows that events changed, those changed last at the end."""
     parts: dict[Key, Any] = field(default_factory=dict)
     """Parts of streams as they are after the events; the key has the part's own id."""
     reworded: set[Key] = field(default_factory=set)
     """Rows whose words are to be found out: new ones, and those with another text."""
+    size: int = 0
+    """Bytes of data of the events that changed rows."""
 
     def apply(self, event: Recorded[Any]) -> None:
         """Apply one event. Raises whatever a poisoned event makes `project` raise."""
@@ -56,16 +70,46 @@ class Fold:
         projection = PROJECTIONS[record.stream_type]
         its = key(record)
         before = self.rows.get(its)
-        row = projection.project(before, event)
-        texts = texts_of(projection.table)
-        if texts and _has_other_texts(before, row, texts):
+        row = self.rows[its] = projection.project(before, event)
+        texts = _texts(record.stream_type)
+        if texts and (before is None or texts(before) != texts(row)):
             self.reworded.add(its)
-        self.rows[its] = row
-        self.changed[its] = None
+        size, last = len(record.data), self.changed.pop(its, None)
+        self.size += size
+        self.changed[its] = Change(
+            record.sequence, size if last is None else size + last.size
+        )
         if projection.parts is not None:
             for part in projection.parts.project(event):
                 where = (record.workspace_id, record.stream_type, part.id)
                 self.parts[where] = part
+
+    def settled(self, upto: int, size: int) -> list[Key]:
+        """Return the rows that no event changed after a sequence.
+
+        And those after them, until the others are of no more than `size` bytes.
+        """
+        found, left = [], self.size
+        for its, change in self.changed.items():
+            if change.sequence > upto and left <= size:
+                break
+            left -= change.size
+            found.append(its)
+        return found
+
+    def take(self, keys: Iterable[Key]) -> "Fold":
+        """Take changed rows out, and all parts, as a fold of their own."""
+        taken = Fold({}, parts=self.parts)
+        self.parts = {}
+        for its in keys:
+            taken.rows[its] = self.rows.pop(its)
+            change = taken.changed[its] = self.changed.pop(its)
+            taken.size += change.size
+            if its in self.reworded:
+                self.reworded.remove(its)
+                taken.reworded.add(its)
+        self.size -= taken.size
+        return taken
 
     def table_rows(self, stream_type: str) -> list[dict[str, Any]]:
         """Return the changed rows of a read table, as columns.
@@ -92,10 +136,11 @@ class Fold:
         ]
 
 
-def _has_other_texts(before: Any, row: Any, texts: Sequence[str]) -> bool:
-    return before is None or any(
-        getattr(before, it) != getattr(row, it) for it in texts
-    )
+@cache
+def _texts(stream_type: str) -> Callable[[Any], Any] | None:
+    """Return what gives the texts of a row whose words are kept, None for no words."""
+    texts = texts_of(PROJECTIONS[stream_type].table)
+    return attrgetter(*texts) if texts else None
 
 
 def as_json(rows: Sequence[Mapping[str, Any]]) -> str:

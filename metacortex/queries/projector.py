@@ -11,12 +11,11 @@ whoever skipped a locked workspace relies on that look
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from uuid import UUID
 
 import structlog
 from prometheus_client import Histogram
-from sqlalchemy import TextClause, text
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from metacortex.events import merkle
@@ -24,11 +23,11 @@ from metacortex.events.record import EventRecord
 from metacortex.kernel import tracing
 from metacortex.kernel.database import DriverConnection, ReadConnection, driver_pool
 from metacortex.kernel.driver_errors import meaning, sqlstate
-from metacortex.queries import activity, batches, counts
+from metacortex.queries import batches, refold
 from metacortex.queries import verify as verification
 from metacortex.queries.batches import Altered, Place
-from metacortex.queries.read_ahead import ReadAhead, Refold
-from metacortex.queries.registry import PROJECTIONS
+from metacortex.queries.read_ahead import ReadAhead
+from metacortex.queries.refold import Refold
 from metacortex.queries.verify import Progress, no_progress
 
 logger = structlog.get_logger(__name__)
@@ -266,11 +265,11 @@ class Projector:
         async with self._direct.begin() as direct:
             await direct.write(_CREATE, {"workspaces": [workspace_id]})
             await direct.rows(_LOCK_ONE, own)
-            for table in _tables():
-                await direct.write(_delete(table), own)
-            await direct.write(_BEGIN_ANEW, own)
             head, frontier = await direct.row(_HEAD, own) or (0, b"")
-            folding = Refold(self._direct, direct, Place(workspace_id, 0, head))
+            begin = Place(workspace_id, 0, head)
+            await refold.clear(direct, begin)
+            await direct.write(_BEGIN_ANEW, own)
+            folding = Refold(self._direct, direct, begin)
             total, edge = 0, list[bytes]()
             async for found in folding.run():
                 its = [it.leaf_hash for it in found.records if it.sequence <= head]
@@ -280,6 +279,7 @@ class Projector:
             batches.check_end(total, head, head)
             if differs := merkle.difference(head, edge, frontier):
                 raise Altered(differs[1])
+            await refold.count(direct, workspace_id)
         return total
 
     async def verify(
@@ -312,14 +312,3 @@ def _is_about_the_events(error: Exception) -> bool:
     if state is not None:
         return state.startswith(_ABOUT_VALUES)
     return meaning(error) is None
-
-
-def _tables() -> list[str]:
-    parts = [it.parts.table for it in PROJECTIONS.values() if it.parts is not None]
-    tables = [it.table for it in PROJECTIONS.values()]
-    return [*tables, *parts, activity.TABLE, counts.TABLE]  # counts after the tasks
-
-
-@lru_cache
-def _delete(table: str) -> TextClause:
-    return text(f"DELETE FROM {table} WHERE workspace_id = :workspace")

@@ -4,7 +4,7 @@ Arrays go to Postgres as binary values of the columns' own types; the same rows 
 cost it twice as much (docs/decisions/0021-bulk-projection.md).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -13,10 +13,10 @@ from uuid import UUID
 
 from sqlalchemy import ARRAY, JSON, TIMESTAMP, TextClause, text
 
-from metacortex.events.record import EventRecord
 from metacortex.kernel.database import DIALECT, DriverConnection
 from metacortex.queries import activity
 from metacortex.queries.fold import REWORDED, Fold
+from metacortex.queries.mending import differs
 from metacortex.queries.registry import PROJECTIONS
 from metacortex.queries.tables import KEPT, ReadTable, texts_of, words_of
 from metacortex.queries.verify import written_columns
@@ -28,29 +28,29 @@ _MOVE = (
 )
 
 
-COPIED = 100  # lines: below, a round trip costs more than COPY saves
-
-
 @dataclass(frozen=True, slots=True)
 class Write:
     """What writes a fold: a statement with its values."""
 
     statement: TextClause
     values: Mapping[str, Any]
-    lines: Sequence[Sequence[Any]]
-    """Of the task log, if they are so many that COPY is worth a round trip."""
 
     async def run(self, direct: DriverConnection) -> None:
         """Write all of it."""
-        if self.lines:
-            await direct.copy(activity.ActivityTable, self.lines)
         await direct.write(self.statement, self.values)
 
 
 def write_of(
-    folded: Fold, records: Sequence[EventRecord], reached: Mapping[UUID, int]
+    folded: Fold,
+    begins: Mapping[UUID, int],
+    reached: Mapping[UUID, int],
+    mend: bool = False,
 ) -> Write:
-    """Return what writes rows, the task log and the checkpoints."""
+    """Return what writes rows, the task log and the checkpoints.
+
+    `begins` and `reached` are the last sequences before the events and of them. To
+    `mend` is to write only what differs.
+    """
     rows = {it.table: folded.table_rows(type) for type, it in PROJECTIONS.items()}
     for type, it in PROJECTIONS.items():
         if it.parts is not None:
@@ -58,17 +58,13 @@ def write_of(
     tables = tuple(table for table, some in rows.items() if some)
     values: dict[str, Any] = {
         "workspaces": list(reached),
+        "begins": [begins[it] for it in reached],
         "sequences": list(reached.values()),
     }
     for table in tables:
         for name, column in _columns(table).items():
             values[f"{_bound(table)}_{name}"] = column.array(rows[table])
-    lines = activity.arrays(records)
-    copied = len(records) >= COPIED
-    if not copied:
-        values |= {f"activity_{name}": array for name, array in lines.items()}
-    many = list(zip(*lines.values(), strict=True)) if copied else []
-    return Write(_saving(tables, copied), values, many)
+    return Write(_saving(tables, mend), values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,10 +118,9 @@ def _columns(table: str) -> Mapping[str, _Column]:
 
 
 @lru_cache
-def _saving(tables: tuple[str, ...], copied: bool) -> TextClause:
-    parts = [f"{_bound(it)}_rows AS ({_upsert(it)})" for it in tables]
-    if not copied:
-        parts.append(f"lines AS ({_insert_lines()})")
+def _saving(tables: tuple[str, ...], mend: bool) -> TextClause:
+    parts = [f"{_bound(it)}_rows AS ({_upsert(it, mend)})" for it in tables]
+    parts.append(f"lines AS ({activity.MEND if mend else activity.INSERT})")
     return text(f"WITH {', '.join(parts)} {_MOVE}")
 
 
@@ -141,36 +136,43 @@ def _unnest(table: str, columns: Mapping[str, str]) -> str:
     return f"unnest({', '.join(arrays)}) AS r({', '.join(columns)})"
 
 
-def _upsert(table: str) -> str:
+def _upsert(table: str, mend: bool) -> str:
     words, sent = words_of(table), _columns(table)
     values = {
         it: f"CAST({it} AS {sent[it].cast})" if sent[it].cast else it
         for it in written_columns(table)
     } | {it: f"CASE WHEN {REWORDED} THEN {sql} END" for it, sql in words.items()}
+    types = {name: column.type for name, column in sent.items()}
+    kept = KEPT | words.keys()
+    return _written(table, values, _unnest(table, types), kept, mend)
+
+
+def _written(
+    table: str,
+    values: Mapping[str, str],
+    rows: str,
+    kept: Set[str],
+    mend: bool,
+) -> str:
+    """Return what writes rows into a table, given the SQL of each column.
+
+    A column of `kept` that a row does not know stays as it is.
+    """
+    named = ", ".join(f"{sql} AS {it}" for it, sql in values.items())
+    new = f"SELECT {named} FROM {rows}"
+    if mend:
+        where = differs(table, "n", list(values), ("workspace_id", "id"), kept)
+        new = f"SELECT * FROM ({new} OFFSET 0) n WHERE {where}"
     sets = [
         (
             f"{it} = coalesce(excluded.{it}, t.{it})"
-            if it in KEPT or it in words
+            if it in kept
             else f"{it} = excluded.{it}"
         )
         for it in values
         if it not in ("workspace_id", "id")
     ]
-    types = {name: column.type for name, column in sent.items()}
     return (
-        f"INSERT INTO {table} AS t ({', '.join(values)})"
-        f" SELECT {', '.join(values.values())} FROM {_unnest(table, types)}"
+        f"INSERT INTO {table} AS t ({', '.join(values)}) {new}"
         f" ON CONFLICT (workspace_id, id) DO UPDATE SET {', '.join(sets)}"
-    )
-
-
-def _insert_lines() -> str:
-    types = {
-        it.name: str(it.type.compile(dialect=DIALECT))
-        for it in activity.ActivityTable.__table__.columns
-    }
-    names = ", ".join(types)
-    return (
-        f"INSERT INTO {activity.TABLE} ({names})"
-        f" SELECT {names} FROM {_unnest(activity.TABLE, types)}"
     )
