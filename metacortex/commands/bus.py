@@ -38,10 +38,11 @@ from metacortex.events import codec, log
 from metacortex.events.record import EventRecord
 from metacortex.kernel import clock
 from metacortex.kernel.database import (
+    DriverPool,
+    Plans,
     ReadConnection,
     WriteConnection,
     autocommit,
-    driver_pool,
 )
 from metacortex.kernel.driver_errors import Meaning, meaning, worth_another
 from metacortex.kernel.errors import MetaCortexError, Unavailable, UndoConflict
@@ -76,7 +77,8 @@ class Bus:
         self._engine = engine
         self._now = now
         self._single = autocommit(engine)
-        self._direct = driver_pool(engine)
+        self._plans = Plans()
+        self._direct = DriverPool(engine, self._plans)
 
     async def execute(self, units: Sequence[Unit]) -> list[list[Result]]:
         """Return one result per request, with everything committed.
@@ -154,6 +156,7 @@ class Bus:
         if save is None:
             return True
         count = await self._direct.write(save.statement, save.values)
+        self._plans.wrote(save.rows)
         return count == save.heads
 
     async def finish(self, prepared: Prepared) -> list[list[Result]]:
@@ -196,6 +199,7 @@ class Bus:
         load = repository.load_statement(workspaces, commands, needs, lock=True)
         while True:
             async with self._engine.begin() as opened:
+                await self._plans.refresh(opened)
                 connection = WriteConnection(ReadConnection(opened))
                 loaded = await _load(connection, load)
                 if not (missing := workspaces - loaded.heads.keys()):
@@ -210,6 +214,7 @@ class Bus:
                         )
                     if save is not None:
                         await _save(connection, save)
+                        self._plans.wrote(save.rows)
                     return Prepared(planned, batch, save)
             await self._ensure_heads(missing)
 
