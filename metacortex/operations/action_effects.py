@@ -1,8 +1,8 @@
 """What each action of operators does, inside the caller's transaction.
 
 Each takes effect once, however often it is asked for: whoever asks second is told that
-it is done, and by which run. All raise NotFound for what there is not; those that begin a
-job raise Refused for an actor that this release does not have, and change nothing.
+it is done, and by which run. All raise NotFound for what there is not; those that begin
+a job raise Refused for an actor that this release does not have, and change nothing.
 """
 
 from collections.abc import Sequence
