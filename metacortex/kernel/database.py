@@ -199,8 +199,8 @@ class DriverPool:
     disposed of.
     """
 
-    def __init__(self, engine: AsyncEngine, plans: Plans | None = None) -> None:
-        self._plans = plans
+    def __init__(self, engine: AsyncEngine) -> None:
+        self.plans = Plans()
         self._engine = autocommit(engine)
         self._idle: list[AsyncConnection] = []
         self._max_idle = engine.pool.size() // 2  # type: ignore[attr-defined]
@@ -257,8 +257,7 @@ class DriverPool:
     async def _connection(self) -> AsyncIterator[DriverConnection]:
         connection = await self._alive()
         try:
-            if self._plans is not None:
-                await self._plans.refresh(connection)
+            await self.plans.refresh(connection)
             yield DriverConnection(_driver(connection))
         except BaseException:
             await connection.invalidate()
