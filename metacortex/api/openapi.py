@@ -348,6 +348,8 @@ def _codes(operation: Schema, names: set[str]) -> Iterable[str]:
         yield "version_conflict"
     if command := operation.get("x-command-type"):
         yield from COMMANDS[command].errors
+    if name in ("retryRun", "retryFailures", "startSchedule"):
+        yield "actor_unknown"
     if name == "listTasks":
         yield "too_many_events"
     if name in ("undoCommand", "runCommands"):

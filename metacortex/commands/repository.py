@@ -320,10 +320,11 @@ class SaveStatement:
     """A statement with its values; these no longer change when the batch does.
 
     Its row count is `heads` if it has written, or 0 if its guard failed and it has
-    written nothing.
+    written nothing. `rows` are the receipts and events that it writes.
     """
 
     heads: int
+    rows: int
     statement: TextClause
     values: Mapping[str, str]
 
@@ -356,7 +357,8 @@ def save_statement(
     if absent:
         values["assumed_absent"] = _json(absent)
     sql = _save_sql(types, bool(changes.rows), new_commands, bool(absent))
-    return SaveStatement(len(changes.heads), sql, values)
+    rows = len(changes.receipts) + len(changes.rows)
+    return SaveStatement(len(changes.heads), rows, sql, values)
 
 
 def _json(rows: Any) -> str:

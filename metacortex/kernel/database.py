@@ -27,6 +27,7 @@ WriteConnection = NewType("WriteConnection", ReadConnection)
 
 POOL_TIMEOUT_S = 2.0  # longer would let requests pile up behind a dead database
 STATEMENT_S = 10  # of metacortex_app; migrations set it on the role
+PLANNED_ROWS = 500  # with as many, no other index than the right one looks as cheap
 
 
 class Table(DeclarativeBase):
@@ -158,6 +159,31 @@ class DriverConnection:
         return found
 
 
+class Plans:
+    """Has statements planned anew on their connection as what is written doubles.
+
+    Postgres keeps the plan of a prepared statement until a table is analyzed, which is
+    a minute later at the earliest. A plan for empty tables may use any index, or none:
+    a batch then reads all rows of its workspace once for each of its commands.
+    """
+
+    def __init__(self) -> None:
+        self._written = 0
+
+    def wrote(self, rows: int) -> None:
+        """Count rows that were written."""
+        self._written += rows
+
+    async def refresh(self, connection: AsyncConnection) -> None:
+        """Discard the plans of a connection that were made for much smaller tables."""
+        opened = connection.sync_connection
+        assert opened is not None
+        planned = opened.info.setdefault("metacortex_planned", self._written)
+        if self._written >= 2 * planned + PLANNED_ROWS:
+            await _driver(connection).execute("DISCARD PLANS")
+            opened.info["metacortex_planned"] = self._written
+
+
 class DriverPool:
     """Driver connections of an engine; up to half of the pool's stay checked out, idle.
 
@@ -167,6 +193,7 @@ class DriverPool:
     """
 
     def __init__(self, engine: AsyncEngine) -> None:
+        self.plans = Plans()
         self._engine = autocommit(engine)
         self._idle: list[AsyncConnection] = []
         self._max_idle = engine.pool.size() // 2  # type: ignore[attr-defined]
@@ -223,6 +250,7 @@ class DriverPool:
     async def _connection(self) -> AsyncIterator[DriverConnection]:
         connection = await self._alive()
         try:
+            await self.plans.refresh(connection)
             yield DriverConnection(_driver(connection))
         except BaseException:
             await connection.invalidate()

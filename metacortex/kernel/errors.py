@@ -176,6 +176,7 @@ CODES: dict[str, tuple[type[MetaCortexError], str]] = {
     "member_unknown": (Invalid, "Nobody of this name is a member of the workspace"),
     "undo_conflict": (UndoConflict, "Later changes stand in the way"),
     "not_undoable": (Refused, "This command cannot be undone"),
+    "actor_unknown": (Refused, "This release does not have the actor of the job"),
     "version_conflict": (VersionConflict, "The resource changed since you read it"),
     "duplicate_key": (Malformed, "An object has two members of one name"),
     "too_deep": (Malformed, "The body is nested too deeply"),

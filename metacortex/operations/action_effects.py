@@ -1,7 +1,8 @@
 """What each action of operators does, inside the caller's transaction.
 
 Each takes effect once, however often it is asked for: whoever asks second is told that
-it is done, and by which run. All raise NotFound for what there is not.
+it is done, and by which run. All raise NotFound for what there is not; those that begin
+a job raise Refused for an actor that this release does not have, and change nothing.
 """
 
 from collections.abc import Sequence
@@ -17,11 +18,11 @@ from metacortex.kernel.errors import NotFound
 from metacortex.kernel.ids import new_id
 from metacortex.operations import runs
 from metacortex.operations.actors import (
-    ACTORS,
     QUEUES,
     REBUILD,
     RETRY_PROJECTION,
     VERIFY,
+    actor_of,
 )
 from metacortex.operations.runs import JobRequest
 from metacortex.operations.schedules import IN_PROCESS
@@ -262,15 +263,16 @@ async def _repeat_all(
     direct: DriverConnection, taken: Sequence[Any]
 ) -> list[tuple[UUID, str]]:
     """Enqueue the jobs of many runs again; a group of failures is of one actor."""
-    actor = taken[0][1]
+    actor = actor_of(taken[0][1])
     values = {
         "old": [row[0] for row in taken],
         "new": [new_id() for _ in taken],
         "messages": [new_id() for _ in taken],
-        "queue": ACTORS[actor].queue,
-        "attempts": ACTORS[actor].max_attempts,
+        "queue": actor.queue,
+        "attempts": actor.max_attempts,
     }
-    return [(runs.plain(it[0]), actor) for it in await direct.rows(_AGAIN, values)]
+    made = await direct.rows(_AGAIN, values)
+    return [(runs.plain(it[0]), actor.name) for it in made]
 
 
 async def _about(

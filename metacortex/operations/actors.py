@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from random import uniform
 
+from metacortex.kernel.errors import Refused
 from metacortex.wakeups import ACTOR as PROJECT
 from metacortex.wakeups import QUEUE as PROJECTIONS
 from metacortex.wakeups import TURN_LIMIT_S
@@ -117,6 +118,14 @@ ACTORS: Mapping[str, Actor] = {
     )
 }
 """By name."""
+
+
+def actor_of(name: str) -> Actor:
+    """Return an actor to run a job with. Raises Refused for another release's."""
+    actor = ACTORS.get(name)
+    if actor is None:
+        raise Refused("actor_unknown", meta={"actor": name})
+    return actor
 
 
 def wait_of(name: str, attempt: int) -> float:

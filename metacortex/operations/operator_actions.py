@@ -81,7 +81,8 @@ class OperatorActions:
 class ActionsOf:
     """The actions of one operator; what they do, `action_effects` says.
 
-    Raises NotFound for what there is not, and then writes no row.
+    Raises NotFound for what there is not, Refused for another release's actor, and then
+    writes no row.
     """
 
     def __init__(

@@ -4,7 +4,7 @@ Every list goes along an index and stops at its page, so that a million runs cos
 more than a thousand; `python -m bench.measures.operations` measures it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -197,13 +197,21 @@ _RELATED = text(
 _RECEIPTS = text(
     "SELECT workspace_id, command_id, type, outcome, error ->> 'code' AS error_code,"
     " recorded_at, first_sequence, last_sequence FROM commands.receipts"
-    " WHERE workspace_id = :workspace_id AND command_id = :command_id"
+    " WHERE workspace_id = :workspace_id"
+    " AND command_id = ANY (CAST(:command_ids AS uuid[]))"
+    f" ORDER BY recorded_at, first_sequence LIMIT {RELATED}"
 )
 _EVENTS = text(
     "SELECT workspace_id, sequence, type, event_id, command_id, recorded_at"
     " FROM events.log WHERE workspace_id = :workspace_id"
     f" AND sequence BETWEEN :first AND :last ORDER BY sequence LIMIT {EVENTS}"
 )
+_CORRELATED = text(
+    "SELECT workspace_id, sequence, type, event_id, command_id, recorded_at"
+    " FROM queries.activity WHERE workspace_id = :workspace_id"
+    f" AND correlation_id = :correlation_id ORDER BY sequence LIMIT {EVENTS}"
+)
+"""From the read table, which has an index for it: what is not projected is missing."""
 _WATERMARK = text(
     "SELECT h.workspace_id, h.sequence AS head, coalesce(c.sequence, 0) AS checkpoint,"
     " h.sequence - coalesce(c.sequence, 0) AS behind, c.parked_at"
@@ -237,24 +245,35 @@ async def story(reads: Reader, id: UUID) -> Row | None:
 
 
 async def _of_workspace(reads: Reader, run: Row) -> Row:
-    """Return the command, its events and the watermark of the run's workspace."""
-    commands: list[Row] = []
-    events: list[Row] = []
-    own = {"workspace_id": run["workspace_id"], "command_id": run["command_id"]}
-    if None not in own.values():
-        commands = [dict(it) for it in await reads.rows(_RECEIPTS, own)]
-    for it in commands:
-        if it["first_sequence"] is not None:
-            between = {"first": it["first_sequence"], "last": it["last_sequence"]}
-            events += map(dict, await reads.rows(_EVENTS, {**own, **between}))
-    marks = []
-    if own["workspace_id"] is not None:
-        marks = [dict(it) for it in await reads.rows(_WATERMARK, own)]
-    wanted = max((it["sequence"] for it in events), default=None)
+    """Return commands, their events and the watermark of the run's workspace.
+
+    Either that command which led to the run, or those of the run's correlation that
+    appended events: an import gives its own to all that it sends.
+    """
+    own = {"workspace_id": run["workspace_id"]}
+    if run["workspace_id"] is None:
+        return {"commands": [], "events": [], "projections": []}
+    if run["command_id"] is None:
+        about = {**own, "correlation_id": run["correlation_id"]}
+        events = [dict(it) for it in await reads.rows(_CORRELATED, about)]
+        commands = await _receipts(reads, own, {it["command_id"] for it in events})
+    else:
+        commands = await _receipts(reads, own, {run["command_id"]})
+        events = []
+        for it in commands:
+            if it["first_sequence"] is not None:
+                between = {"first": it["first_sequence"], "last": it["last_sequence"]}
+                events += map(dict, await reads.rows(_EVENTS, {**own, **between}))
+    marks = [dict(it) for it in await reads.rows(_WATERMARK, own)]
+    known = [it["sequence"] for it in events] if run["command_id"] else []
     for mark in marks:
-        reached = mark["head"] if wanted is None else wanted
-        mark["shows_events"] = mark["checkpoint"] >= reached
+        mark["shows_events"] = mark["checkpoint"] >= max(known, default=mark["head"])
     return {"commands": commands, "events": events, "projections": marks}
+
+
+async def _receipts(reads: Reader, own: Row, commands: Collection[UUID]) -> list[Row]:
+    values = {**own, "command_ids": list(commands)}
+    return [dict(it) for it in await reads.rows(_RECEIPTS, values)]
 
 
 _GROUP = (

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from metacortex.kernel.database import DriverConnection, driver_pool
 from metacortex.kernel.ids import new_id
-from metacortex.operations.actors import ACTORS, Actor, wait_of
+from metacortex.operations.actors import ACTORS, Actor, actor_of, wait_of
 from metacortex.operations.error_reports import Failure, fingerprint, masked_arguments
 
 ENDED = Counter(
@@ -164,9 +164,10 @@ class FailedTurn:
 async def enqueue(direct: DriverConnection, wanted: JobRequest) -> Enqueued:
     """Write a run that waits, in the caller's transaction; the dispatcher sends it.
 
-    With a `unique_key` that another run holds, return that one.
+    With a `unique_key` that another run holds, return that one. Raises Refused for an
+    actor that this release does not have.
     """
-    actor, id = ACTORS[wanted.actor], new_id()
+    actor, id = actor_of(wanted.actor), new_id()
     values = {
         "id": id,
         "actor": actor.name,

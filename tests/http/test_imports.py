@@ -1,6 +1,7 @@
 """Imports over HTTP: taken at once, worked off once, refused line by line."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from typing import Any
 from uuid import uuid4
@@ -18,6 +19,7 @@ from metacortex.settings import Settings
 from tests import shared
 from tests.clients import Client
 from tests.conftest import Urls
+from tests.http.operators import operator
 from tests.http.test_envelope import refused
 from tests.integration.operating import HANG_S, Operating
 
@@ -68,6 +70,25 @@ async def sequence(client: Client) -> int:
     made = await client.do("POST", "/tags", {"name": uuid4().hex})
     found: int = made["meta"]["sequence"]
     return found
+
+
+async def test_the_run_of_an_import_leads_to_its_commands(
+    client: Client, jobs: None
+) -> None:
+    response = await ask(client, LIST)
+    await done(client, response)
+    await client.get("/tasks", await sequence(client))
+    correlation = response.headers["X-Correlation-Id"]
+    olga = operator(client)
+    [run] = (await olga.get("/ops/runs", correlation_id=correlation))["data"]
+    story = (await olga.get(f"/ops/runs/{run['id']}"))["data"]
+    types = Counter(it["type"] for it in story["commands"])
+    assert types == {"project.create": 1, "task.create": 3, "task.complete": 1}
+    told = {it["command_id"] for it in story["commands"]}
+    assert {it["command_id"] for it in story["events"]} == told
+    numbers = [it["sequence"] for it in story["events"]]
+    assert numbers == sorted(numbers) and len(numbers) >= len(told)
+    assert story["projections"][0]["shows_events"]
 
 
 async def test_a_list_is_imported_in_the_background(client: Client, jobs: None) -> None:

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from metacortex.api.auth import Role, workspace_of
+from metacortex.kernel import clock
 from metacortex.kernel.database import engine
 from metacortex.operations.schedules import Schedules, entries
 from tests.clients import Client
@@ -159,6 +160,21 @@ async def test_twenty_retries_make_one_run(
     assert not story["open"]
     assert [it["retry_of"] for it in story["related"]] == [places["run"]]
     assert len(story["actions"]) == CLICKS
+
+
+async def test_the_job_of_another_release_is_not_retried(
+    client: Client, writes: AsyncEngine
+) -> None:
+    fingerprint, actor = uuid4().hex[:16], f"actor_{uuid4().hex[:8]}"
+    given = failing(fingerprint, actor=actor, finished_at=clock.now())
+    run = await make_run(writes, **given)
+    await make_group(writes, fingerprint, actor, run)
+    olga = operator(client)
+    for path in (f"/ops/runs/{run}/retry", f"/ops/failures/{fingerprint}/retry"):
+        found = refused(await olga.send("POST", path), 409, "actor_unknown")
+        assert found["meta"] == {"actor": actor}
+    assert (await olga.get(f"/ops/runs/{run}"))["data"]["open"], "it can be discarded"
+    assert not (await olga.get("/ops/actions", actor_id=f"user_{olga.user}"))["data"]
 
 
 async def test_twenty_discards_are_one(

@@ -1,17 +1,20 @@
 """Turns in the lane: nobody waits for what somebody else has sent."""
 
 import asyncio
+import threading
 from collections.abc import Sequence
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from metacortex.commands import budget, row_parsing, tasks
+from metacortex.commands import budget, repository, row_parsing, tasks
 from metacortex.commands.bus import Bus
 from metacortex.commands.fair_queue import FairQueue, Waiting
 from metacortex.commands.lane import Lane
 from metacortex.commands.message import Answer, CommandRequest, Unit
+from metacortex.commands.repository import LoadStatement, load_statement
 from metacortex.commands.undo import Undo
 from metacortex.kernel.errors import Overloaded, Refused
 from tests.integration import laws
@@ -138,6 +141,26 @@ async def test_what_takes_long_holds_up_its_own_workspace_alone(
     assert answered[3:] == ["again elsewhere", "undo"]
     await lane.stop()
     await laws.check(writes, workspace)
+
+
+async def test_what_a_long_unit_loads_is_listed_beside_the_loop(
+    writes: AsyncEngine, workspace: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lane, threads, list_loads = Lane(Bus(writes), lanes=1), set(), load_statement
+
+    def noting(*asked: Any, lock: bool = False) -> LoadStatement:
+        if lock:
+            threads.add(threading.current_thread())
+        return list_loads(*asked, lock=lock)
+
+    lane.start()
+    root = await tree(lane, workspace, budget.QUICK_EVENTS)
+    monkeypatch.setattr(repository, "load_statement", noting)
+    done = request(workspace, tasks.CompleteTask(task_id=root, subtasks="complete"))
+    await lane.send(done)
+    await lane.send(request(workspace, Undo(command_id=done.context.command_id)))
+    await lane.stop()
+    assert threads and threading.main_thread() not in threads
 
 
 async def test_a_lane_that_stops_finishes_what_takes_long(

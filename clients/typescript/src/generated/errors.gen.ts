@@ -2,6 +2,7 @@
 
 /** Every code that an error of the API may have. */
 export type ErrorCode =
+  | 'actor_unknown'
   | 'already_exists'
   | 'bad_cursor'
   | 'bad_request'

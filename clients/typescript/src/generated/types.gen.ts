@@ -228,7 +228,7 @@ export type AddPersonCommand = {
 };
 
 export type ApiError = ({
-    code: 'already_exists' | 'bad_cursor' | 'bad_request' | 'cursor_mismatch' | 'database_unavailable' | 'duplicate_key' | 'http_error' | 'idempotency_key_reused' | 'internal_error' | 'invalid_field' | 'invalid_header' | 'invalid_parameter' | 'keys_unavailable' | 'malformed_json' | 'member_unknown' | 'merge_into_itself' | 'method_not_allowed' | 'missing_field' | 'not_a_sibling' | 'not_found' | 'not_the_author' | 'not_undoable' | 'not_yourself' | 'outcome_unknown' | 'query_timeout' | 'request_too_slow' | 'route_not_found' | 'same_origin_required' | 'section_deleted' | 'shutting_down' | 'task_archived' | 'task_deleted' | 'token_expired' | 'token_invalid' | 'token_missing' | 'too_many_connections' | 'unknown_command' | 'unknown_field' | 'unknown_parameter' | 'unsupported_content_coding' | 'unsupported_media_type' | 'workspace_busy';
+    code: 'actor_unknown' | 'already_exists' | 'bad_cursor' | 'bad_request' | 'cursor_mismatch' | 'database_unavailable' | 'duplicate_key' | 'http_error' | 'idempotency_key_reused' | 'internal_error' | 'invalid_field' | 'invalid_header' | 'invalid_parameter' | 'keys_unavailable' | 'malformed_json' | 'member_unknown' | 'merge_into_itself' | 'method_not_allowed' | 'missing_field' | 'not_a_sibling' | 'not_found' | 'not_the_author' | 'not_undoable' | 'not_yourself' | 'outcome_unknown' | 'query_timeout' | 'request_too_slow' | 'route_not_found' | 'same_origin_required' | 'section_deleted' | 'shutting_down' | 'task_archived' | 'task_deleted' | 'token_expired' | 'token_invalid' | 'token_missing' | 'too_many_connections' | 'unknown_command' | 'unknown_field' | 'unknown_parameter' | 'unsupported_content_coding' | 'unsupported_media_type' | 'workspace_busy';
 } & PlainError) | ({
     code: 'body_too_large' | 'depth_exceeded' | 'headers_too_large' | 'target_too_long' | 'too_deep' | 'too_many_fields' | 'too_many_streams' | 'too_many_tags';
 } & LimitError) | ({
@@ -3410,7 +3410,7 @@ export type PlainError = {
     /**
      * Code
      */
-    code: 'already_exists' | 'bad_cursor' | 'bad_request' | 'cursor_mismatch' | 'database_unavailable' | 'duplicate_key' | 'http_error' | 'idempotency_key_reused' | 'internal_error' | 'invalid_field' | 'invalid_header' | 'invalid_parameter' | 'keys_unavailable' | 'malformed_json' | 'member_unknown' | 'merge_into_itself' | 'method_not_allowed' | 'missing_field' | 'not_a_sibling' | 'not_found' | 'not_the_author' | 'not_undoable' | 'not_yourself' | 'outcome_unknown' | 'query_timeout' | 'request_too_slow' | 'route_not_found' | 'same_origin_required' | 'section_deleted' | 'shutting_down' | 'task_archived' | 'task_deleted' | 'token_expired' | 'token_invalid' | 'token_missing' | 'too_many_connections' | 'unknown_command' | 'unknown_field' | 'unknown_parameter' | 'unsupported_content_coding' | 'unsupported_media_type' | 'workspace_busy';
+    code: 'actor_unknown' | 'already_exists' | 'bad_cursor' | 'bad_request' | 'cursor_mismatch' | 'database_unavailable' | 'duplicate_key' | 'http_error' | 'idempotency_key_reused' | 'internal_error' | 'invalid_field' | 'invalid_header' | 'invalid_parameter' | 'keys_unavailable' | 'malformed_json' | 'member_unknown' | 'merge_into_itself' | 'method_not_allowed' | 'missing_field' | 'not_a_sibling' | 'not_found' | 'not_the_author' | 'not_undoable' | 'not_yourself' | 'outcome_unknown' | 'query_timeout' | 'request_too_slow' | 'route_not_found' | 'same_origin_required' | 'section_deleted' | 'shutting_down' | 'task_archived' | 'task_deleted' | 'token_expired' | 'token_invalid' | 'token_missing' | 'too_many_connections' | 'unknown_command' | 'unknown_field' | 'unknown_parameter' | 'unsupported_content_coding' | 'unsupported_media_type' | 'workspace_busy';
     meta: NoMeta;
 };
 
@@ -8245,6 +8245,10 @@ export type RetryRunErrors = {
      */
     408: Failure;
     /**
+     * actor_unknown
+     */
+    409: Failure;
+    /**
      * body_too_large
      */
     413: Failure;
@@ -8409,6 +8413,10 @@ export type RetryFailuresErrors = {
      */
     408: Failure;
     /**
+     * actor_unknown
+     */
+    409: Failure;
+    /**
      * body_too_large
      */
     413: Failure;
@@ -8572,6 +8580,10 @@ export type StartScheduleErrors = {
      * request_too_slow
      */
     408: Failure;
+    /**
+     * actor_unknown
+     */
+    409: Failure;
     /**
      * body_too_large
      */
