@@ -120,10 +120,15 @@ class Sort:
     expression: str
     type: str
     descending: str | None = None
+    flipped: bool = False
+    """Whether a list that descends compares the expression in ascending order."""
+    then: str | None = None
+    """The sort by which ties are broken where nothing else is asked for."""
 
-    def ordered(self, descending: bool) -> str:
+    def key(self, descending: bool) -> Key:
         """Return what is compared in a direction."""
-        return self.descending or self.expression if descending else self.expression
+        expression = self.descending if descending else None
+        return expression or self.expression, self.type, descending is not self.flipped
 
 
 Count = Literal["exact", "none"]
@@ -164,6 +169,15 @@ class ListQuery(ABC):
     def kept_total(self, columns: Collection[str], where: str) -> str | None:
         """Return the SQL of the total where nothing has to be counted for it."""
         return None
+
+    def looked_through(
+        self, columns: Collection[str] | None, keys: Sequence[Key]
+    ) -> str:
+        """Return what has all that is compared and sorted by; `columns` as in Filters.
+
+        Rows of the table are read for the page alone where it is something else.
+        """
+        return self.table
 
     @property
     def timeless(self) -> bool:
@@ -216,6 +230,7 @@ async def fetch(reader: Reader, query: ListQuery, source: Source | None = None) 
         query = replace(query, large=size > LARGE)
     filters = query.filters()
     keys = tuple(_keys(query))
+    found = query.looked_through(filters.columns, keys)
     mark = _fingerprint(query, filters)
     after = cursors.decoded(query.cursor, mark, keys)
     values = {
@@ -226,13 +241,14 @@ async def fetch(reader: Reader, query: ListQuery, source: Source | None = None) 
     }
     asked = Asked(
         table=query.table,
+        found=found,
         columns=query.reads,
         document=query.document,
         where=_where(filters, scanned=_is_ranked(query) and filters.inverted),
         keys=keys,
         after=after is not None,
         source="" if source is None else f"{source.sql}, ",
-        total=_total(query, filters),
+        total=_total(query, filters, found),
         key=query.key,
         ranged=bool(filters.ranged) and keys[0][0] not in filters.ranged,
     )
@@ -242,7 +258,8 @@ async def fetch(reader: Reader, query: ListQuery, source: Source | None = None) 
         if far is not None:
             return far
     limits = _limits(query.per_page + 1, offset, query.per_page)
-    keys_first = (offset >= FAR or asked.ranged) and source is None
+    apart = offset >= FAR or asked.ranged or found != query.table
+    keys_first = apart and source is None
     row = await reader.row(
         statements.page_of(asked, keys_first=keys_first), {**values, **limits}
     )
@@ -301,7 +318,7 @@ def _where(filters: Filters, *, scanned: bool) -> str:
     return " AND ".join([f"workspace_id {equals} :workspace", *filters.conditions])
 
 
-def _total(query: ListQuery, filters: Filters) -> str:
+def _total(query: ListQuery, filters: Filters, found: str) -> str:
     """Return the SQL of the total: of kept counts where they can tell."""
     if query.count == "none":
         return "NULL::bigint"
@@ -311,12 +328,10 @@ def _total(query: ListQuery, filters: Filters) -> str:
             return f"({kept})"
     where = _where(filters, scanned=filters.inverted)
     if query.count_limit is not None and query.count != "exact":
-        some = (
-            f"SELECT FROM {query.table} p WHERE {where} LIMIT {query.count_limit + 1}"
-        )
+        some = f"SELECT FROM {found} p WHERE {where} LIMIT {query.count_limit + 1}"
         counted = f"CASE WHEN count(*) <= {query.count_limit} THEN count(*) END"
         return f"(SELECT {counted} FROM ({some}) c)"
-    return f"(SELECT count(*) FROM {query.table} p WHERE {where})"
+    return f"(SELECT count(*) FROM {found} p WHERE {where})"
 
 
 _NAMED = (
@@ -332,11 +347,13 @@ def named(q: str) -> Filters:
 
 def _keys(query: ListQuery) -> list[Key]:
     """Return expression, type and direction of each sort key, the id last."""
-    keys = []
-    for name in query.sorted_by():
+    keys: list[Key] = []
+    names = list(query.sorted_by())
+    for name in names:
         sort = query.sorts[name.removeprefix("-")]
-        descending = name.startswith("-")
-        keys.append((sort.ordered(descending), sort.type, descending))
+        keys.append(sort.key(name.startswith("-")))
+        if name == names[-1] and sort.then:
+            keys.append(query.sorts[sort.then].key(False)[:2] + keys[-1][2:])
     if keys and keys[-1][0] == query.key:  # no two rows have the same
         return keys
     descending = keys[-1][2] if keys else True

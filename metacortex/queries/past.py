@@ -8,7 +8,7 @@ every so many events: whoever moves an instant to and fro waits for few events.
 import asyncio
 import time
 from collections import Counter, OrderedDict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
@@ -24,6 +24,7 @@ from metacortex.kernel.database import ReadConnection, Reader
 from metacortex.kernel.decider import exchanges_of, names_of
 from metacortex.kernel.errors import Invalid
 from metacortex.queries import fold, page
+from metacortex.queries.cursors import Key
 from metacortex.queries.page import Page, Source
 from metacortex.queries.tables import is_written, with_texts
 from metacortex.queries.task_indexes import OPEN
@@ -81,6 +82,12 @@ class ListPastTasks(ListTasks):
 
     def kept_total(self, columns: Collection[str], where: str) -> None:
         """Nobody has counted the past."""
+
+    def looked_through(
+        self, columns: Collection[str] | None, keys: Sequence[Key]
+    ) -> str:
+        """The rows have their words with them."""
+        return self.table
 
 
 @dataclass(frozen=True, slots=True)

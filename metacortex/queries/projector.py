@@ -29,6 +29,7 @@ from metacortex.queries import verify as verification
 from metacortex.queries.batches import Altered, Place
 from metacortex.queries.read_ahead import ReadAhead, Refold
 from metacortex.queries.registry import PROJECTIONS
+from metacortex.queries.tables import words_of
 from metacortex.queries.verify import Progress, no_progress
 
 logger = structlog.get_logger(__name__)
@@ -317,7 +318,8 @@ def _is_about_the_events(error: Exception) -> bool:
 def _tables() -> list[str]:
     parts = [it.parts.table for it in PROJECTIONS.values() if it.parts is not None]
     tables = [it.table for it in PROJECTIONS.values()]
-    return [*tables, *parts, activity.TABLE, counts.TABLE]  # counts after the tasks
+    words = [its for it in tables if (its := words_of(it))]
+    return [*tables, *parts, *words, activity.TABLE, *counts.TABLES]
 
 
 @lru_cache

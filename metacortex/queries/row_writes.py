@@ -4,7 +4,7 @@ Arrays go to Postgres as binary values of the columns' own types; the same rows 
 cost it twice as much (docs/decisions/0021-bulk-projection.md).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -18,7 +18,13 @@ from metacortex.kernel.database import DIALECT, DriverConnection
 from metacortex.queries import activity
 from metacortex.queries.fold import REWORDED, Fold
 from metacortex.queries.registry import PROJECTIONS
-from metacortex.queries.tables import KEPT, ReadTable, texts_of, words_of
+from metacortex.queries.tables import (
+    KEPT,
+    ReadTable,
+    texts_of,
+    word_columns,
+    words_of,
+)
 from metacortex.queries.verify import written_columns
 
 _MOVE = (
@@ -124,6 +130,9 @@ def _columns(table: str) -> Mapping[str, _Column]:
 @lru_cache
 def _saving(tables: tuple[str, ...], copied: bool) -> TextClause:
     parts = [f"{_bound(it)}_rows AS ({_upsert(it)})" for it in tables]
+    for table in tables:
+        if words := words_of(table):
+            parts.append(f"{_bound(words)}_rows AS ({_upsert_words(table, words)})")
     if not copied:
         parts.append(f"lines AS ({_insert_lines()})")
     return text(f"WITH {', '.join(parts)} {_MOVE}")
@@ -142,24 +151,40 @@ def _unnest(table: str, columns: Mapping[str, str]) -> str:
 
 
 def _upsert(table: str) -> str:
-    words, sent = words_of(table), _columns(table)
+    sent = _columns(table)
     values = {
         it: f"CAST({it} AS {sent[it].cast})" if sent[it].cast else it
         for it in written_columns(table)
-    } | {it: f"CASE WHEN {REWORDED} THEN {sql} END" for it, sql in words.items()}
+    }
+    return _written(table, values, _unnest(table, _types(table, values)))
+
+
+def _upsert_words(table: str, words: str) -> str:
+    """Return what writes the words of those rows of a table that have new texts."""
+    values = word_columns(words)
+    needed = {*values, *texts_of(table), REWORDED} & _columns(table).keys()
+    rows = f"{_unnest(table, _types(table, needed))} WHERE {REWORDED}"
+    return _written(words, values, rows)
+
+
+def _types(table: str, names: Collection[str]) -> Mapping[str, str]:
+    return {it: its.type for it, its in _columns(table).items() if it in names}
+
+
+def _written(table: str, values: Mapping[str, str], rows: str) -> str:
+    """Return what writes rows into a table, given the SQL of each column."""
     sets = [
         (
             f"{it} = coalesce(excluded.{it}, t.{it})"
-            if it in KEPT or it in words
+            if it in KEPT
             else f"{it} = excluded.{it}"
         )
         for it in values
         if it not in ("workspace_id", "id")
     ]
-    types = {name: column.type for name, column in sent.items()}
     return (
         f"INSERT INTO {table} AS t ({', '.join(values)})"
-        f" SELECT {', '.join(values.values())} FROM {_unnest(table, types)}"
+        f" SELECT {', '.join(values.values())} FROM {rows}"
         f" ON CONFLICT (workspace_id, id) DO UPDATE SET {', '.join(sets)}"
     )
 

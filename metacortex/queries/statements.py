@@ -15,6 +15,8 @@ class Asked:
     """What a statement is made of."""
 
     table: str
+    found: str
+    """What of the table is looked through: the table, or another that has all keys."""
     columns: str
     document: str
     where: str
@@ -56,7 +58,7 @@ def page_of(
     beyond = f" AND ({cursors.beyond(keys)})" if asked.after else ""
     columns = f"p.{asked.key} AS this" if keys_first else asked.columns
     where = f"WHERE {asked.where}"
-    source = f"{asked.table} p {where}"
+    source = f"{asked.found} p {where}"
     if asked.ranged:  # OFFSET 0: what is found comes before its order
         source = f"(SELECT * FROM {source} OFFSET 0) p WHERE true"
     rows = f"""(SELECT {columns}, {raw} FROM {source}{beyond}

@@ -44,11 +44,14 @@ from metacortex.events.tasks import (
     TaskUnarchived,
     TaskUnblocked,
 )
+from metacortex.kernel.database import Table
 from metacortex.kernel.rank import effective_sql
 from metacortex.queries import comments, counts, words
+from metacortex.queries.cursors import Key
 from metacortex.queries.page import Filters, ListQuery, Sort
 from metacortex.queries.tables import (
     INSTANT,
+    OF,
     SCHEMA,
     TEXTS,
     WORDS,
@@ -65,6 +68,8 @@ from metacortex.queries.task_indexes import (
     INDEXES,
     IS_OPEN,
     OF_WORKSPACE,
+    URGENCY,
+    WORD_INDEXES,
 )
 
 PRIORITIES: Mapping[Priority, int] = {"low": 0, "medium": 1, "high": 2, "urgent": 3}
@@ -99,8 +104,26 @@ class TaskTable(ReadTable):
     rank: Mapped[str] = mapped_column(
         Text(collation="C"), Computed(RANK, persisted=True)
     )
-    search: Mapped[Any | None] = mapped_column(
-        TSVECTOR, info={WORDS: SEARCHED, TEXTS: ("title", "description")}
+
+
+class TaskWordsTable(Table):
+    """What tasks are found by. A row is written where one of its texts changes.
+
+    It has what a search that asks for nothing else compares and sorts by.
+    """
+
+    __tablename__ = "task_words"
+    __table_args__ = (
+        *WORD_INDEXES,
+        {"schema": SCHEMA, "info": {OF: "queries.tasks"}},
+    )
+
+    workspace_id: Mapped[UUID] = mapped_column(primary_key=True)
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    created_at: Mapped[datetime] = mapped_column(INSTANT)
+    deleted: Mapped[bool]
+    search: Mapped[Any] = mapped_column(
+        TSVECTOR, info={WORDS: SEARCHED, TEXTS: ("title", "description", "deleted")}
     )
 
 
@@ -264,6 +287,13 @@ _COUNTED = (
 )
 
 
+_RELEVANCE = "ts_rank_cd(search, to_tsquery('simple', :q))::float8"
+_WORDS = "queries.task_words"
+_WITH_WORDS = f"""(SELECT t.*, w.search FROM queries.tasks t JOIN {_WORDS} w
+ON w.workspace_id = t.workspace_id AND w.id = t.id)"""
+_TAGGED = "tags && CAST(:tag AS uuid[])"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListTasks(ListQuery):
     """The tasks of a workspace, newest first unless sorted or searched otherwise."""
@@ -292,14 +322,12 @@ class ListTasks(ListQuery):
     document = _COUNTED
     sorts = {
         "due": Sort(DUE, "timestamp", descending=DUE_LAST),
-        "priority": Sort("priority", "smallint"),
+        "priority": Sort(URGENCY, "smallint", flipped=True, then="due"),
         "title": Sort("lower(title)", "text"),
         "created_at": Sort("created_at", "timestamptz"),
         "updated_at": Sort("updated_at", "timestamptz"),
         "rank": Sort("rank", "text"),
-        "relevance": Sort(
-            "ts_rank_cd(search, to_tsquery('simple', :q))::float8", "float8"
-        ),
+        "relevance": Sort(_RELEVANCE, "float8"),
     }
 
     sorted_within = {"rank": "parent_id"}
@@ -324,6 +352,11 @@ class ListTasks(ListQuery):
         """Return a sum of kept counts, or what is late by its own indexes."""
         if counts.KNOWN.issuperset(columns):
             return counts.total(where)
+        facets = counts.FACETS.keys() & columns
+        or_none = "none" in (*self.created_by, *self.assignee_id)
+        if len(facets) == 1 and not or_none and {*columns} - facets <= counts.TOLD:
+            (facet,) = facets
+            return counts.facet_total(facet, where.replace(_TAGGED, counts.OF_TAG))
         if columns == {"deleted", "overdue"} and not self.deleted:
             return f"SELECT {LATE}"
         if columns == {"deleted", "not overdue"} and not self.deleted:
@@ -331,13 +364,28 @@ class ListTasks(ListQuery):
             return f"SELECT ({counts.total(live)}) - {LATE}"
         return None
 
+    def looked_through(
+        self, columns: Collection[str] | None, keys: Sequence[Key]
+    ) -> str:
+        """Return the words alone if they tell all, else the tasks with their words."""
+        if not self.q:
+            return self.table
+        told = columns is not None and {"deleted", "q"}.issuperset(columns)
+        sorted_by = {sql for sql, _, _ in keys}
+        of_words = {_RELEVANCE, "created_at", "id"}
+        return _WORDS if told and sorted_by <= of_words else _WITH_WORDS
+
     def filters(self) -> Filters:
         """Return the conditions of this list."""
         ranks = [PRIORITIES[priority] for priority in self.priority]
         found = Filters().by_columns(TaskTable, self, priority=ranks)
         if self.tag:
-            operator = "@>" if self.tag_mode == "all" else "&&"
-            found.add(f"tags {operator} CAST(:tag AS uuid[])", tag=list(self.tag))
+            tag = list(self.tag)
+            if len(tag) == 1:
+                found.compare("tag", _TAGGED, tag=tag)
+            else:
+                every = "tags @> CAST(:tag AS uuid[])"
+                found.add(every if self.tag_mode == "all" else _TAGGED, tag=tag)
             found.inverted = True
         if self.due_from:
             dated = f"{DUE} >= CAST(:due_from AS date) AND {DUE} < 'infinity'"
@@ -358,7 +406,8 @@ class ListTasks(ListQuery):
                 condition = (
                     f"{condition} AND {OF_WORKSPACE} @> ARRAY[CAST(:workspace AS uuid)]"
                 )
-            found.add(
+            found.compare(
+                "q",
                 condition if self.large else f"({condition}) IS TRUE",  # in no index
                 q=words.query(self.q),
             )
