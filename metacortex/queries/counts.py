@@ -55,7 +55,7 @@ TABLES = (TABLE, FACET_TABLE)
 
 
 def facet_total(facet: str, where: str) -> str:
-    """Return the SQL of how many tasks meet conditions on a facet and what is `TOLD`."""
+    """Return the SQL of how many tasks meet conditions on it and what is `TOLD`."""
     rows = f"SELECT *, value AS {facet} FROM {FACET_TABLE} WHERE facet = '{facet}'"
     return f"SELECT coalesce(sum(n), 0)::bigint FROM ({rows}) p WHERE {where}"
 

@@ -18,7 +18,7 @@ from metacortex.kernel.database import DIALECT, Reader, Table
 from metacortex.kernel.decider import names_of
 from metacortex.queries import cursors, statements, words
 from metacortex.queries.cursors import Key
-from metacortex.queries.statements import Asked
+from metacortex.queries.statements import Asked, Found
 from metacortex.queries.watermarks import Watermark
 
 PER_PAGE = 50
@@ -61,6 +61,13 @@ class Filters:
         if self.columns is not None:
             self.columns.add(column)
         return self._add(condition, **values)
+
+    def elsewhere(self, name: str, **values: Any) -> "Filters":
+        """Say that what the list looks through has been found by something."""
+        if self.columns is not None:
+            self.columns.add(name)
+        self.values.update(values)
+        return self
 
     def join(self, other: "Filters") -> "Filters":
         """Add all conditions of another."""
@@ -170,14 +177,9 @@ class ListQuery(ABC):
         """Return the SQL of the total where nothing has to be counted for it."""
         return None
 
-    def looked_through(
-        self, columns: Collection[str] | None, keys: Sequence[Key]
-    ) -> str:
-        """Return what has all that is compared and sorted by; `columns` as in Filters.
-
-        Rows of the table are read for the page alone where it is something else.
-        """
-        return self.table
+    def found(self, filters: Filters, keys: Sequence[Key]) -> Found:
+        """Return what is looked through."""
+        return Found(rows=self.table)
 
     @property
     def timeless(self) -> bool:
@@ -230,7 +232,7 @@ async def fetch(reader: Reader, query: ListQuery, source: Source | None = None) 
         query = replace(query, large=size > LARGE)
     filters = query.filters()
     keys = tuple(_keys(query))
-    found = query.looked_through(filters.columns, keys)
+    found = query.found(filters, keys)
     mark = _fingerprint(query, filters)
     after = cursors.decoded(query.cursor, mark, keys)
     values = {
@@ -248,7 +250,7 @@ async def fetch(reader: Reader, query: ListQuery, source: Source | None = None) 
         keys=keys,
         after=after is not None,
         source="" if source is None else f"{source.sql}, ",
-        total=_total(query, filters, found),
+        total=_total(query, filters, found.rows),
         key=query.key,
         ranged=bool(filters.ranged) and keys[0][0] not in filters.ranged,
     )
@@ -258,7 +260,7 @@ async def fetch(reader: Reader, query: ListQuery, source: Source | None = None) 
         if far is not None:
             return far
     limits = _limits(query.per_page + 1, offset, query.per_page)
-    apart = offset >= FAR or asked.ranged or found != query.table
+    apart = offset >= FAR or asked.ranged or found.apart
     keys_first = apart and source is None
     row = await reader.row(
         statements.page_of(asked, keys_first=keys_first), {**values, **limits}
@@ -318,20 +320,20 @@ def _where(filters: Filters, *, scanned: bool) -> str:
     return " AND ".join([f"workspace_id {equals} :workspace", *filters.conditions])
 
 
-def _total(query: ListQuery, filters: Filters, found: str) -> str:
+def _total(query: ListQuery, filters: Filters, rows: str) -> str:
     """Return the SQL of the total: of kept counts where they can tell."""
     if query.count == "none":
-        return "NULL::bigint"
+        return statements.UNCOUNTED
     if filters.columns is not None:
         kept = query.kept_total(filters.columns, _where(filters, scanned=False))
         if kept is not None:
             return f"({kept})"
     where = _where(filters, scanned=filters.inverted)
     if query.count_limit is not None and query.count != "exact":
-        some = f"SELECT FROM {found} p WHERE {where} LIMIT {query.count_limit + 1}"
+        some = f"SELECT FROM {rows} p WHERE {where} LIMIT {query.count_limit + 1}"
         counted = f"CASE WHEN count(*) <= {query.count_limit} THEN count(*) END"
         return f"(SELECT {counted} FROM ({some}) c)"
-    return f"(SELECT count(*) FROM {found} p WHERE {where})"
+    return f"(SELECT count(*) FROM {rows} p WHERE {where})"
 
 
 _NAMED = (

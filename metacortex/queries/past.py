@@ -25,12 +25,13 @@ from metacortex.kernel.decider import exchanges_of, names_of
 from metacortex.kernel.errors import Invalid
 from metacortex.queries import fold, page
 from metacortex.queries.cursors import Key
-from metacortex.queries.page import Page, Source
+from metacortex.queries.page import Filters, Page, Source
+from metacortex.queries.statements import Found
 from metacortex.queries.tables import is_written, with_texts
 from metacortex.queries.task_indexes import OPEN
+from metacortex.queries.task_words import MATCHES, SEARCHED
 from metacortex.queries.tasks import (
     RANK,
-    SEARCHED,
     ListTasks,
     TaskRow,
     TaskTable,
@@ -83,11 +84,10 @@ class ListPastTasks(ListTasks):
     def kept_total(self, columns: Collection[str], where: str) -> None:
         """Nobody has counted the past."""
 
-    def looked_through(
-        self, columns: Collection[str] | None, keys: Sequence[Key]
-    ) -> str:
-        """The rows have their words with them."""
-        return self.table
+    def found(self, filters: Filters, keys: Sequence[Key]) -> Found:
+        """Return the rows, which have their words with them."""
+        some = f"(SELECT * FROM {self.table} WHERE {MATCHES})"
+        return Found(rows=some if self.q else self.table)
 
 
 @dataclass(frozen=True, slots=True)

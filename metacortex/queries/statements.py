@@ -9,14 +9,38 @@ from sqlalchemy import TextClause, text
 from metacortex.queries import cursors
 from metacortex.queries.cursors import Key
 
+UNCOUNTED = "NULL::bigint"
+FIRST = 2_000  # rows of a list, read in 5 ms: a word of one in forty fills a page
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What is looked through for a list: a table, or what an index of words finds.
+
+    The first rows of the list are looked at before: of a common word they have enough,
+    and Postgres cannot tell which words are.
+    """
+
+    rows: str
+    """The SQL of all rows, those found with their words."""
+    apart: bool = False
+    """Whether the list's rows are read for the page alone, by their keys."""
+    ranked: bool = False
+    """Whether a page takes all of them, as the total does: they are found once."""
+    of: str = ""
+    """The table of which the first rows are looked at."""
+    with_words: str = "{}"
+    """The SQL of some rows of that table with their words."""
+    matches: str = ""
+    """The condition of being found, where the first rows are looked at."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
     """What a statement is made of."""
 
     table: str
-    found: str
-    """What of the table is looked through: the table, or another that has all keys."""
+    found: Found
     columns: str
     document: str
     where: str
@@ -42,6 +66,46 @@ def _ordered(keys: Sequence[Key], backwards: bool = False) -> str:
     )
 
 
+def _rows(asked: Asked, columns: str, backwards: bool) -> tuple[str, str]:
+    """Return what comes before in WITH, and the SQL of a page's rows, as q."""
+    raw = ", ".join(f"{sql} AS r{n}" for n, (sql, _, _) in enumerate(asked.keys))
+    order = _ordered(asked.keys, backwards)
+    beyond = f" AND ({cursors.beyond(asked.keys)})" if asked.after else ""
+    where, found = f"WHERE {asked.where}{beyond}", asked.found
+    page = f"ORDER BY {order} LIMIT :limit OFFSET :offset"
+    select = f"SELECT {columns}, {raw} FROM"
+    if asked.ranged:  # OFFSET 0: what is found comes before its order
+        where = f"WHERE {asked.where}"
+        fenced = f"(SELECT * FROM {found.rows} p {where} OFFSET 0)"
+        return "", f"({select} {fenced} p WHERE true{beyond} {page}) q"
+    if found.ranked:
+        hits = f"{select} {found.rows} p WHERE {asked.where}"
+        raw_keys = _raw(asked.keys)
+        beyond = f"WHERE {cursors.beyond(raw_keys)}" if asked.after else ""
+        return (
+            f"hits AS MATERIALIZED ({hits}), ",
+            f"""(SELECT * FROM hits {beyond}
+            ORDER BY {_ordered(raw_keys, backwards)} LIMIT :limit OFFSET :offset) q""",
+        )
+    if not found.matches or backwards:
+        return "", f"({select} {found.rows} p {where} {page}) q"
+    first = f"(SELECT * FROM {found.of} p {where} ORDER BY {order} LIMIT {FIRST})"
+    wanted = "CAST(:limit AS bigint) + CAST(:offset AS bigint)"
+    near = f"""near AS MATERIALIZED ({select} {found.with_words.format(first)} p
+        WHERE {found.matches} ORDER BY {order} LIMIT {wanted}), """
+    enough = f"(SELECT count(*) FROM near) >= {wanted}"
+    rows = f"""(SELECT * FROM (SELECT * FROM near WHERE {enough} UNION ALL
+        (SELECT * FROM ({select} {found.rows} p {where} AND NOT {enough}
+        ORDER BY {order} LIMIT {wanted}) far)) either
+        ORDER BY {_ordered(_raw(asked.keys))} LIMIT :limit OFFSET :offset) q"""
+    return near, rows
+
+
+def _raw(keys: Sequence[Key], of: str = "") -> Sequence[Key]:
+    """Return keys as the columns that a page's rows have them in."""
+    return [(f"{of}r{n}", type, down) for n, (_, type, down) in enumerate(keys)]
+
+
 @lru_cache(maxsize=1024)
 def page_of(
     asked: Asked, *, keys_first: bool = False, backwards: bool = False
@@ -52,28 +116,23 @@ def page_of(
     is asked. `backwards`: the offset counts from the list's end.
     """
     keys = asked.keys
-    raw = ", ".join(f"{sql} AS r{n}" for n, (sql, _, _) in enumerate(keys))
     names = [f"r{n}" for n in range(len(keys))]
-    numbered = _ordered([(f"q.r{n}", "", down) for n, (_, _, down) in enumerate(keys)])
-    beyond = f" AND ({cursors.beyond(keys)})" if asked.after else ""
+    numbered = _ordered(_raw(keys, "q."))
     columns = f"p.{asked.key} AS this" if keys_first else asked.columns
-    where = f"WHERE {asked.where}"
-    source = f"{asked.found} p {where}"
-    if asked.ranged:  # OFFSET 0: what is found comes before its order
-        source = f"(SELECT * FROM {source} OFFSET 0) p WHERE true"
-    rows = f"""(SELECT {columns}, {raw} FROM {source}{beyond}
-        ORDER BY {_ordered(keys, backwards)} LIMIT :limit OFFSET :offset) q"""
+    before, rows = _rows(asked, columns, backwards)
     if keys_first:
         rows += f""" JOIN {asked.table} p ON p.workspace_id = :workspace
             AND p.{asked.key} = q.this"""
     shown = f"{asked.columns}, {', '.join(names)}" if keys_first else "q.*"
     cursor = ", ".join(f"{name}::text" for name in names)
-    return text(f"""WITH {asked.source}page AS (SELECT {shown},
+    counted = asked.found.ranked and asked.total != UNCOUNTED
+    total = "(SELECT count(*) FROM hits)" if counted else asked.total
+    return text(f"""WITH {asked.source}{before}page AS (SELECT {shown},
         row_number() OVER (ORDER BY {numbered}) AS n FROM {rows})
         SELECT (SELECT sequence FROM queries.checkpoints
         WHERE workspace_id = :workspace), (SELECT rebuilds FROM queries.checkpoints
         WHERE workspace_id = :workspace),
-        {asked.total},
+        {total},
         (SELECT string_agg({asked.document}, ',' ORDER BY n) FROM (SELECT * FROM page
         ORDER BY n LIMIT :per_page) p),
         (SELECT json_build_array({cursor})::text FROM page

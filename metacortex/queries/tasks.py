@@ -14,7 +14,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import SmallInteger, Text, Uuid
-from sqlalchemy.dialects.postgresql import ARRAY, TIMESTAMP, TSVECTOR
+from sqlalchemy.dialects.postgresql import ARRAY, TIMESTAMP
 from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.schema import Computed
 
@@ -44,17 +44,14 @@ from metacortex.events.tasks import (
     TaskUnarchived,
     TaskUnblocked,
 )
-from metacortex.kernel.database import Table
 from metacortex.kernel.rank import effective_sql
-from metacortex.queries import comments, counts, words
+from metacortex.queries import comments, counts, task_words, words
 from metacortex.queries.cursors import Key
 from metacortex.queries.page import Filters, ListQuery, Sort
+from metacortex.queries.statements import Found
 from metacortex.queries.tables import (
     INSTANT,
-    OF,
     SCHEMA,
-    TEXTS,
-    WORDS,
     ColumnOnly,
     Projection,
     ReadTable,
@@ -67,17 +64,13 @@ from metacortex.queries.task_indexes import (
     DUE_LAST,
     INDEXES,
     IS_OPEN,
-    OF_WORKSPACE,
     URGENCY,
-    WORD_INDEXES,
 )
 
 PRIORITIES: Mapping[Priority, int] = {"low": 0, "medium": 1, "high": 2, "urgent": 3}
 
 
-_DESCRIPTION = "coalesce(description, '')"
 RANK = effective_sql("document ->> 'rank'")
-SEARCHED = f"setweight({words.vector('title')}, 'A') || {words.vector(_DESCRIPTION)}"
 
 
 class TaskTable(ReadTable):
@@ -103,27 +96,6 @@ class TaskTable(ReadTable):
     deleted: Mapped[bool]
     rank: Mapped[str] = mapped_column(
         Text(collation="C"), Computed(RANK, persisted=True)
-    )
-
-
-class TaskWordsTable(Table):
-    """What tasks are found by. A row is written where one of its texts changes.
-
-    It has what a search that asks for nothing else compares and sorts by.
-    """
-
-    __tablename__ = "task_words"
-    __table_args__ = (
-        *WORD_INDEXES,
-        {"schema": SCHEMA, "info": {OF: "queries.tasks"}},
-    )
-
-    workspace_id: Mapped[UUID] = mapped_column(primary_key=True)
-    id: Mapped[UUID] = mapped_column(primary_key=True)
-    created_at: Mapped[datetime] = mapped_column(INSTANT)
-    deleted: Mapped[bool]
-    search: Mapped[Any] = mapped_column(
-        TSVECTOR, info={WORDS: SEARCHED, TEXTS: ("title", "description", "deleted")}
     )
 
 
@@ -287,10 +259,6 @@ _COUNTED = (
 )
 
 
-_RELEVANCE = "ts_rank_cd(search, to_tsquery('simple', :q))::float8"
-_WORDS = "queries.task_words"
-_WITH_WORDS = f"""(SELECT t.*, w.search FROM queries.tasks t JOIN {_WORDS} w
-ON w.workspace_id = t.workspace_id AND w.id = t.id)"""
 _TAGGED = "tags && CAST(:tag AS uuid[])"
 
 
@@ -327,7 +295,7 @@ class ListTasks(ListQuery):
         "created_at": Sort("created_at", "timestamptz"),
         "updated_at": Sort("updated_at", "timestamptz"),
         "rank": Sort("rank", "text"),
-        "relevance": Sort(_RELEVANCE, "float8"),
+        "relevance": Sort(task_words.RELEVANCE, "float8"),
     }
 
     sorted_within = {"rank": "parent_id"}
@@ -364,16 +332,17 @@ class ListTasks(ListQuery):
             return f"SELECT ({counts.total(live)}) - {LATE}"
         return None
 
-    def looked_through(
-        self, columns: Collection[str] | None, keys: Sequence[Key]
-    ) -> str:
-        """Return the words alone if they tell all, else the tasks with their words."""
+    def found(self, filters: Filters, keys: Sequence[Key]) -> Found:
+        """Return the tasks, or what a search looks through."""
         if not self.q:
-            return self.table
-        told = columns is not None and {"deleted", "q"}.issuperset(columns)
+            return super(ListTasks, self).found(filters, keys)
+        known = filters.columns is not None and filters.columns <= task_words.KNOWN
         sorted_by = {sql for sql, _, _ in keys}
-        of_words = {_RELEVANCE, "created_at", "id"}
-        return _WORDS if told and sorted_by <= of_words else _WITH_WORDS
+        return task_words.found(
+            large=self.large,
+            alone=known and sorted_by <= task_words.SORTED,
+            ranked=task_words.RELEVANCE in sorted_by,
+        )
 
     def filters(self) -> Filters:
         """Return the conditions of this list."""
@@ -401,17 +370,7 @@ class ListTasks(ListQuery):
             wanted = f"({_OVERDUE})" if self.overdue else f"({_OVERDUE}) IS NOT TRUE"
             found.compare(name, wanted, **overdue(self.now, self.time_zone))
         if self.q:
-            condition = "search @@ to_tsquery('simple', :q)"
-            if self.large:
-                condition = (
-                    f"{condition} AND {OF_WORKSPACE} @> ARRAY[CAST(:workspace AS uuid)]"
-                )
-            found.compare(
-                "q",
-                condition if self.large else f"({condition}) IS TRUE",  # in no index
-                q=words.query(self.q),
-            )
-            found.inverted |= self.large
+            found.elsewhere("q", q=words.query(self.q))
         return found
 
 
