@@ -22,6 +22,21 @@ from metacortex.queries.page import COUNT_LIMIT, Filters, ListQuery, Sort
 from metacortex.queries.registry import PROJECTIONS
 from metacortex.queries.tables import INSTANT, SCHEMA
 
+_NAMED_APART = "correlation_id IS DISTINCT FROM request_id"
+"""Whether a client has named what belongs together: else the request's name says it."""
+_CORRELATED = (
+    "((request_id = CAST(:correlation_id AS text) AND correlation_id = request_id) OR"
+    f" (correlation_id = CAST(:correlation_id AS text) AND {_NAMED_APART}))"
+)
+_OF_TYPES = (
+    "hashtext(type) = ANY (ARRAY(SELECT hashtext(it) FROM"
+    " unnest(CAST(:type AS text[])) it)) AND type = ANY (CAST(:type AS text[]))"
+)
+_OF_TYPE = (  # one, so that the index gives the order
+    "hashtext(type) = hashtext((CAST(:type AS text[]))[1])"
+    " AND type = (CAST(:type AS text[]))[1]"
+)
+
 
 class ActivityTable(Table):
     """The log as people read it."""
@@ -29,12 +44,25 @@ class ActivityTable(Table):
     __tablename__ = "activity"
     __table_args__ = (
         Index("ix_activity_stream", "workspace_id", "stream_id", "sequence"),
-        Index("ix_activity_event", "workspace_id", "event_id"),
-        Index("ix_activity_command", "workspace_id", "command_id"),
-        Index("ix_activity_type", "workspace_id", "type", "sequence"),
-        Index("ix_activity_stream_type", "workspace_id", "stream_type", "sequence"),
+        # ids that no two workspaces share are found without the workspace
+        Index("ix_activity_event", "event_id"),
+        Index("ix_activity_command", "command_id"),
+        # all entries of one size: only then do pages fill up as sequences grow
+        Index("ix_activity_type", "workspace_id", text("hashtext(type)"), "sequence"),
+        Index(
+            "ix_activity_stream_type",
+            "workspace_id",
+            "stream_type",
+            "sequence",
+            postgresql_where=text("stream_type <> 'task'"),
+        ),
         Index("ix_activity_actor", "workspace_id", "actor_id", "sequence"),
-        Index("ix_activity_correlation", "workspace_id", "correlation_id"),
+        Index(
+            "ix_activity_correlation",
+            "workspace_id",
+            "correlation_id",
+            postgresql_where=text(_NAMED_APART),
+        ),
         Index("ix_activity_request", "workspace_id", "request_id"),
         {"schema": SCHEMA},
     )
@@ -119,7 +147,11 @@ class ListActivity(ListQuery):
 
     def filters(self) -> Filters:
         """Return the conditions of this list."""
-        found = Filters().by_columns(ActivityTable, self)
+        found = Filters().by_columns(ActivityTable, self, correlation_id=None, type=())
+        if self.correlation_id is not None:
+            found.add(_CORRELATED, correlation_id=self.correlation_id)
+        if self.type:
+            found.add(_OF_TYPE if len(self.type) == 1 else _OF_TYPES, type=self.type)
         if self.since:
             found.add(f"sequence > {_last('< :since')}", since=self.since)
         if self.until:

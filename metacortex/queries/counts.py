@@ -123,7 +123,8 @@ class FacetTable(Table):
 
 _OF_TASKS = f"(SELECT *, {EXPRESSIONS} FROM queries.tasks) t"
 _OF_FACETS = " UNION ALL ".join(
-    f"SELECT *, '{facet}' AS facet, {value} AS value FROM queries.tasks{source}"
+    f"SELECT workspace_id, {', '.join(sorted(TOLD))}, '{facet}' AS facet,"
+    f" {value} AS value FROM queries.tasks{source}"
     for facet, (value, source) in FACETS.items()
 )
 

@@ -101,19 +101,25 @@ class Filters:
                 self.equal(name, value)
         return self
 
-    def among(self, column: str, type: str, values: Sequence[Any]) -> "Filters":
-        """Add: the column has one of the values; `none` stands for null."""
+    def among(
+        self, column: str, type: str, values: Sequence[Any], sql: str = ""
+    ) -> "Filters":
+        """Add: the column has one of the values; `none` stands for null.
+
+        `sql` is what is compared, as an index has it, if it is not the column itself.
+        """
         if not values:
             return self
+        sql = sql or column
         given = [value for value in values if value != "none"]
         if not given:
-            return self.compare(f"no {column}", f"{column} IS NULL")
+            return self.compare(f"no {column}", f"{sql} IS NULL")
         if len(values) == 1:  # so that an index gives the rest of its order
-            one = f"{column} = CAST(:{column} AS {type})"
+            one = f"{sql} = CAST(:{column} AS {type})"
             return self.compare(column, one, **{column: given[0]})
-        some = f"{column} = ANY (CAST(:{column} AS {type}[]))"
+        some = f"{sql} = ANY (CAST(:{column} AS {type}[]))"
         if len(given) < len(values):
-            some = f"({some} OR {column} IS NULL)"
+            some = f"({some} OR {sql} IS NULL)"
         return self.compare(column, some, **{column: given})
 
 

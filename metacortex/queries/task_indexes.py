@@ -68,12 +68,6 @@ INDEXES = (
 
 WORD_INDEXES = (
     Index(
-        "ix_task_words_created",
-        "workspace_id",
-        *_NEWEST,
-        postgresql_where=text("NOT deleted"),
-    ),
-    Index(
         "ix_task_words_search",
         text(f"({OF_WORKSPACE})"),
         "search",
@@ -81,4 +75,3 @@ WORD_INDEXES = (
         postgresql_with=_PENDING_KB,
     ),
 )
-"""Of the words of tasks, for what is found and for the newest of it."""

@@ -346,8 +346,9 @@ class ListTasks(ListQuery):
 
     def filters(self) -> Filters:
         """Return the conditions of this list."""
-        ranks = [PRIORITIES[priority] for priority in self.priority]
-        found = Filters().by_columns(TaskTable, self, priority=ranks)
+        found = Filters().by_columns(TaskTable, self, priority=())
+        ranks = [-PRIORITIES[priority] for priority in self.priority]
+        found.among("priority", "smallint", ranks, URGENCY)
         if self.tag:
             tag = list(self.tag)
             if len(tag) == 1:

@@ -10,7 +10,7 @@ revision = "0013"
 down_revision = "0012"
 branch_labels = None
 depends_on = None
-locks = ("queries.tasks",)
+locks = ("queries.activity", "queries.tasks")
 
 _KIND = (
     "project_id",
@@ -72,12 +72,38 @@ def upgrade() -> None:
     _facets()
     for event in COUNTED:
         _counts(event)
+    _activity(True)
     # the most urgent first and of these the next to be done: one index, one direction
     op.execute("DROP INDEX queries.ix_tasks_priority")
     op.execute(
         "CREATE INDEX ix_tasks_priority ON queries.tasks (workspace_id, (-priority),"
         " coalesce(due_key, 'infinity'), id) WHERE NOT deleted"
     )
+
+
+_ACTIVITY = {
+    "event": ("workspace_id, event_id", "event_id"),
+    "command": ("workspace_id, command_id", "command_id"),
+    "type": ("workspace_id, type, sequence", "workspace_id, hashtext(type), sequence"),
+    "stream_type": (
+        "workspace_id, stream_type, sequence",
+        "workspace_id, stream_type, sequence) WHERE (stream_type <> 'task'",
+    ),
+    "correlation": (
+        "workspace_id, correlation_id",
+        "workspace_id, correlation_id)"
+        " WHERE (correlation_id IS DISTINCT FROM request_id",
+    ),
+}
+"""By index of the task log, its columns before and after."""
+
+
+def _activity(after: bool) -> None:
+    for name, keys in _ACTIVITY.items():
+        op.execute(f"DROP INDEX queries.ix_activity_{name}")
+        op.execute(
+            f"CREATE INDEX ix_activity_{name} ON queries.activity ({keys[after]})"
+        )
 
 
 def _words() -> None:
@@ -89,10 +115,6 @@ def _words() -> None:
     op.execute(
         "INSERT INTO queries.task_words SELECT workspace_id, id, created_at, deleted,"
         " coalesce(search, '') FROM queries.tasks"
-    )
-    op.execute(
-        "CREATE INDEX ix_task_words_created ON queries.task_words"
-        " (workspace_id, created_at, id) WHERE NOT deleted"
     )
     op.execute(
         "CREATE INDEX ix_task_words_search ON queries.task_words"

@@ -157,7 +157,7 @@ async def test_words_are_found_out_where_a_text_changes_and_kept_elsewhere(
         await Bus(writes).execute([unit(workspace, command)])
         await projector.turn([workspace])
         async with writes.connect() as connection:
-            sql = "SELECT search::text FROM queries.tasks WHERE workspace_id = :w"
+            sql = "SELECT search::text FROM queries.task_words WHERE workspace_id = :w"
             found.append(await connection.scalar(text(sql), {"w": workspace}))
     born, prioritised, renamed = found
     assert born == prioritised and "'milk'" in born and "'bread'" not in born

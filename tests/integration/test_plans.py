@@ -70,6 +70,10 @@ RECEIPTS = (
     " i % 200 = 0 THEN 'refused' ELSE 'applied' END, i, i,"
     f" now() - {_AGE}, 'c' FROM generate_series(1, :n) i"
 )
+WORDS = (
+    "INSERT INTO queries.task_words SELECT workspace_id, id, created_at, deleted,"
+    " to_tsvector('simple', title) FROM queries.tasks WHERE workspace_id = :w"
+)
 SHOWN = "INSERT INTO queries.checkpoints (workspace_id, sequence) VALUES (:w, :n)"
 
 
@@ -88,7 +92,7 @@ async def fill(url: str) -> None:
         spaces = [(uuid4(), 200) for _ in range(OTHERS)]
         for space, count in [(SPACE, ROWS), *spaces]:
             values = {"w": space, "n": count, "other": uuid4(), "command": COMMAND}
-            for statement in (TASKS, lines, RECEIPTS, SHOWN):
+            for statement in (TASKS, WORDS, lines, RECEIPTS, SHOWN):
                 asked = text(statement)
                 given = {**values, **places}
                 await connection.execute(
