@@ -22,7 +22,6 @@ from metacortex.queries import page
 from metacortex.queries.activity import ListActivity, ListRecords
 from metacortex.queries.page import ListQuery
 from metacortex.queries.receipts import ListCommands, ListReceipts
-from metacortex.queries.statements import FIRST
 from metacortex.queries.tasks import ListTasks
 from tests.conftest import Urls
 
@@ -145,10 +144,10 @@ GROWING = ("tasks", "task_words", "activity", "receipts", "log")
 """Others hold what tests before left, and are scanned where that is little."""
 
 
-def wrong(plans: Sequence[Mapping[str, Any]], most_read: int = MOST_READ) -> list[str]:
+def wrong(plans: Sequence[Mapping[str, Any]], times: int = 1) -> list[str]:
     """Say what reads a table that grows without an index, or too much."""
     found = []
-    every = [node for plan in plans for node in nodes(plan)]
+    every = [it for plan in plans for it in nodes(plan) if it["Actual Loops"]]
     for node in every:
         if node["Node Type"] == "Seq Scan" and node["Relation Name"] in GROWING:
             found.append(f"seq scan of {node['Relation Name']}")
@@ -158,9 +157,9 @@ def wrong(plans: Sequence[Mapping[str, Any]], most_read: int = MOST_READ) -> lis
         if it["Node Type"] == "Bitmap Index Scan" or it.get("Relation Name") in GROWING
     )
     buffers = sum(it["Shared Hit Blocks"] + it["Shared Read Blocks"] for it in plans)
-    if rows > most_read:
+    if rows > times * MOST_READ:
         found.append(f"{rows} rows read")
-    if buffers > MOST_BUFFERS:
+    if buffers > times * MOST_BUFFERS:
         found.append(f"{buffers} buffers")
     return found
 
@@ -262,13 +261,11 @@ async def rows(reads: AsyncEngine, query: ListQuery) -> list[Any]:
     return listed
 
 
-MOST_SEARCHED = 2 * FIRST + 1_500
-"""Rows, each with its words, that are looked at first, and what the index finds."""
 SEARCHES = [
     (q, sort, given)
     for q in ("zebra", "xylophone", "title", "title -zebra")
-    for sort in ((), ("-created_at",), ("due",), ("-priority",))
-    for given in ({}, {"status": ("pending",)}, {"project_id": (PROJECT,)})
+    for sort in ((), ("-created_at",), ("due",))
+    for given in ({}, {"status": ("pending",)})
 ]
 
 
@@ -283,7 +280,7 @@ async def test_a_search_finds_the_same_with_its_index_as_row_by_row(
     first = asked(ListTasks, q=q, sort=sort, **given)
     if sort or "title" not in q:  # an order by relevance reads all that is found
         _, plans = await explained(reads, replace(first, count="none"))
-        assert wrong(plans, MOST_SEARCHED) == [], plans
+        assert wrong(plans, 2) == [], plans  # the first rows, and all that is found
     reader = driver_pool(reads)
     found = await page.fetch(reader, first)
     second = replace(first, cursor=found.next_cursor)
