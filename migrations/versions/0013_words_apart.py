@@ -39,7 +39,7 @@ COUNTED = {
     "DELETE": "SELECT {of}, -1 AS d FROM gone",
     "UPDATE": "SELECT {of}, 1 AS d FROM added UNION ALL SELECT {of}, -1 FROM gone",
 }
-"""By what happens to tasks, how counts move; the triggers are those of revision 0008."""
+"""By what happens to tasks, how counts move; the triggers are of revision 0008."""
 
 
 def _function(event: str, body: str) -> None:
