@@ -102,7 +102,6 @@ def upgrade() -> None:
 _ACTIVITY = {
     "event": ("workspace_id, event_id", "event_id"),
     "command": ("workspace_id, command_id", "command_id"),
-    "type": ("workspace_id, type, sequence", "workspace_id, hashtext(type), sequence"),
     "stream_type": (
         "workspace_id, stream_type, sequence",
         "workspace_id, stream_type, sequence) WHERE (stream_type <> 'task'",
