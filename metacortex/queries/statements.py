@@ -25,8 +25,8 @@ class Found:
     """The SQL of all rows, those found with their words."""
     apart: bool = False
     """Whether the list's rows are read for the page alone, by their keys."""
-    ranked: bool = False
-    """Whether a page takes all of them, as the total does: they are found once."""
+    once: bool = False
+    """Whether the order or the total takes all of them: both are of one finding."""
     with_words: str = "{}"
     """The SQL of some of the list's rows with their words."""
     matches: str = ""
@@ -76,7 +76,7 @@ def _rows(asked: Asked, columns: str, backwards: bool) -> tuple[str, str]:
         where = f"WHERE {asked.where}"
         fenced = f"(SELECT * FROM {found.rows} p {where} OFFSET 0)"
         return "", f"({select} {fenced} p WHERE true{beyond} {page}) q"
-    if found.ranked:
+    if found.once:
         hits = f"{select} {found.rows} p WHERE {asked.where}"
         raw_keys = _raw(asked.keys)
         beyond = f"WHERE {cursors.beyond(raw_keys)}" if asked.after else ""
@@ -123,7 +123,7 @@ def page_of(
             AND p.{asked.key} = q.this"""
     shown = f"{asked.columns}, {', '.join(names)}" if keys_first else "q.*"
     cursor = ", ".join(f"{name}::text" for name in names)
-    counted = asked.found.ranked and asked.total != UNCOUNTED
+    counted = asked.found.once and asked.total != UNCOUNTED
     total = "(SELECT count(*) FROM hits)" if counted else asked.total
     return text(f"""WITH {asked.source}{before}page AS (SELECT {shown},
         row_number() OVER (ORDER BY {numbered}) AS n FROM {rows})

@@ -68,19 +68,19 @@ _SCANNED = (
 """What is found row by row: the condition on words is in a form that no index has."""
 
 
-def found(*, large: bool, alone: bool, ranked: bool) -> Found:
+def found(*, large: bool, alone: bool, whole: bool) -> Found:
     """Return what a search looks through.
 
     `large`: the workspace is. `alone`: the words tell all that is compared and sorted
-    by. `ranked`: everything that is found is needed for the order.
+    by. `whole`: all that is found is needed, for the order or the total.
     """
     rows = _INDEXED if large else _SCANNED
-    matches = MATCHES if large and not ranked else ""
+    matches = MATCHES if large and not whole else ""
     on = "" if large else _SAME
     return Found(
         rows=rows if alone else _JOINED.format(tasks=TASKS, words=rows, on=on),
-        apart=alone or ranked,
-        ranked=ranked,
+        apart=alone or whole,
+        once=whole,
         with_words=_ONE_BY_ONE,
         matches=matches,
     )

@@ -341,7 +341,7 @@ class ListTasks(ListQuery):
         return task_words.found(
             large=self.large,
             alone=known and sorted_by <= task_words.SORTED,
-            ranked=task_words.RELEVANCE in sorted_by,
+            whole=self.count != "none" or task_words.RELEVANCE in sorted_by,
         )
 
     def filters(self) -> Filters:

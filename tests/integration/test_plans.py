@@ -263,7 +263,7 @@ async def rows(reads: AsyncEngine, query: ListQuery) -> list[Any]:
 
 SEARCHES = [
     (q, sort, given)
-    for q in ("zebra", "xylophone", "title", "title -zebra")
+    for q in ("zebra", "xylophone", "title -zebra")
     for sort in ((), ("-created_at",), ("due",))
     for given in ({}, {"status": ("pending",)})
 ]
@@ -278,18 +278,17 @@ async def test_a_search_finds_the_same_with_its_index_as_row_by_row(
     given: Mapping[str, Any],
 ) -> None:
     first = asked(ListTasks, q=q, sort=sort, **given)
+    found, plans = await explained(reads, replace(first, count="none"))
     if sort or "title" not in q:  # an order by relevance reads all that is found
-        _, plans = await explained(reads, replace(first, count="none"))
         assert wrong(plans, 2) == [], plans  # the first rows, and all that is found
+    queries = [first, replace(first, cursor=found.next_cursor), replace(first, page=3)]
+    queries += [replace(it, count="none") for it in queries]
     reader = driver_pool(reads)
-    found = await page.fetch(reader, first)
-    second = replace(first, cursor=found.next_cursor)
-    third = replace(first, page=3)
-    large = [found, *[await page.fetch(reader, it) for it in (second, third)]]
+    large = [await page.fetch(reader, it) for it in queries]
     monkeypatch.setattr(page, "LARGE", ROWS)
-    small = [await page.fetch(reader, it) for it in (first, second, third)]
-    assert large == small
-    assert bool(found.total) is (q != "xylophone")
+    assert large == [await page.fetch(reader, it) for it in queries]
+    assert bool(large[0].total) is (q != "xylophone")
+    assert [it.documents for it in large[:3]] == [it.documents for it in large[3:]]
 
 
 SORTS = [
