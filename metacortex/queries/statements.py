@@ -66,37 +66,38 @@ def _ordered(keys: Sequence[Key], backwards: bool = False) -> str:
 
 def _rows(asked: Asked, columns: str, backwards: bool) -> tuple[str, str]:
     """Return what comes before in WITH, and the SQL of a page's rows, as q."""
+    found, order = asked.found, _ordered(asked.keys, backwards)
     raw = ", ".join(f"{sql} AS r{n}" for n, (sql, _, _) in enumerate(asked.keys))
-    order = _ordered(asked.keys, backwards)
+    select, where = f"SELECT {columns}, {raw} FROM", f"WHERE {asked.where}"
     beyond = f" AND ({cursors.beyond(asked.keys)})" if asked.after else ""
-    where, found = f"WHERE {asked.where}{beyond}", asked.found
-    page = f"ORDER BY {order} LIMIT :limit OFFSET :offset"
-    select = f"SELECT {columns}, {raw} FROM"
-    if asked.ranged:  # OFFSET 0: what is found comes before its order
-        where = f"WHERE {asked.where}"
-        fenced = f"(SELECT * FROM {found.rows} p {where} OFFSET 0)"
-        return "", f"({select} {fenced} p WHERE true{beyond} {page}) q"
+    page = "LIMIT :limit OFFSET :offset"
     if found.once:
-        hits = f"{select} {found.rows} p WHERE {asked.where}"
-        raw_keys = _raw(asked.keys)
-        beyond = f"WHERE {cursors.beyond(raw_keys)}" if asked.after else ""
-        return (
-            f"hits AS MATERIALIZED ({hits}), ",
-            f"""(SELECT * FROM hits {beyond}
-            ORDER BY {_ordered(raw_keys, backwards)} LIMIT :limit OFFSET :offset) q""",
-        )
-    if not found.matches or backwards:
-        return "", f"({select} {found.rows} p {where} {page}) q"
+        keys = _raw(asked.keys)
+        beyond = f"WHERE {cursors.beyond(keys)}" if asked.after else ""
+        hits = f"hits AS MATERIALIZED ({select} {found.rows} p {where}), "
+        order = _ordered(keys, backwards)
+        return hits, f"(SELECT * FROM hits {beyond} ORDER BY {order} {page}) q"
+    if asked.ranged:  # OFFSET 0: what is found comes before its order
+        some = f"(SELECT * FROM {found.rows} p {where} OFFSET 0) p WHERE true{beyond}"
+        return "", f"({select} {some} ORDER BY {order} {page}) q"
+    if found.matches and not backwards:
+        near, rows = _near(asked, select, f"{where}{beyond}")
+        return near, f"({rows} ORDER BY {_ordered(_raw(asked.keys))} {page}) q"
+    return "", f"({select} {found.rows} p {where}{beyond} ORDER BY {order} {page}) q"
+
+
+def _near(asked: Asked, select: str, where: str) -> tuple[str, str]:
+    """Return what is found among the first rows, and all of it or of what is found."""
+    found, order = asked.found, _ordered(asked.keys)
     first = f"(SELECT * FROM {asked.table} p {where} ORDER BY {order} LIMIT {FIRST})"
     wanted = "CAST(:limit AS bigint) + CAST(:offset AS bigint)"
+    enough = f"(SELECT count(*) FROM near) >= {wanted}"
     near = f"""near AS MATERIALIZED ({select} {found.with_words.format(first)} p
         WHERE {found.matches} ORDER BY {order} LIMIT {wanted}), """
-    enough = f"(SELECT count(*) FROM near) >= {wanted}"
-    rows = f"""(SELECT * FROM (SELECT * FROM near WHERE {enough} UNION ALL
-        (SELECT * FROM ({select} {found.rows} p {where} AND NOT {enough}
-        ORDER BY {order} LIMIT {wanted}) far)) either
-        ORDER BY {_ordered(_raw(asked.keys))} LIMIT :limit OFFSET :offset) q"""
-    return near, rows
+    far = f"""({select} {found.rows} p {where} AND NOT {enough}
+        ORDER BY {order} LIMIT {wanted})"""
+    either = f"SELECT * FROM near WHERE {enough} UNION ALL (SELECT * FROM {far} far)"
+    return near, f"SELECT * FROM ({either}) either"
 
 
 def _raw(keys: Sequence[Key], of: str = "") -> Sequence[Key]:
