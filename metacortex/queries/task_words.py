@@ -2,7 +2,7 @@
 
 They stand apart from the tasks, so that whoever completes a task leaves their index
 alone, and a search reads rows of a tenth of the size
-(docs/decisions/0020-flat-reads.md).
+(docs/decisions/0024-words-apart.md).
 """
 
 from datetime import datetime
