@@ -77,24 +77,30 @@ def _rows(asked: Asked, columns: str, backwards: bool) -> tuple[str, str]:
         hits = f"hits AS MATERIALIZED ({select} {found.rows} p {where}), "
         order = _ordered(keys, backwards)
         return hits, f"(SELECT * FROM hits {beyond} ORDER BY {order} {page}) q"
-    if asked.ranged:  # OFFSET 0: what is found comes before its order
-        some = f"(SELECT * FROM {found.rows} p {where} OFFSET 0) p WHERE true{beyond}"
-        return "", f"({select} {some} ORDER BY {order} {page}) q"
     if found.matches and not backwards:
-        near, rows = _near(asked, select, f"{where}{beyond}")
+        near, rows = _near(asked, select, where, beyond)
         return near, f"({rows} ORDER BY {_ordered(_raw(asked.keys))} {page}) q"
-    return "", f"({select} {found.rows} p {where}{beyond} ORDER BY {order} {page}) q"
+    some = _some(asked, found.rows, where, beyond)
+    return "", f"({select} {some} ORDER BY {order} {page}) q"
 
 
-def _near(asked: Asked, select: str, where: str) -> tuple[str, str]:
+def _some(asked: Asked, rows: str, where: str, beyond: str) -> str:
+    """Return the rows that meet the conditions, before they are put in order."""
+    if asked.ranged:  # OFFSET 0: what is found comes before its order
+        return f"(SELECT * FROM {rows} p {where} OFFSET 0) p WHERE true{beyond}"
+    return f"{rows} p {where}{beyond}"
+
+
+def _near(asked: Asked, select: str, where: str, beyond: str) -> tuple[str, str]:
     """Return what is found among the first rows, and all of it or of what is found."""
     found, order = asked.found, _ordered(asked.keys)
-    first = f"(SELECT * FROM {asked.table} p {where} ORDER BY {order} LIMIT {FIRST})"
+    some = _some(asked, asked.table, where, beyond)
+    first = f"(SELECT * FROM {some} ORDER BY {order} LIMIT {FIRST})"
     wanted = "CAST(:limit AS bigint) + CAST(:offset AS bigint)"
     enough = f"(SELECT count(*) FROM near) >= {wanted}"
     near = f"""near AS MATERIALIZED ({select} {found.with_words.format(first)} p
         WHERE {found.matches} ORDER BY {order} LIMIT {wanted}), """
-    far = f"""({select} {found.rows} p {where} AND NOT {enough}
+    far = f"""({select} {found.rows} p {where}{beyond} AND NOT {enough}
         ORDER BY {order} LIMIT {wanted})"""
     either = f"SELECT * FROM near WHERE {enough} UNION ALL (SELECT * FROM {far} far)"
     return near, f"SELECT * FROM ({either}) either"
