@@ -23,6 +23,13 @@ from metacortex.queries.page import COUNT_LIMIT, Filters, ListQuery, Sort
 from metacortex.queries.registry import PROJECTIONS
 from metacortex.queries.tables import INSTANT, SCHEMA
 
+_NAMED_APART = "correlation_id IS DISTINCT FROM request_id"
+"""Whether a client has named what belongs together: else the request's name says it."""
+_CORRELATED = (
+    "((request_id = CAST(:correlation_id AS text) AND correlation_id = request_id) OR"
+    f" (correlation_id = CAST(:correlation_id AS text) AND {_NAMED_APART}))"
+)
+
 
 class ActivityTable(Table):
     """The log as people read it."""
@@ -30,12 +37,24 @@ class ActivityTable(Table):
     __tablename__ = "activity"
     __table_args__ = (
         Index("ix_activity_stream", "workspace_id", "stream_id", "sequence"),
-        Index("ix_activity_event", "workspace_id", "event_id"),
-        Index("ix_activity_command", "workspace_id", "command_id"),
+        # ids that no two workspaces share are found without the workspace
+        Index("ix_activity_event", "event_id"),
+        Index("ix_activity_command", "command_id"),
         Index("ix_activity_type", "workspace_id", "type", "sequence"),
-        Index("ix_activity_stream_type", "workspace_id", "stream_type", "sequence"),
+        Index(
+            "ix_activity_stream_type",
+            "workspace_id",
+            "stream_type",
+            "sequence",
+            postgresql_where=text("stream_type <> 'task'"),
+        ),
         Index("ix_activity_actor", "workspace_id", "actor_id", "sequence"),
-        Index("ix_activity_correlation", "workspace_id", "correlation_id"),
+        Index(
+            "ix_activity_correlation",
+            "workspace_id",
+            "correlation_id",
+            postgresql_where=text(_NAMED_APART),
+        ),
         Index("ix_activity_request", "workspace_id", "request_id"),
         {"schema": SCHEMA},
     )
@@ -136,7 +155,9 @@ class ListActivity(ListQuery):
 
     def filters(self) -> Filters:
         """Return the conditions of this list."""
-        found = Filters().by_columns(ActivityTable, self)
+        found = Filters().by_columns(ActivityTable, self, correlation_id=None)
+        if self.correlation_id is not None:
+            found.add(_CORRELATED, correlation_id=self.correlation_id)
         if self.since:
             found.add(f"sequence > {_last('< :since')}", since=self.since)
         if self.until:

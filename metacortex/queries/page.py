@@ -18,7 +18,7 @@ from metacortex.kernel.database import DIALECT, Reader, Table
 from metacortex.kernel.decider import names_of
 from metacortex.queries import cursors, statements, words
 from metacortex.queries.cursors import Key
-from metacortex.queries.statements import Asked
+from metacortex.queries.statements import Asked, Found
 from metacortex.queries.watermarks import Watermark
 
 PER_PAGE = 50
@@ -62,6 +62,13 @@ class Filters:
             self.columns.add(column)
         return self._add(condition, **values)
 
+    def elsewhere(self, name: str, **values: Any) -> "Filters":
+        """Say that what the list looks through has been found by something."""
+        if self.columns is not None:
+            self.columns.add(name)
+        self.values.update(values)
+        return self
+
     def join(self, other: "Filters") -> "Filters":
         """Add all conditions of another."""
         self.columns = None
@@ -94,19 +101,25 @@ class Filters:
                 self.equal(name, value)
         return self
 
-    def among(self, column: str, type: str, values: Sequence[Any]) -> "Filters":
-        """Add: the column has one of the values; `none` stands for null."""
+    def among(
+        self, column: str, type: str, values: Sequence[Any], sql: str = ""
+    ) -> "Filters":
+        """Add: the column has one of the values; `none` stands for null.
+
+        `sql` is what is compared, as an index has it, if it is not the column itself.
+        """
         if not values:
             return self
+        sql = sql or column
         given = [value for value in values if value != "none"]
         if not given:
-            return self.compare(f"no {column}", f"{column} IS NULL")
+            return self.compare(f"no {column}", f"{sql} IS NULL")
         if len(values) == 1:  # so that an index gives the rest of its order
-            one = f"{column} = CAST(:{column} AS {type})"
+            one = f"{sql} = CAST(:{column} AS {type})"
             return self.compare(column, one, **{column: given[0]})
-        some = f"{column} = ANY (CAST(:{column} AS {type}[]))"
+        some = f"{sql} = ANY (CAST(:{column} AS {type}[]))"
         if len(given) < len(values):
-            some = f"({some} OR {column} IS NULL)"
+            some = f"({some} OR {sql} IS NULL)"
         return self.compare(column, some, **{column: given})
 
 
@@ -120,10 +133,15 @@ class Sort:
     expression: str
     type: str
     descending: str | None = None
+    flipped: bool = False
+    """Whether a list that descends compares the expression in ascending order."""
+    then: str | None = None
+    """The sort by which ties are broken where nothing else is asked for."""
 
-    def ordered(self, descending: bool) -> str:
+    def key(self, descending: bool) -> Key:
         """Return what is compared in a direction."""
-        return self.descending or self.expression if descending else self.expression
+        expression = self.descending if descending else None
+        return expression or self.expression, self.type, descending is not self.flipped
 
 
 Count = Literal["exact", "none"]
@@ -164,6 +182,10 @@ class ListQuery(ABC):
     def kept_total(self, columns: Collection[str], where: str) -> str | None:
         """Return the SQL of the total where nothing has to be counted for it."""
         return None
+
+    def found(self, filters: Filters, keys: Sequence[Key]) -> Found:
+        """Return what is looked through."""
+        return Found(rows=self.table)
 
     @property
     def timeless(self) -> bool:
@@ -216,6 +238,7 @@ async def fetch(reader: Reader, query: ListQuery, source: Source | None = None) 
         query = replace(query, large=size > LARGE)
     filters = query.filters()
     keys = tuple(_keys(query))
+    found = query.found(filters, keys)
     mark = _fingerprint(query, filters)
     after = cursors.decoded(query.cursor, mark, keys)
     values = {
@@ -226,13 +249,14 @@ async def fetch(reader: Reader, query: ListQuery, source: Source | None = None) 
     }
     asked = Asked(
         table=query.table,
+        found=found,
         columns=query.reads,
         document=query.document,
         where=_where(filters, scanned=_is_ranked(query) and filters.inverted),
         keys=keys,
         after=after is not None,
         source="" if source is None else f"{source.sql}, ",
-        total=_total(query, filters),
+        total=_total(query, filters, found.rows),
         key=query.key,
         ranged=bool(filters.ranged) and keys[0][0] not in filters.ranged,
     )
@@ -242,7 +266,8 @@ async def fetch(reader: Reader, query: ListQuery, source: Source | None = None) 
         if far is not None:
             return far
     limits = _limits(query.per_page + 1, offset, query.per_page)
-    keys_first = (offset >= FAR or asked.ranged) and source is None
+    apart = offset >= FAR or asked.ranged or found.apart
+    keys_first = apart and source is None
     row = await reader.row(
         statements.page_of(asked, keys_first=keys_first), {**values, **limits}
     )
@@ -301,22 +326,20 @@ def _where(filters: Filters, *, scanned: bool) -> str:
     return " AND ".join([f"workspace_id {equals} :workspace", *filters.conditions])
 
 
-def _total(query: ListQuery, filters: Filters) -> str:
+def _total(query: ListQuery, filters: Filters, rows: str) -> str:
     """Return the SQL of the total: of kept counts where they can tell."""
     if query.count == "none":
-        return "NULL::bigint"
+        return statements.UNCOUNTED
     if filters.columns is not None:
         kept = query.kept_total(filters.columns, _where(filters, scanned=False))
         if kept is not None:
             return f"({kept})"
     where = _where(filters, scanned=filters.inverted)
     if query.count_limit is not None and query.count != "exact":
-        some = (
-            f"SELECT FROM {query.table} p WHERE {where} LIMIT {query.count_limit + 1}"
-        )
+        some = f"SELECT FROM {rows} p WHERE {where} LIMIT {query.count_limit + 1}"
         counted = f"CASE WHEN count(*) <= {query.count_limit} THEN count(*) END"
         return f"(SELECT {counted} FROM ({some}) c)"
-    return f"(SELECT count(*) FROM {query.table} p WHERE {where})"
+    return f"(SELECT count(*) FROM {rows} p WHERE {where})"
 
 
 _NAMED = (
@@ -332,11 +355,13 @@ def named(q: str) -> Filters:
 
 def _keys(query: ListQuery) -> list[Key]:
     """Return expression, type and direction of each sort key, the id last."""
-    keys = []
-    for name in query.sorted_by():
+    keys: list[Key] = []
+    names = list(query.sorted_by())
+    for name in names:
         sort = query.sorts[name.removeprefix("-")]
-        descending = name.startswith("-")
-        keys.append((sort.ordered(descending), sort.type, descending))
+        keys.append(sort.key(name.startswith("-")))
+        if name == names[-1] and sort.then:
+            keys.append(query.sorts[sort.then].key(False)[:2] + keys[-1][2:])
     if keys and keys[-1][0] == query.key:  # no two rows have the same
         return keys
     descending = keys[-1][2] if keys else True

@@ -8,7 +8,7 @@ every so many events: whoever moves an instant to and fro waits for few events.
 import asyncio
 import time
 from collections import Counter, OrderedDict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
@@ -24,12 +24,14 @@ from metacortex.kernel.database import ReadConnection, Reader
 from metacortex.kernel.decider import exchanges_of, names_of
 from metacortex.kernel.errors import Invalid
 from metacortex.queries import fold, page
-from metacortex.queries.page import Page, Source
+from metacortex.queries.cursors import Key
+from metacortex.queries.page import Filters, Page, Source
+from metacortex.queries.statements import Found
 from metacortex.queries.tables import is_written, with_texts
 from metacortex.queries.task_indexes import OPEN
+from metacortex.queries.task_words import MATCHES, SEARCHED
 from metacortex.queries.tasks import (
     RANK,
-    SEARCHED,
     ListTasks,
     TaskRow,
     TaskTable,
@@ -81,6 +83,11 @@ class ListPastTasks(ListTasks):
 
     def kept_total(self, columns: Collection[str], where: str) -> None:
         """Nobody has counted the past."""
+
+    def found(self, filters: Filters, keys: Sequence[Key]) -> Found:
+        """Return the rows, which have their words with them."""
+        some = f"(SELECT * FROM {self.table} WHERE {MATCHES})"
+        return Found(rows=some if self.q else self.table)
 
 
 @dataclass(frozen=True, slots=True)

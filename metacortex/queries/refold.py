@@ -20,7 +20,7 @@ from metacortex.queries.fold import Fold
 from metacortex.queries.read_ahead import SPARE, ended
 from metacortex.queries.registry import PROJECTIONS
 from metacortex.queries.row_writes import write_of
-from metacortex.queries.tables import Projection
+from metacortex.queries.tables import Projection, words_of
 
 CHUNK = 1_000  # events that are read at a time; three readings are in memory
 SETTLED = 20_000
@@ -28,13 +28,20 @@ SETTLED = 20_000
 WAITING_BYTES = 32 * 2**20
 """Of data of the events that made the waiting rows; beyond, the oldest are written."""
 
-_KINDS = ", ".join(("workspace_id", *counts.KIND))
-_UNCOUNT = text(f"DELETE FROM {counts.TABLE} WHERE workspace_id = :workspace")
-_COUNT = text(
-    f"INSERT INTO {counts.TABLE} ({_KINDS}, n) SELECT {_KINDS}, count(*) FROM"
-    f" (SELECT *, {counts.EXPRESSIONS} FROM queries.tasks"
-    f" WHERE workspace_id = :workspace) t GROUP BY {_KINDS}"
-)
+
+def _counted_anew(table: str) -> Sequence[TextClause]:
+    kind, tasks = counts.SOURCES[table]
+    names = ", ".join(("workspace_id", *kind))
+    return (
+        text(f"DELETE FROM {table} WHERE workspace_id = :workspace"),
+        text(
+            f"INSERT INTO {table} ({names}, n) SELECT {names}, count(*) FROM {tasks}"
+            f" WHERE workspace_id = :workspace GROUP BY {names}"
+        ),
+    )
+
+
+_COUNT = [it for table in counts.TABLES for it in _counted_anew(table)]
 _BEYOND = text(
     f"DELETE FROM {activity.TABLE} WHERE workspace_id = :workspace"
     " AND sequence NOT BETWEEN 1 AND :head"
@@ -50,7 +57,19 @@ def _without_stream(projection: Projection) -> TextClause:
     )
 
 
+def _without_row(table: str, words: str) -> TextClause:
+    return text(
+        f"DELETE FROM {words} w WHERE workspace_id = :workspace AND NOT EXISTS (SELECT"
+        f" FROM {table} t WHERE t.workspace_id = :workspace AND t.id = w.id)"
+    )
+
+
 _WITHOUT_STREAM = [_without_stream(it) for it in PROJECTIONS.values()]
+_WITHOUT_ROW = [
+    _without_row(it.table, words)
+    for it in PROJECTIONS.values()
+    if (words := words_of(it.table)) is not None
+]
 _PARTS = [
     text(f"DELETE FROM {it.parts.table} WHERE workspace_id = :workspace")
     for it in PROJECTIONS.values()
@@ -61,16 +80,15 @@ _PARTS = [
 async def clear(direct: DriverConnection, begin: Place) -> None:
     """Delete what no event of a workspace made, and the parts of streams."""
     own = {"workspace": begin.workspace_id}
-    for statement in (*_WITHOUT_STREAM, *_PARTS):
+    for statement in (*_WITHOUT_STREAM, *_WITHOUT_ROW, *_PARTS):
         await direct.write(statement, own)
     await direct.write(_BEYOND, {**own, "head": begin.head})
 
 
 async def count(direct: DriverConnection, workspace_id: UUID) -> None:
     """Count a workspace's tasks anew, whatever the triggers made of the counts."""
-    own = {"workspace": workspace_id}
-    await direct.write(_UNCOUNT, own)
-    await direct.write(_COUNT, own)
+    for statement in _COUNT:
+        await direct.write(statement, {"workspace": workspace_id})
 
 
 class Refold:

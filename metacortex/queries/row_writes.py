@@ -4,7 +4,7 @@ Arrays go to Postgres as binary values of the columns' own types; the same rows 
 cost it twice as much (docs/decisions/0021-bulk-projection.md).
 """
 
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -18,7 +18,13 @@ from metacortex.queries import activity
 from metacortex.queries.fold import REWORDED, Fold
 from metacortex.queries.mending import differs
 from metacortex.queries.registry import PROJECTIONS
-from metacortex.queries.tables import KEPT, ReadTable, texts_of, words_of
+from metacortex.queries.tables import (
+    KEPT,
+    ReadTable,
+    texts_of,
+    word_columns,
+    words_of,
+)
 from metacortex.queries.verify import written_columns
 
 _MOVE = (
@@ -120,6 +126,10 @@ def _columns(table: str) -> Mapping[str, _Column]:
 @lru_cache
 def _saving(tables: tuple[str, ...], mend: bool) -> TextClause:
     parts = [f"{_bound(it)}_rows AS ({_upsert(it, mend)})" for it in tables]
+    for table in tables:
+        if words := words_of(table):
+            its = _upsert_words(table, words, mend)
+            parts.append(f"{_bound(words)}_rows AS ({its})")
     parts.append(f"lines AS ({activity.MEND if mend else activity.INSERT})")
     return text(f"WITH {', '.join(parts)} {_MOVE}")
 
@@ -137,36 +147,37 @@ def _unnest(table: str, columns: Mapping[str, str]) -> str:
 
 
 def _upsert(table: str, mend: bool) -> str:
-    words, sent = words_of(table), _columns(table)
+    sent = _columns(table)
     values = {
         it: f"CAST({it} AS {sent[it].cast})" if sent[it].cast else it
         for it in written_columns(table)
-    } | {it: f"CASE WHEN {REWORDED} THEN {sql} END" for it, sql in words.items()}
-    types = {name: column.type for name, column in sent.items()}
-    kept = KEPT | words.keys()
-    return _written(table, values, _unnest(table, types), kept, mend)
+    }
+    return _written(table, values, _unnest(table, _types(table, values)), mend)
 
 
-def _written(
-    table: str,
-    values: Mapping[str, str],
-    rows: str,
-    kept: Set[str],
-    mend: bool,
-) -> str:
-    """Return what writes rows into a table, given the SQL of each column.
+def _upsert_words(table: str, words: str, mend: bool) -> str:
+    """Return what writes the words of those rows of a table that have new texts."""
+    values = word_columns(words)
+    needed = {*values, *texts_of(table), REWORDED} & _columns(table).keys()
+    rows = f"{_unnest(table, _types(table, needed))} WHERE {REWORDED}"
+    return _written(words, values, rows, mend)
 
-    A column of `kept` that a row does not know stays as it is.
-    """
+
+def _types(table: str, names: Collection[str]) -> Mapping[str, str]:
+    return {it: its.type for it, its in _columns(table).items() if it in names}
+
+
+def _written(table: str, values: Mapping[str, str], rows: str, mend: bool) -> str:
+    """Return what writes rows into a table, given the SQL of each column."""
     named = ", ".join(f"{sql} AS {it}" for it, sql in values.items())
     new = f"SELECT {named} FROM {rows}"
     if mend:
-        where = differs(table, "n", list(values), ("workspace_id", "id"), kept)
+        where = differs(table, "n", list(values), ("workspace_id", "id"), KEPT)
         new = f"SELECT * FROM ({new} OFFSET 0) n WHERE {where}"
     sets = [
         (
             f"{it} = coalesce(excluded.{it}, t.{it})"
-            if it in kept
+            if it in KEPT
             else f"{it} = excluded.{it}"
         )
         for it in values

@@ -9,12 +9,36 @@ from sqlalchemy import TextClause, text
 from metacortex.queries import cursors
 from metacortex.queries.cursors import Key
 
+UNCOUNTED = "NULL::bigint"
+FIRST = 1_000  # rows of a list, read in 3 ms: a word of one in twenty fills a page
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What is looked through for a list: a table, or what an index of words finds.
+
+    The first rows of the list are looked at before: of a common word they have enough,
+    and Postgres cannot tell which words are.
+    """
+
+    rows: str
+    """The SQL of all rows, those found with their words."""
+    apart: bool = False
+    """Whether the list's rows are read for the page alone, by their keys."""
+    once: bool = False
+    """Whether the order or the total takes all of them: both are of one finding."""
+    with_words: str = "{}"
+    """The SQL of some of the list's rows with their words."""
+    matches: str = ""
+    """The condition of being found, where the first rows are looked at."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
     """What a statement is made of."""
 
     table: str
+    found: Found
     columns: str
     document: str
     where: str
@@ -40,6 +64,53 @@ def _ordered(keys: Sequence[Key], backwards: bool = False) -> str:
     )
 
 
+def _rows(asked: Asked, columns: str, backwards: bool) -> tuple[str, str]:
+    """Return what comes before in WITH, and the SQL of a page's rows, as q."""
+    found, order = asked.found, _ordered(asked.keys, backwards)
+    raw = ", ".join(f"{sql} AS r{n}" for n, (sql, _, _) in enumerate(asked.keys))
+    select, where = f"SELECT {columns}, {raw} FROM", f"WHERE {asked.where}"
+    beyond = f" AND ({cursors.beyond(asked.keys)})" if asked.after else ""
+    page = "LIMIT :limit OFFSET :offset"
+    if found.once:
+        keys = _raw(asked.keys)
+        beyond = f"WHERE {cursors.beyond(keys)}" if asked.after else ""
+        hits = f"hits AS MATERIALIZED ({select} {found.rows} p {where}), "
+        order = _ordered(keys, backwards)
+        return hits, f"(SELECT * FROM hits {beyond} ORDER BY {order} {page}) q"
+    if found.matches and not backwards:
+        near, rows = _near(asked, select, where, beyond)
+        return near, f"({rows} ORDER BY {_ordered(_raw(asked.keys))} {page}) q"
+    some = _some(asked, found.rows, where, beyond)
+    return "", f"({select} {some} ORDER BY {order} {page}) q"
+
+
+def _some(asked: Asked, rows: str, where: str, beyond: str) -> str:
+    """Return the rows that meet the conditions, before they are put in order."""
+    if asked.ranged:  # OFFSET 0: what is found comes before its order
+        return f"(SELECT * FROM {rows} p {where} OFFSET 0) p WHERE true{beyond}"
+    return f"{rows} p {where}{beyond}"
+
+
+def _near(asked: Asked, select: str, where: str, beyond: str) -> tuple[str, str]:
+    """Return what is found among the first rows, and all of it or of what is found."""
+    found, order = asked.found, _ordered(asked.keys)
+    some = _some(asked, asked.table, where, beyond)
+    first = f"(SELECT * FROM {some} ORDER BY {order} LIMIT {FIRST})"
+    wanted = "CAST(:limit AS bigint) + CAST(:offset AS bigint)"
+    enough = f"(SELECT count(*) FROM near) >= {wanted}"
+    near = f"""near AS MATERIALIZED ({select} {found.with_words.format(first)} p
+        WHERE {found.matches} ORDER BY {order} LIMIT {wanted}), """
+    far = f"""({select} {found.rows} p {where}{beyond} AND NOT {enough}
+        ORDER BY {order} LIMIT {wanted})"""
+    either = f"SELECT * FROM near WHERE {enough} UNION ALL (SELECT * FROM {far} far)"
+    return near, f"SELECT * FROM ({either}) either"
+
+
+def _raw(keys: Sequence[Key], of: str = "") -> Sequence[Key]:
+    """Return keys as the columns that a page's rows have them in."""
+    return [(f"{of}r{n}", type, down) for n, (_, type, down) in enumerate(keys)]
+
+
 @lru_cache(maxsize=1024)
 def page_of(
     asked: Asked, *, keys_first: bool = False, backwards: bool = False
@@ -50,28 +121,23 @@ def page_of(
     is asked. `backwards`: the offset counts from the list's end.
     """
     keys = asked.keys
-    raw = ", ".join(f"{sql} AS r{n}" for n, (sql, _, _) in enumerate(keys))
     names = [f"r{n}" for n in range(len(keys))]
-    numbered = _ordered([(f"q.r{n}", "", down) for n, (_, _, down) in enumerate(keys)])
-    beyond = f" AND ({cursors.beyond(keys)})" if asked.after else ""
+    numbered = _ordered(_raw(keys, "q."))
     columns = f"p.{asked.key} AS this" if keys_first else asked.columns
-    where = f"WHERE {asked.where}"
-    source = f"{asked.table} p {where}"
-    if asked.ranged:  # OFFSET 0: what is found comes before its order
-        source = f"(SELECT * FROM {source} OFFSET 0) p WHERE true"
-    rows = f"""(SELECT {columns}, {raw} FROM {source}{beyond}
-        ORDER BY {_ordered(keys, backwards)} LIMIT :limit OFFSET :offset) q"""
+    before, rows = _rows(asked, columns, backwards)
     if keys_first:
         rows += f""" JOIN {asked.table} p ON p.workspace_id = :workspace
             AND p.{asked.key} = q.this"""
     shown = f"{asked.columns}, {', '.join(names)}" if keys_first else "q.*"
     cursor = ", ".join(f"{name}::text" for name in names)
-    return text(f"""WITH {asked.source}page AS (SELECT {shown},
+    counted = asked.found.once and asked.total != UNCOUNTED
+    total = "(SELECT count(*) FROM hits)" if counted else asked.total
+    return text(f"""WITH {asked.source}{before}page AS (SELECT {shown},
         row_number() OVER (ORDER BY {numbered}) AS n FROM {rows})
         SELECT (SELECT sequence FROM queries.checkpoints
         WHERE workspace_id = :workspace), (SELECT rebuilds FROM queries.checkpoints
         WHERE workspace_id = :workspace),
-        {asked.total},
+        {total},
         (SELECT string_agg({asked.document}, ',' ORDER BY n) FROM (SELECT * FROM page
         ORDER BY n LIMIT :per_page) p),
         (SELECT json_build_array({cursor})::text FROM page

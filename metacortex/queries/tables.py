@@ -52,12 +52,16 @@ KEPT = frozenset(("created_by",))
 WORDS = "words"
 """In a column's `info`: the SQL of its `tsvector`, over the row's texts by name.
 
-It is not generated: that would be computed at each change of a row, which is most of
-what the change costs. The projector computes it where the texts have changed.
+It stands in a table beside the rows, whose index most changes of a row leave alone: to
+move a row in an index of words is most of what its change would cost. The projector
+writes the row of words where one of `TEXTS` has changed.
 """
 
 TEXTS = "texts"
-"""In the same place: which fields of the row, and of its document, these are."""
+"""In the same place: the fields that a row of words is made of."""
+
+OF = "of"
+"""In a table's `info`: the table whose rows' words it holds, one row for each."""
 
 SHARED = frozenset(("workspace_id", "id", "created_at", "updated_at", "document"))
 """The columns of `ReadTable`."""
@@ -151,21 +155,29 @@ def _own_columns(table: Hashable) -> Sequence[str]:
 
 def is_written(column: KeyedColumnElement[Any]) -> bool:
     """Tell whether a row says what a column holds; Postgres works out the others."""
-    return not column.computed and WORDS not in column.info
+    return not column.computed
+
+
+@lru_cache
+def words_of(table: str) -> str | None:
+    """Return the table of the words of a table's rows, None if it has none."""
+    tables = ReadTable.metadata.tables
+    return next((it for it, its in tables.items() if its.info.get(OF) == table), None)
 
 
 @lru_cache
 def texts_of(table: str) -> Sequence[str]:
-    """Return the texts that the columns of words of a table are of."""
-    columns = ReadTable.metadata.tables[table].columns
+    """Return the fields that the words of a table's rows are made of."""
+    words = words_of(table)
+    columns = ReadTable.metadata.tables[words].columns if words else ()
     return next((it.info[TEXTS] for it in columns if TEXTS in it.info), ())
 
 
 @lru_cache
-def words_of(table: str) -> Mapping[str, str]:
-    """Return the columns of words of a table, each with its SQL."""
-    columns = ReadTable.metadata.tables[table].columns
-    return {it.name: it.info[WORDS] for it in columns if WORDS in it.info}
+def word_columns(words: str) -> Mapping[str, str]:
+    """Return the columns of a table of words, each with its SQL over a row."""
+    columns = ReadTable.metadata.tables[words].columns
+    return {it.name: it.info.get(WORDS, it.name) for it in columns}
 
 
 def with_texts(table: str, source: str) -> str:

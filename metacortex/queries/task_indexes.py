@@ -13,6 +13,8 @@ from sqlalchemy import Index, text
 OPEN = ("pending", "in_progress", "blocked")
 IS_OPEN = f"status IN {OPEN}"
 DUE = "coalesce(due_key, 'infinity')"
+URGENCY = "(-priority)"
+"""The most urgent tasks first, in the direction in which what is due first is first."""
 DUE_LAST = "coalesce(due_key, '-infinity')"
 """What tasks are sorted by when the latest come first: those without come last, too."""
 OF_WORKSPACE = "ARRAY[workspace_id]"
@@ -27,7 +29,7 @@ _ORDERS: Mapping[str, Sequence[Any]] = {
     "updated": ("updated_at", "id"),
     "title": (text("lower(title)"), "id"),
     "due_last": (text(DUE_LAST), "id"),
-    "priority": ("priority", "id"),
+    "priority": (text(URGENCY), text(DUE), "id"),
     "status": ("status", *_NEWEST),
     "project": ("project_id", *_NEWEST),
     "created_by": ("created_by", *_NEWEST),
@@ -62,8 +64,11 @@ INDEXES = (
     _index("section", "section_id", *_SIBLINGS, where="section_id IS NOT NULL"),
     _index("top", *_SIBLINGS, where="parent_id IS NULL"),
     Index("ix_tasks_tags", "tags", postgresql_using="gin", postgresql_with=_PENDING_KB),
+)
+
+WORD_INDEXES = (
     Index(
-        "ix_tasks_search",
+        "ix_task_words_search",
         text(f"({OF_WORKSPACE})"),
         "search",
         postgresql_using="gin",

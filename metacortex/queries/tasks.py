@@ -14,7 +14,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import SmallInteger, Text, Uuid
-from sqlalchemy.dialects.postgresql import ARRAY, TIMESTAMP, TSVECTOR
+from sqlalchemy.dialects.postgresql import ARRAY, TIMESTAMP
 from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.schema import Computed
 
@@ -45,13 +45,13 @@ from metacortex.events.tasks import (
     TaskUnblocked,
 )
 from metacortex.kernel.rank import effective_sql
-from metacortex.queries import comments, counts, words
+from metacortex.queries import comments, counts, task_words, words
+from metacortex.queries.cursors import Key
 from metacortex.queries.page import Filters, ListQuery, Sort
+from metacortex.queries.statements import Found
 from metacortex.queries.tables import (
     INSTANT,
     SCHEMA,
-    TEXTS,
-    WORDS,
     ColumnOnly,
     Projection,
     ReadTable,
@@ -64,15 +64,13 @@ from metacortex.queries.task_indexes import (
     DUE_LAST,
     INDEXES,
     IS_OPEN,
-    OF_WORKSPACE,
+    URGENCY,
 )
 
 PRIORITIES: Mapping[Priority, int] = {"low": 0, "medium": 1, "high": 2, "urgent": 3}
 
 
-_DESCRIPTION = "coalesce(description, '')"
 RANK = effective_sql("document ->> 'rank'")
-SEARCHED = f"setweight({words.vector('title')}, 'A') || {words.vector(_DESCRIPTION)}"
 
 
 class TaskTable(ReadTable):
@@ -98,9 +96,6 @@ class TaskTable(ReadTable):
     deleted: Mapped[bool]
     rank: Mapped[str] = mapped_column(
         Text(collation="C"), Computed(RANK, persisted=True)
-    )
-    search: Mapped[Any | None] = mapped_column(
-        TSVECTOR, info={WORDS: SEARCHED, TEXTS: ("title", "description")}
     )
 
 
@@ -264,6 +259,9 @@ _COUNTED = (
 )
 
 
+_TAGGED = "tags && CAST(:tag AS uuid[])"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListTasks(ListQuery):
     """The tasks of a workspace, newest first unless sorted or searched otherwise."""
@@ -292,14 +290,12 @@ class ListTasks(ListQuery):
     document = _COUNTED
     sorts = {
         "due": Sort(DUE, "timestamp", descending=DUE_LAST),
-        "priority": Sort("priority", "smallint"),
+        "priority": Sort(URGENCY, "smallint", flipped=True, then="due"),
         "title": Sort("lower(title)", "text"),
         "created_at": Sort("created_at", "timestamptz"),
         "updated_at": Sort("updated_at", "timestamptz"),
         "rank": Sort("rank", "text"),
-        "relevance": Sort(
-            "ts_rank_cd(search, to_tsquery('simple', :q))::float8", "float8"
-        ),
+        "relevance": Sort(task_words.RELEVANCE, "float8"),
     }
 
     sorted_within = {"rank": "parent_id"}
@@ -324,6 +320,11 @@ class ListTasks(ListQuery):
         """Return a sum of kept counts, or what is late by its own indexes."""
         if counts.KNOWN.issuperset(columns):
             return counts.total(where)
+        facets = counts.FACETS.keys() & columns
+        or_none = "none" in (*self.created_by, *self.assignee_id)
+        if len(facets) == 1 and not or_none and {*columns} - facets <= counts.TOLD:
+            (facet,) = facets
+            return counts.facet_total(facet, where.replace(_TAGGED, counts.OF_TAG))
         if columns == {"deleted", "overdue"} and not self.deleted:
             return f"SELECT {LATE}"
         if columns == {"deleted", "not overdue"} and not self.deleted:
@@ -331,13 +332,30 @@ class ListTasks(ListQuery):
             return f"SELECT ({counts.total(live)}) - {LATE}"
         return None
 
+    def found(self, filters: Filters, keys: Sequence[Key]) -> Found:
+        """Return the tasks, or what a search looks through."""
+        if not self.q:
+            return super(ListTasks, self).found(filters, keys)
+        known = filters.columns is not None and filters.columns <= task_words.KNOWN
+        sorted_by = {sql for sql, _, _ in keys}
+        return task_words.found(
+            large=self.large,
+            alone=known and sorted_by <= task_words.SORTED,
+            whole=self.count != "none" or task_words.RELEVANCE in sorted_by,
+        )
+
     def filters(self) -> Filters:
         """Return the conditions of this list."""
-        ranks = [PRIORITIES[priority] for priority in self.priority]
-        found = Filters().by_columns(TaskTable, self, priority=ranks)
+        found = Filters().by_columns(TaskTable, self, priority=())
+        ranks = [-PRIORITIES[priority] for priority in self.priority]
+        found.among("priority", "smallint", ranks, URGENCY)
         if self.tag:
-            operator = "@>" if self.tag_mode == "all" else "&&"
-            found.add(f"tags {operator} CAST(:tag AS uuid[])", tag=list(self.tag))
+            tag = list(self.tag)
+            if len(tag) == 1:
+                found.compare("tag", _TAGGED, tag=tag)
+            else:
+                every = "tags @> CAST(:tag AS uuid[])"
+                found.add(every if self.tag_mode == "all" else _TAGGED, tag=tag)
             found.inverted = True
         if self.due_from:
             dated = f"{DUE} >= CAST(:due_from AS date) AND {DUE} < 'infinity'"
@@ -353,16 +371,7 @@ class ListTasks(ListQuery):
             wanted = f"({_OVERDUE})" if self.overdue else f"({_OVERDUE}) IS NOT TRUE"
             found.compare(name, wanted, **overdue(self.now, self.time_zone))
         if self.q:
-            condition = "search @@ to_tsquery('simple', :q)"
-            if self.large:
-                condition = (
-                    f"{condition} AND {OF_WORKSPACE} @> ARRAY[CAST(:workspace AS uuid)]"
-                )
-            found.add(
-                condition if self.large else f"({condition}) IS TRUE",  # in no index
-                q=words.query(self.q),
-            )
-            found.inverted |= self.large
+            found.elsewhere("q", q=words.query(self.q))
         return found
 
 

@@ -7,7 +7,7 @@ What it computes itself (a rank, for one) cannot be written, and is left out. Ke
 counts are compared with the tasks in the end.
 """
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
@@ -19,7 +19,14 @@ from metacortex.events.record import mismatch
 from metacortex.kernel.database import ReadConnection
 from metacortex.queries import activity, counts, fold
 from metacortex.queries.registry import PROJECTIONS
-from metacortex.queries.tables import ReadTable, is_written, with_texts, words_of
+from metacortex.queries.tables import (
+    OF,
+    ReadTable,
+    is_written,
+    with_texts,
+    word_columns,
+    words_of,
+)
 
 CHUNK = 5_000  # events held in memory at a time, some 10 MB
 MOST = 1_000  # differences that are told; a rebuild mends the rest as well
@@ -160,9 +167,10 @@ async def _all_compared(
             for (space, its, _), row in rows.items()
             if its == type
         ]
-        found += await _compared(
-            connection, projection.table, workspace_id, wanted, after, upto
-        )
+        for table in filter(None, (projection.table, words_of(projection.table))):
+            found += await _compared(
+                connection, table, workspace_id, wanted, after, upto
+            )
         if projection.parts is not None:
             its = projection.parts
             wanted = [
@@ -205,22 +213,21 @@ def _comparison(table: str, within: str) -> TextClause:
     key = "sequence" if table == activity.TABLE else "id"
     kind = "bigint" if table == activity.TABLE else "uuid"
     bounded = within or key
+    made = _made(table)
     cases = ", ".join(
         f"CASE WHEN {_value('w', name)} IS DISTINCT FROM {_value('s', name)}"
         f" THEN '{name}' END"
-        for name in [*written_columns(table), *words_of(table)]
+        for name in made
     )
-    rows = f"json_populate_recordset(NULL::{table}, CAST(:rows AS json))"
-    made = [
-        *written_columns(table),
-        *(f"{s} AS {n}" for n, s in words_of(table).items()),
-    ]
+    of = ReadTable.metadata.tables[table].info.get(OF, table)
+    rows = f"json_populate_recordset(NULL::{of}, CAST(:rows AS json))"
+    wanted = ", ".join(f"{sql} AS {name}" for name, sql in made.items())
     return text(
         f"SELECT key::text, what FROM (SELECT coalesce(w.{key}, s.{key}) AS key,"
         f" CASE WHEN w.{key} IS NULL THEN 'not in the log'"
         f" WHEN s.{key} IS NULL THEN 'missing' ELSE nullif(concat_ws(', ', {cases}),"
         " '') || ' differs' END AS what"
-        f" FROM (SELECT {', '.join(made)} FROM {with_texts(table, rows)} r) w"
+        f" FROM (SELECT {wanted} FROM {with_texts(of, rows)} r) w"
         f" FULL JOIN (SELECT * FROM {table} WHERE workspace_id = :workspace"
         f" AND (CAST(:after AS {kind}) IS NULL OR {bounded} > CAST(:after AS {kind}))"
         f" AND (CAST(:upto AS {kind}) IS NULL OR {bounded} <= CAST(:upto AS {kind}))) s"
@@ -231,6 +238,13 @@ def _comparison(table: str, within: str) -> TextClause:
 def _value(side: str, name: str) -> str:
     """Documents are compared as they are sent: the type json has no equality."""
     return f"{side}.{name}::text" if name == "document" else f"{side}.{name}"
+
+
+def _made(table: str) -> Mapping[str, str]:
+    """Return the columns that are compared, each with its SQL over a row."""
+    if OF in ReadTable.metadata.tables[table].info:
+        return word_columns(table)
+    return {it: it for it in written_columns(table)}
 
 
 def written_columns(table: str) -> list[str]:

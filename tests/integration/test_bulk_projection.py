@@ -23,7 +23,10 @@ from tests.conftest import Urls
 from tests.factories import CreateTaskFactory, EditTaskFactory
 from tests.integration.walking import Walk, unit
 
-TABLES = ("tasks", "projects", "sections", "tags", "people", "comments", "activity")
+TABLES = (
+    *("tasks", "task_words", "projects", "sections", "tags", "people"),
+    *("comments", "activity"),
+)
 EVENTS = 60
 
 
@@ -109,7 +112,8 @@ async def versions(database: AsyncEngine, workspace: UUID) -> dict[str, Any]:
 
 TAMPERING = (
     (
-        "UPDATE queries.tasks SET search = to_tsvector('simple', '') WHERE id = :id",
+        "UPDATE queries.task_words SET search = '' WHERE id = :id",
+        "UPDATE queries.task_facets SET n = n + 1 WHERE workspace_id = :w",
         "DELETE FROM queries.comments WHERE workspace_id = :w",
         "UPDATE queries.activity SET request_id = 'forged' WHERE stream_id = :id",
         "UPDATE queries.task_counts SET n = n + 1 WHERE workspace_id = :w",
@@ -119,10 +123,13 @@ TAMPERING = (
         "UPDATE queries.comments SET id = gen_random_uuid() WHERE workspace_id = :w",
         "UPDATE queries.activity SET sequence = sequence + 999 WHERE stream_id = :id",
         "DELETE FROM queries.task_counts WHERE workspace_id = :w",
+        "UPDATE queries.task_words SET id = gen_random_uuid() WHERE id = :id",
+        "DELETE FROM queries.task_facets WHERE workspace_id = :w",
     ),
     (
         "UPDATE queries.tasks SET document = '{}', created_by = NULL WHERE id = :id",
         "DELETE FROM queries.activity WHERE stream_id = :id",
+        "DELETE FROM queries.task_words WHERE id = :id",
     ),
 )
 """Altered, under another key, and gone."""
@@ -331,7 +338,7 @@ async def test_words_are_found_out_where_a_text_changes_and_kept_elsewhere(
         await Bus(writes).execute([unit(workspace, command)])
         await projector.turn([workspace])
         async with writes.connect() as connection:
-            sql = "SELECT search::text FROM queries.tasks WHERE workspace_id = :w"
+            sql = "SELECT search::text FROM queries.task_words WHERE workspace_id = :w"
             found.append(await connection.scalar(text(sql), {"w": workspace}))
     born, prioritised, renamed = found
     assert born == prioritised and "'milk'" in born and "'bread'" not in born

@@ -24,6 +24,7 @@ from metacortex.queries.batches import Gap
 from metacortex.queries.bus import Freshness, Queries
 from metacortex.queries.projector import Poisoned, Projector
 from metacortex.queries.registry import PROJECTIONS
+from metacortex.queries.tables import word_columns
 from metacortex.queries.tasks import ListTasks
 from metacortex.queries.verify import written_columns
 from metacortex.queries.watermarks import Watermark
@@ -173,25 +174,59 @@ def test_every_column_that_a_task_writes_is_tampered_with() -> None:
     assert {*TAMPERED, "workspace_id", "id"} == set(written_columns("queries.tasks"))
 
 
-@pytest.mark.parametrize("column", [*TAMPERED, "search"])
+TAMPERED_WORDS = {
+    "search": "'forged'::tsvector",
+    "created_at": "created_at + interval '1 microsecond'",
+    "deleted": "NOT deleted",
+}
+
+
+def test_every_column_of_words_is_tampered_with() -> None:
+    columns = word_columns("queries.task_words").keys()
+    assert {*TAMPERED_WORDS, "workspace_id", "id"} == columns
+
+
+TAMPERED_COLUMNS = [
+    *(("queries.tasks", *it) for it in TAMPERED.items()),
+    *(("queries.task_words", *it) for it in TAMPERED_WORDS.items()),
+]
+
+
+@pytest.mark.parametrize(("table", "column", "value"), TAMPERED_COLUMNS)
 async def test_verify_names_a_column_changed_by_hand_and_rebuild_mends_it(
     urls: Urls,
     projector: Projector,
     workspace: UUID,
     walked: list[tuple[str, UUID]],
+    table: str,
     column: str,
+    value: str,
 ) -> None:
     id = next(id for type, id in walked if type == "task")
     await run(
         urls.projector,
-        f"UPDATE queries.tasks SET {column} = {TAMPERED.get(column, 'NULL')}"
-        " WHERE workspace_id = :w AND id = :id",
+        f"UPDATE {table} SET {column} = {value} WHERE workspace_id = :w AND id = :id",
         w=workspace,
         id=id,
     )
-    assert await projector.verify(workspace) == [
-        f"queries.tasks {id}: {column} differs"
-    ]
+    assert await projector.verify(workspace) == [f"{table} {id}: {column} differs"]
+    await projector.rebuild(workspace)
+    assert await projector.verify(workspace) == []
+
+
+async def test_verify_names_words_that_are_missing_or_of_no_task(
+    urls: Urls,
+    projector: Projector,
+    workspace: UUID,
+    walked: list[tuple[str, UUID]],
+) -> None:
+    id, none = next(id for type, id in walked if type == "task"), uuid4()
+    renamed = "UPDATE queries.task_words SET id = :none WHERE id = :id"
+    await run(urls.projector, renamed, id=id, none=none)
+    assert set(await projector.verify(workspace)) == {
+        f"queries.task_words {id}: missing",
+        f"queries.task_words {none}: not in the log",
+    }
     await projector.rebuild(workspace)
     assert await projector.verify(workspace) == []
 

@@ -22,7 +22,13 @@ from metacortex.queries.activity import ListActivity, ListRecords
 from metacortex.queries.page import ListQuery
 from metacortex.queries.receipts import ListCommands, ListReceipts
 from metacortex.queries.registry import PROJECTIONS
-from metacortex.queries.tables import SHARED, ReadTable, with_texts, words_of
+from metacortex.queries.tables import (
+    SHARED,
+    ReadTable,
+    with_texts,
+    word_columns,
+    words_of,
+)
 from metacortex.queries.verify import written_columns
 from tests.conftest import Urls
 from tests.factories import OF
@@ -114,19 +120,21 @@ async def keep(database: AsyncEngine, workspace_id: UUID, rows: Iterable[Any]) -
     """Write rows into their read table."""
     for type, row in rows:
         table = PROJECTIONS[type].table
-        words = words_of(table)
-        names = ", ".join([*written_columns(table), *words])
-        values = ", ".join([*written_columns(table), *words.values()])
+        made = {table: {it: it for it in written_columns(table)}}
+        if words := words_of(table):
+            made[words] = dict(word_columns(words))
         source = f"json_populate_recordset(NULL::{table}, CAST(:rows AS json))"
-        columns = [fold.columns(workspace_id, type, row)]
+        rows = fold.as_json([fold.columns(workspace_id, type, row)])
         async with database.begin() as connection:
-            await connection.execute(
-                text(
-                    f"INSERT INTO {table} ({names}) SELECT {values}"
-                    f" FROM {with_texts(table, source)} r"
-                ),
-                {"rows": fold.as_json(columns)},
-            )
+            for into, values in made.items():
+                await connection.execute(
+                    text(
+                        f"INSERT INTO {into} ({', '.join(values)})"
+                        f" SELECT {', '.join(values.values())}"
+                        f" FROM {with_texts(table, source)} r"
+                    ),
+                    {"rows": rows},
+                )
 
 
 def row(type: str, **fields: Any) -> Any:
