@@ -21,7 +21,16 @@ from tests.conftest import Urls
 from tests.factories import CreateTaskFactory, EditTaskFactory
 from tests.integration.walking import Walk, unit
 
-TABLES = ("tasks", "projects", "sections", "tags", "people", "comments", "activity")
+TABLES = (
+    "tasks",
+    "task_words",
+    "projects",
+    "sections",
+    "tags",
+    "people",
+    "comments",
+    "activity",
+)
 EVENTS = 60
 
 
