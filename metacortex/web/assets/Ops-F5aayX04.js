@@ -259,9 +259,8 @@ It may run while everything else does, takes some 100,000 events a second on two
 <li>Look for who wrote to the log, and compare with a backup: the hashes say that a record was changed, not what it said.</li>
 <li>Put the record back as the backup has it, then <code>metacortex rebuild WORKSPACE</code> if it is parked.</li>
 </ol>`},{id:`rebuild`,title:`Rebuild`,html:`<p><code>metacortex rebuild</code> folds every workspace, one after the other, <code>metacortex rebuild WORKSPACE…</code> those that are named;
-<code>--processes N</code> lets some processes share them: one takes the rebuild to half of two cores, and a workspace is never
-shared. Room that older rows took is used again, not given back: the second rebuild in a row finds it. It may run
-while everything else does. <code>--verify</code> compares every row and column with the log instead, names what differs, and exits 1 if
+<code>--processes N</code> lets some processes share them: a workspace is never shared, and the process is what bounds its rebuild. Only what differs
+is written; where nothing does, the tables, their indexes and the WAL do not grow. It may run while everything else does. <code>--verify</code> compares every row and column with the log instead, names what differs, and exits 1 if
 anything does or a workspace is parked; it holds the workspace&#39;s checkpoint meanwhile, and a few thousand events, or 4 MB of
 them, in memory. Both recompute the hashes of every event, and the tree.</p>
 <p>A release that changes a read table empties or fills its new columns in the migration, and is followed by a rebuild; its
