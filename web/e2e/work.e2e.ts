@@ -272,6 +272,24 @@ describe("a list", () => {
     await page.close();
   });
 
+  it("takes what is added before the copy of the workspace is open", async () => {
+    const page = await browser.page();
+    await page.addInitScript(() => {
+      Object.defineProperty(IDBOpenDBRequest.prototype, "onsuccess", {
+        set(this: IDBOpenDBRequest, run: (event: Event) => void) {
+          this.addEventListener("success", (event) => setTimeout(run, 1000, event));
+        },
+      });
+    });
+    await signedIn(page, somebody());
+    await add(page, "Saw the boards #Shed", "Paint them #Shed");
+    await eventually(() => outline(page), []);
+    const lists = page.getByRole("navigation", { name: "Lists" });
+    await lists.getByRole("link", { name: "Shed" }).click();
+    await eventually(() => outline(page), ["Saw the boards", "Paint them"]);
+    await page.close();
+  });
+
   it("keeps what is half typed", async () => {
     const page = await browser.page();
     await signedIn(page, somebody());

@@ -18,10 +18,11 @@ export type Actions = ReturnType<typeof useActions>;
 const UNDO_KEY = "z";
 
 export function useActions() {
-  const { engine } = useSync();
+  const { engine, started } = useSync();
   const { show } = useToasts();
 
   return useMemo(() => {
+    const outbox = async () => (engine ?? (await started())).outbox;
     const snapshot = (): Snapshot | undefined => engine?.replica.snapshot();
     const children = () => childrenOf(snapshot()?.task.values() ?? []);
     const task = (id: string) => snapshot()?.task.get(id);
@@ -30,10 +31,12 @@ export function useActions() {
 
     const run = (drafts: Draft[], message?: string) => {
       const [first] = drafts;
-      if (!engine || !first) return;
+      if (!first) return;
       const label = message ?? drafts.at(-1)?.label ?? first.label;
-      const added = engine.outbox.add(drafts, label);
-      const take = async () => undone(await engine.outbox.undo(await added));
+      const added = engine
+        ? engine.outbox.add(drafts, label)
+        : outbox().then((it) => it.add(drafts, label));
+      const take = async () => undone(await (await outbox()).undo(await added));
       told(label, () => void take());
     };
     const undone = (done: { label: string } | null) => {
@@ -87,11 +90,9 @@ export function useActions() {
           text.commands.movedMany,
         );
       },
-      undoLast: async () => {
-        if (engine) undone(await engine.outbox.undoLast());
-      },
+      undoLast: async () => undone(await (await outbox()).undoLast()),
     };
-  }, [engine, show]);
+  }, [engine, show, started]);
 }
 
 function rootSiblings(snapshot: Snapshot | undefined, one: Task): Task[] {

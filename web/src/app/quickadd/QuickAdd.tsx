@@ -2,7 +2,8 @@ import { type KeyboardEvent, useEffect, useMemo, useRef, useState } from "react"
 import { useLocation } from "react-router";
 
 import { text } from "../../shared/i18n/index.ts";
-import { useSnapshot } from "../../shared/sync/SyncContext.tsx";
+import type { Snapshot } from "../../shared/sync/replica.ts";
+import { useSnapshot, useSync } from "../../shared/sync/SyncContext.tsx";
 import { useClock } from "../../shared/time/ClockContext.tsx";
 import { wallClock } from "../../shared/time/days.ts";
 import { Icon } from "../../shared/ui/Icon.tsx";
@@ -28,15 +29,10 @@ function useGrammar(wanted: boolean): typeof parse | null {
   return loaded?.parse ?? null;
 }
 
-function useKnown(): () => Known {
-  const { project, tag } = useSnapshot();
-  const { timeZone } = useClock();
-  const known = useMemo(() => {
-    const alive = <T extends { deleted: boolean }>(rows: Iterable<T>) =>
-      [...rows].filter((it) => !it.deleted);
-    return { projects: alive(project.values()), tags: alive(tag.values()) };
-  }, [project, tag]);
-  return () => ({ ...known, now: wallClock(new Date(), timeZone) });
+function named({ project, tag }: Pick<Snapshot, "project" | "tag">) {
+  const alive = <T extends { deleted: boolean }>(rows: Iterable<T>) =>
+    [...rows].filter((it) => !it.deleted);
+  return { projects: alive(project.values()), tags: alive(tag.values()) };
 }
 
 export function QuickAdd({ defaults, onAdded }: Props) {
@@ -44,7 +40,14 @@ export function QuickAdd({ defaults, onAdded }: Props) {
   const box = useRef<HTMLTextAreaElement>(null);
   const { add } = useActions();
   const { state } = useLocation() as { state: { add?: boolean } | null };
-  const known = useKnown();
+  const { timeZone } = useClock();
+  const { started } = useSync();
+  const { project, tag } = useSnapshot();
+  const names = useMemo(() => named({ project, tag }), [project, tag]);
+  const known = (of = names): Known => ({
+    ...of,
+    now: wallClock(new Date(), timeZone),
+  });
   const [focused, setFocused] = useState(false);
   const understand = useGrammar(focused || value !== "");
   useEffect(() => {
@@ -60,12 +63,13 @@ export function QuickAdd({ defaults, onAdded }: Props) {
     if (value.trim() === "") return;
     change(""); // at once: the next task may be typed before the grammar is there
     const read = async () => {
-      const parsed = (await grammar()).parse(value, known());
+      const [{ parse }, { replica }] = await Promise.all([grammar(), started()]);
+      const parsed = parse(value, known(named(replica.snapshot())));
       // What is nothing but a date or a tag is no task: it is put back.
       if (parsed.title === "") change(value);
       else onAdded(add(parsed, defaults));
     };
-    // One after the other: the first may wait for the grammar, the second must not pass.
+    // One after the other: what waits for grammar and copy must not be passed.
     last.current = last.current.then(read).catch(() => change(value));
   };
   const keys = (event: KeyboardEvent<HTMLTextAreaElement>) => {

@@ -2,7 +2,10 @@ import {
   createContext,
   type ReactNode,
   useContext,
+  useCallback,
   useEffect,
+  useMemo,
+  useRef,
   useState,
   useSyncExternalStore,
 } from "react";
@@ -19,9 +22,16 @@ import type { Kind } from "./rows.ts";
 interface Sync {
   engine: Engine | null;
   connection: Connection;
+  /** The engine once it has started: what is done before that waits for it. */
+  started: () => Promise<Engine>;
 }
 
-const Context = createContext<Sync>({ engine: null, connection: "connecting" });
+const NEVER = new Promise<never>(() => undefined);
+const Context = createContext<Sync>({
+  engine: null,
+  connection: "connecting",
+  started: () => NEVER,
+});
 const NOBODY = new Replica();
 
 export const useSync = (): Sync => useContext(Context);
@@ -36,7 +46,13 @@ export function SyncProvider({ children }: { children: ReactNode }) {
   const { key } = useSession();
   const client = useClient();
   const { show } = useToasts();
-  const [sync, setSync] = useState<Sync>({ engine: null, connection: "connecting" });
+  const begun = useRef<Promise<Engine>>(NEVER);
+  const started = useCallback(() => begun.current, []);
+  const [sync, setSync] = useState<Omit<Sync, "started">>({
+    engine: null,
+    connection: "connecting",
+  });
+  const value = useMemo(() => ({ ...sync, started }), [sync, started]);
 
   useEffect(() => {
     const kinds: Kind[] = ["task", "project", "tag", "section"];
@@ -56,6 +72,7 @@ export function SyncProvider({ children }: { children: ReactNode }) {
           });
       },
     });
+    begun.current = starting;
     void starting.then((engine) => {
       if (ended) engine.stop();
       else setSync((now) => ({ ...now, engine }));
@@ -66,5 +83,5 @@ export function SyncProvider({ children }: { children: ReactNode }) {
     };
   }, [client, key, show]);
 
-  return <Context value={sync}>{children}</Context>;
+  return <Context value={value}>{children}</Context>;
 }
