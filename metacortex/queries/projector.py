@@ -214,6 +214,7 @@ class Projector:
                     raise Poisoned(*locked[0][:2]) from error
                 raise
         BATCH.observe(len(ready.read.records))
+        self._direct.plans.wrote(len(ready.read.records))
         return ready.read.records, [it.workspace_id for it in left]
 
     async def _locked(
