@@ -107,10 +107,14 @@ class Poisoned(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What a turn did: events applied, and workspaces that have more."""
+    """What a turn did: events applied, and workspaces that have more.
+
+    Of those only whose checkpoint it `held`: others look after theirs.
+    """
 
     events: int
     behind: Sequence[UUID]
+    held: Sequence[UUID]
 
 
 class Projector:
@@ -129,19 +133,20 @@ class Projector:
         wanted = sorted(set(workspaces))
         behind: Sequence[UUID] = wanted
         until = time.monotonic() + self._turn_s
-        events = 0
+        events, held = 0, set[UUID]()
         async with ReadAhead(self._direct, until) as ahead:
             while behind:
                 step = await self._step(behind, ahead)
                 events += step.events
+                held.update(step.held)
                 over = not step.events or time.monotonic() >= until
-                if over or not step.behind:  # so look for what others had locked
-                    behind = await self.behind(wanted)
+                if over or not step.behind:  # others may have skipped what we had
+                    behind = await self.behind(sorted(held)) if held else []
                 else:
                     behind = step.behind
                 if over:
                     break
-        return Turn(events, behind)
+        return Turn(events, behind, sorted(held))
 
     async def behind(
         self, workspaces: Sequence[UUID] | None = None, limit: int = BEHIND_LIMIT
@@ -160,8 +165,8 @@ class Projector:
         except Poisoned:
             if len(workspaces) > 1:
                 steps = [await self._step([one], ahead) for one in workspaces]
-                return Turn(sum(it.events for it in steps), [])
-            return Turn(await self._one_by_one(workspaces[0], ahead), [])
+                return Turn(sum(it.events for it in steps), [], workspaces)
+            return Turn(await self._one_by_one(workspaces[0], ahead), [], workspaces)
 
     async def _one_by_one(self, workspace_id: UUID, ahead: ReadAhead) -> int:
         """Apply single events up to the one that cannot be, and park there."""
@@ -181,21 +186,24 @@ class Projector:
     ) -> Turn:
         """Apply a batch; say which of its workspaces have more than that."""
         if tracing.tracer is None:
-            records, left = await self._applied(workspaces, batch, ahead)
+            records, left, held = await self._applied(workspaces, batch, ahead)
         else:
             began_ns = time.time_ns()
-            records, left = await self._applied(workspaces, batch, ahead)
+            records, left, held = await self._applied(workspaces, batch, ahead)
             tracing.projected(began_ns, records)
-        return Turn(len(records), left)
+        return Turn(len(records), left, held)
 
     async def _applied(
         self, workspaces: Sequence[UUID], batch: int, ahead: ReadAhead
-    ) -> tuple[Sequence[EventRecord], list[UUID]]:
-        """Apply the next events in one transaction; return them, and who has more."""
+    ) -> tuple[Sequence[EventRecord], list[UUID], list[UUID]]:
+        """Apply the next events in one transaction.
+
+        Return them, who has more, and whose checkpoints were held.
+        """
         async with self._direct.begin() as direct:
             locked = await self._locked(direct, workspaces)
             if not locked:
-                return (), []
+                return (), [], []
             each = max(1, batch // len(locked))
             try:
                 ready = await ahead.take(locked, each)
@@ -215,7 +223,8 @@ class Projector:
                 raise
         BATCH.observe(len(ready.read.records))
         self._direct.plans.wrote(len(ready.read.records))
-        return ready.read.records, [it.workspace_id for it in left]
+        held = [it.workspace_id for it in locked]
+        return ready.read.records, [it.workspace_id for it in left], held
 
     async def _locked(
         self, direct: DriverConnection, workspaces: Sequence[UUID]
