@@ -73,14 +73,15 @@ def beyond(keys: Sequence[Key]) -> str:
     """Return the condition of standing after `:k0, :k1, …`, which starts in an index.
 
     Rows are compared where all keys have one direction; in a mixed order the first key
-    says where to start, and the others are compared one by one.
+    says where to start, and the others are compared one by one. Of rows Postgres
+    estimates how many are beyond by the first key alone: none where all that follow
+    have the same, and so it would read them all. A sub-select hides the value from it.
     """
     directions = {down for _, _, down in keys}
     if len(directions) == 1:
         left = ", ".join(sql for sql, _, _ in keys)
-        right = ", ".join(
-            _value_of(index, type) for index, (_, type, _) in enumerate(keys)
-        )
+        first, *others = (_value_of(n, type) for n, (_, type, _) in enumerate(keys))
+        right = ", ".join((f"(SELECT {first})", *others))
         return f"({left}) {'<' if True in directions else '>'} ({right})"
     sql, type, down = keys[0]
     start = f"{sql} {'<=' if down else '>='} {_value_of(0, type)}"
