@@ -66,6 +66,12 @@ describe("a newcomer", () => {
   });
 });
 
+/** Lets a request wait, as a slow connection does. */
+async function slow(route: Route): Promise<void> {
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  await route.continue();
+}
+
 type Watched = Window & { orders: string[] };
 
 /** Notes, frame by frame, in which orders the tasks are drawn. */
@@ -96,10 +102,6 @@ describe("what the server keeps", () => {
     const user = somebody();
     await signedIn(page, user);
     // What takes a while to send is created later than it is shown.
-    const slow = async (route: Route) => {
-      await new Promise((resolve) => setTimeout(resolve, 300));
-      await route.continue();
-    };
     await page.route("**/commands", slow);
     await watchOrder(page);
     await add(page, "One", "Two", "Three");
@@ -222,7 +224,9 @@ describe("a list", () => {
 
   it("finds", async () => {
     const page = await browser.page();
-    await signedIn(page, somebody());
+    const user = somebody();
+    await signedIn(page, user);
+    await page.route("**/commands", slow); // it is found before the server has it
     await add(page, "Buy milk", "Buy bread");
     await eventually(async () => page.getByText("live").count(), 1);
     await page.keyboard.press("Escape");
@@ -231,6 +235,8 @@ describe("a list", () => {
     await page.keyboard.press("Enter");
     await page.getByRole("heading", { level: 1, name: "Search" }).waitFor();
     await tick(page, "Buy milk").waitFor();
+    await page.getByText("1 task for").waitFor();
+    await eventually(async () => (await stored(user)).length, 2);
     await page.getByText("1 task for").waitFor();
     expect(await tick(page, "Buy bread").count()).toBe(0);
     await page.close();

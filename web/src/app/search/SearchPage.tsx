@@ -11,6 +11,7 @@ import { SearchBox } from "./SearchBox.tsx";
 import { localMatches } from "./match.ts";
 
 const RESULTS = 100;
+const CLOCKS_DIFFER_MS = 60_000; // at most, the server's and ours
 
 /** What the server finds; without a connection, what this browser's copy has. */
 export default function SearchPage() {
@@ -28,12 +29,21 @@ export default function SearchPage() {
     document.title = `${text.search} · MetaCortex`;
     if (q === "") document.querySelector<HTMLElement>("[data-search]")?.focus();
   }, [q]);
-  const rows = useMemo(() => {
-    if (found.data) return found.data.map((it) => tasks.get(it.id) ?? it);
-    return found.isError || found.isPending
-      ? localMatches(tasks.values(), q, RESULTS)
-      : [];
-  }, [found.data, found.isError, found.isPending, tasks, q]);
+  const { data, dataUpdatedAt, isError, isFetching, refetch } = found;
+  const local = useMemo(() => localMatches(tasks.values(), q, RESULTS), [tasks, q]);
+  const known = useMemo(() => data && new Set(data.map((it) => it.id)), [data]);
+  const others = local.filter((it) => !known?.has(it.id));
+  // What was added or changed since is asked for once the server has it.
+  const since = known && others.map((it) => `${it.id} ${it.version}`).join();
+  useEffect(() => {
+    if (since) void refetch();
+  }, [since, refetch]);
+  const isNew = (it: Task) =>
+    it.version === 0 ||
+    (isFetching && Date.parse(it.created_at) > dataUpdatedAt - CLOCKS_DIFFER_MS);
+  const rows = data
+    ? [...data.map((it) => tasks.get(it.id) ?? it), ...others.filter(isNew)]
+    : local;
   const shown = rows.filter((it) => !it.deleted);
   return (
     <div className="page">
@@ -44,7 +54,7 @@ export default function SearchPage() {
       </header>
       {q !== "" && (
         <p className="muted small" role="status">
-          {found.isError
+          {isError
             ? text.searching.local(shown.length, q)
             : text.searching.found(shown.length, q)}
         </p>
