@@ -5,6 +5,7 @@ are embedded, in a folder of their own. A fresh workspace per test takes the pla
 cleaning up.
 """
 
+import asyncio
 import sys
 import tempfile
 import threading
@@ -23,7 +24,7 @@ import structlog
 from alembic import command
 from alembic.config import Config
 from fastapi import FastAPI
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from metacortex import logs
@@ -36,7 +37,8 @@ from metacortex.embedded import (
     start_redis,
     with_parts,
 )
-from metacortex.kernel.database import engine
+from metacortex.kernel import database
+from metacortex.kernel.database import autocommit, engine
 from metacortex.queries.bus import Queries
 from metacortex.queries.projector import Projector
 from metacortex.settings import Settings
@@ -119,6 +121,14 @@ def plain_logs() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def patience() -> Iterator[None]:
+    """Wait as long for a connection as a machine takes that stands still."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(database, "POOL_TIMEOUT_S", 30.0)
+        yield
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """Where the public test vectors and real input are."""
@@ -140,8 +150,18 @@ def postgres_url(scratch: Path) -> Iterator[str]:
         yield given
         return
     server = start_postgres(scratch)
+    asyncio.run(_leave_disk_alone(server.url))
     yield server.url
     server.stop()
+
+
+async def _leave_disk_alone(postgres_url: str) -> None:
+    """Wait for no disk: what a machine that loses power keeps is not tested here."""
+    made = autocommit(create_async_engine(postgres_url))
+    async with made.connect() as connection:
+        await connection.execute(text("ALTER SYSTEM SET fsync = off"))
+        await connection.execute(text("SELECT pg_reload_conf()"))
+    await made.dispose()
 
 
 @pytest.fixture(scope="session")

@@ -124,13 +124,20 @@ def test_the_log_names_the_setting_that_a_pooler_wants() -> None:
 
 @pytest.fixture(scope="module")
 async def own(postgres_url: str, redis_url: str) -> Urls:
-    """A database of its own, whose roles wait for little."""
-    name = f"mc_{uuid4().hex[:8]}"
-    found = await migrated(postgres_url, name, redis_url)
-    limit = f"ALTER ROLE metacortex_app IN DATABASE {name} SET"
-    await run(found, f"{limit} lock_timeout = '0.3s'")
-    await run(found, f"{limit} statement_timeout = '1s'")
-    return found
+    """A database of its own."""
+    return await migrated(postgres_url, f"mc_{uuid4().hex[:8]}", redis_url)
+
+
+@asynccontextmanager
+async def limited(urls: Urls, setting: str, value: str) -> AsyncIterator[None]:
+    """Let connections of the application that begin meanwhile wait no longer."""
+    name = make_url(urls.app).database
+    role = f"ALTER ROLE metacortex_app IN DATABASE {name}"
+    await run(urls, f"{role} SET {setting} = '{value}'")
+    try:
+        yield
+    finally:
+        await run(urls, f"{role} RESET {setting}")
 
 
 async def run(urls: Urls, *statements: str) -> None:
@@ -168,8 +175,15 @@ async def served(
 
 @pytest.fixture
 async def client(own: Urls, scratch: Path) -> AsyncIterator[Client]:
-    """Somebody who has one task, in a database whose roles wait for little."""
+    """Somebody who has one task."""
     async with served(own, scratch) as found:
+        yield found
+
+
+@pytest.fixture
+async def hurried(own: Urls, scratch: Path) -> AsyncIterator[Client]:
+    """Somebody who has one task, served by those who wait for no lock."""
+    async with limited(own, "lock_timeout", "0.3s"), served(own, scratch) as found:
         yield found
 
 
@@ -225,18 +239,19 @@ def create(client: Client, key: str | None = None) -> Any:
 
 
 async def test_a_lock_that_others_hold_is_a_busy_workspace(
-    client: Client, own: Urls
+    hurried: Client, own: Urls
 ) -> None:
     with capture_logs() as logs:
         async with locked(own, "queries.tasks"):
-            told(await client.send("GET", "/tasks"), "workspace_busy", logs)
+            told(await hurried.send("GET", "/tasks"), "workspace_busy", logs)
     with capture_logs() as logs:
         async with locked(own, "events.heads"):
-            told(await create(client), "workspace_busy", logs)
-    assert (await client.get("/tasks"))["meta"]["total"] == 1
-    assert (await create(client)).status_code == 201
+            told(await create(hurried), "workspace_busy", logs)
+    assert (await hurried.get("/tasks"))["meta"]["total"] == 1
+    assert (await create(hurried)).status_code == 201
 
 
+@pytest.mark.usefixtures("hurried")
 async def test_a_busy_workspace_holds_up_others_once(own: Urls) -> None:
     """Its commands fail together: each by itself would wait as long as the first."""
     database, owner = engine(own.app), engine(own.owner)
@@ -264,34 +279,29 @@ async def test_a_busy_workspace_holds_up_others_once(own: Urls) -> None:
 
 
 async def test_a_stream_tells_its_client_to_come_back(
-    client: Client, own: Urls
+    hurried: Client, own: Urls
 ) -> None:
     with capture_logs() as logs:
         async with locked(own, "queries.checkpoints"):
             last = {"Last-Event-ID": "0"}
-            response = await client.send("GET", "/events/stream", headers=last)
+            response = await hurried.send("GET", "/events/stream", headers=last)
     assert response.status_code == 200
     assert response.text.endswith(RECONNECT)
     (line,) = [it for it in logs if it["log_level"] in ("warning", "error")]
     assert (line["event"], line["code"]) == ("stream_ended", "workspace_busy")
 
 
-async def test_a_statement_that_takes_too_long(
-    own: Urls, scratch: Path, client: Client
-) -> None:
-    limit = f"ALTER ROLE metacortex_app IN DATABASE {make_url(own.app).database}"
-    await run(own, f"{limit} SET lock_timeout = '0'")
-    try:
-        async with served(own, scratch) as client:
-            with capture_logs() as logs:
-                async with locked(own, "queries.tasks"):
-                    told(await client.send("GET", "/tasks"), "query_timeout", logs)
-            with capture_logs() as logs:
-                async with locked(own, "events.log"):
-                    told(await create(client), "query_timeout", logs)
-            assert (await create(client)).status_code == 201
-    finally:
-        await run(own, f"{limit} SET lock_timeout = '0.3s'")
+async def test_a_statement_that_takes_too_long(own: Urls, scratch: Path) -> None:
+    patient = limited(own, "lock_timeout", "0")
+    brief = limited(own, "statement_timeout", "2s")
+    async with patient, brief, served(own, scratch) as client:
+        with capture_logs() as logs:
+            async with locked(own, "queries.tasks"):
+                told(await client.send("GET", "/tasks"), "query_timeout", logs)
+        with capture_logs() as logs:
+            async with locked(own, "events.log"):
+                told(await create(client), "query_timeout", logs)
+        assert (await create(client)).status_code == 201
 
 
 async def test_a_read_that_an_operator_cancels_is_not_tried_again(
