@@ -34,6 +34,7 @@ from metacortex.commands.lane import Lane
 from metacortex.commands.message import CommandRequest, Context, Unit
 from metacortex.commands.receipts import fingerprint
 from metacortex.commands.tasks import CreateTask, EditTask
+from metacortex.devtools.supervisor.up import PROCESSES
 from metacortex.embedded import with_parts
 from metacortex.events.tasks import Priority
 from metacortex.kernel.database import engine
@@ -105,7 +106,7 @@ def create(host: Host, database: str) -> dict[str, str]:
 
 
 def start(host: Host, process: str, env: dict[str, str], port: int) -> Service:
-    """Start `api`, `worker` or `scheduler`; the API is waited for."""
+    """Start what `metacortex up` does: `api`, which is waited for, or `worker`."""
     told = {
         **env,
         "REDIS_URL": host.redis_url,
@@ -114,7 +115,7 @@ def start(host: Host, process: str, env: dict[str, str], port: int) -> Service:
         "METACORTEX_TOKEN_AUTHORIZED_PARTIES": ISSUER,
         "METACORTEX_TOKEN_PUBLIC_KEY": tokens(host.folder, []).public_key,
     }
-    service = host.service(process, ["-m", "metacortex", process], told)
+    service = host.service(process, ["-m", "metacortex", *PROCESSES[process]], told)
     if process == "api":
         service.wait_ready(f"http://127.0.0.1:{port}/health/live")
     return service

@@ -204,10 +204,24 @@ def _serve_metrics(settings: Settings) -> None:
         start_http_server(settings.metrics_port)
 
 
-async def run_worker(settings: Settings) -> None:
-    """Serve wake-ups and jobs until a signal comes."""
+async def run_worker(settings: Settings, *, schedules: bool = False) -> None:
+    """Serve wake-ups and jobs until a signal comes; with `schedules`, lead as well."""
     stopping = _stopping()
     _serve_metrics(settings)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(_work(settings, stopping))
+        if schedules:
+            tasks.create_task(_schedule(settings, stopping))
+
+
+async def run_scheduler(settings: Settings) -> None:
+    """Sweep, and do what is due, while this process leads, until a signal comes."""
+    stopping = _stopping()
+    _serve_metrics(settings)
+    await _schedule(settings, stopping)
+
+
+async def _work(settings: Settings, stopping: asyncio.Event) -> None:
     database, projector = _projector(settings)
     writes = engine(
         settings.database_url,
@@ -277,10 +291,7 @@ def _jobs(
     )
 
 
-async def run_scheduler(settings: Settings) -> None:
-    """Sweep, and do what is due, while this process leads, until a signal comes."""
-    stopping = _stopping()
-    _serve_metrics(settings)
+async def _schedule(settings: Settings, stopping: asyncio.Event) -> None:
     database, projector = _projector(settings)
     broker = make_broker(settings.redis_url)
     leadership, sweep = Leadership(database, SWEEP), Sweep(projector)

@@ -56,7 +56,6 @@ def measured(running: Host, plan: Plan) -> str:
     env = ours.create(running, DATABASE)
     port = free_port()
     api = ours.start(running, "api", env, port)
-    scheduler = ours.start(running, "scheduler", env, port)
     worker = ours.start(running, "worker", env, port)
     facts: list[tuple[str, str]] = []
     answers: dict[int, Mapping[str, Times]] = {}
@@ -70,7 +69,7 @@ def measured(running: Host, plan: Plan) -> str:
     facts += importing(running, port, plan.import_tasks)
     wait(running)
     facts += rebuild(running, env, user(plan.sizes[1]))
-    facts += idle([api, worker, scheduler])
+    facts += idle([api, worker])
     facts += lists(running, port, user, plan.sizes, plan.rounds)
     return page.render(running.version(), plan.rounds, answers, facts)
 

@@ -48,10 +48,9 @@ class Sides:
 
     @property
     def worker(self) -> Service:
-        """The worker, with the scheduler that sweeps for it."""
+        """The worker, which is the scheduler that sweeps for it, too."""
 
         def begin() -> Service:
-            ours.start(self._host, "scheduler", self._env, self.port)
             return ours.start(self._host, "worker", self._env, self.port)
 
         return self._host.once("worker", begin)

@@ -70,13 +70,20 @@ def api(
         fail("the API could not start; the lines above say why")
 
 
-def worker() -> None:
+def worker(
+    with_scheduler: Annotated[
+        bool,
+        typer.Option(
+            "--with-scheduler", help="Be a scheduler too: one process less in memory."
+        ),
+    ] = False,
+) -> None:
     """Serve wake-ups: project what is new."""
     settings = process_settings("worker")
     from metacortex.workers import run_worker
 
     tune_gc()
-    asyncio.run(run_worker(settings))
+    asyncio.run(run_worker(settings, schedules=with_scheduler))
 
 
 def scheduler() -> None:

@@ -19,7 +19,7 @@ import pytest
 from dotenv import dotenv_values
 
 from metacortex.devtools.supervisor.services import write_services
-from metacortex.devtools.supervisor.up import ECHO_S
+from metacortex.devtools.supervisor.up import ECHO_S, PROCESSES
 from tests.devtools.processes import alive, eventually
 
 ROOT = Path(__file__).parents[2]
@@ -67,7 +67,7 @@ class Program:
     def until_up(self) -> None:
         """Wait until all is said to be up, and each part is ready to be ended."""
         self.until_said(UP)
-        for part in ("api", "worker", "scheduler"):
+        for part in PROCESSES:
             self.until_said(f"{part} says hello")
 
     def history(self) -> list[str]:
@@ -120,14 +120,8 @@ def test_everything_starts_and_ctrl_c_ends_it_in_order(up: Start) -> None:
     ]
     assert all(map(alive, servers))
     assert program.end() == 0
-    assert program.history()[-3:] == [
-        "scheduler stopped",
-        "worker stopped",
-        "api stopped",
-    ]
-    parts = [
-        pid for part in ("api", "worker", "scheduler") for pid in program.pids(part)
-    ]
+    assert program.history()[-2:] == ["worker stopped", "api stopped"]
+    parts = [pid for part in PROCESSES for pid in program.pids(part)]
     assert not any(map(alive, [*servers, *parts]))
     assert not (program.folder / "postgres/postmaster.pid").exists()
 
@@ -191,7 +185,7 @@ def test_what_is_written_reads_back(tmp_path: Path) -> None:
     assert dotenv_values(tmp_path / "services.env") == odd
 
 
-@pytest.mark.parametrize("part", ["api", "worker", "scheduler"])
+@pytest.mark.parametrize("part", PROCESSES)
 def test_a_part_that_dies_starts_again_and_that_is_said(up: Start, part: str) -> None:
     program = up(**NO_SERVICES)
     program.until_up()
@@ -232,7 +226,7 @@ def test_a_part_that_ignores_the_end_is_killed_after_the_grace_period(
     program = up(**NO_SERVICES, FAKE_STUBBORN="worker", FAKE_GRACE_S="0")
     program.until_up()
     assert program.end() == 0
-    assert program.history()[-2:] == ["scheduler stopped", "api stopped"]
+    assert program.history()[-1] == "api stopped"
     assert not alive(program.pids("worker")[0])
 
 
@@ -279,9 +273,7 @@ def test_nothing_outlives_a_killed_supervisor(up: Start) -> None:
     program = up()
     program.until_up()
     postgres = int((program.folder / "postgres/postmaster.pid").read_text().split()[0])
-    parts = [
-        pid for part in ("api", "worker", "scheduler") for pid in program.pids(part)
-    ]
+    parts = [pid for part in PROCESSES for pid in program.pids(part)]
     program.process.kill()
     eventually(lambda: not any(map(alive, [postgres, *parts])))
 

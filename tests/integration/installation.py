@@ -59,10 +59,10 @@ class Installation:
             environment="test", database_url=self.urls.app, data_dir=self.folder
         )
 
-    def start(self, part: str, name: str | None = None) -> None:
+    def start(self, part: str, name: str | None = None, *options: str) -> None:
         """Start `api`, `worker` or `scheduler`; by a name, several of one kind."""
         name = name or part
-        command = [sys.executable, "-m", "metacortex", part]
+        command = [sys.executable, "-m", "metacortex", part, *options]
         if part == "api":
             command += ["--port", str(self.port)]
         with (self.folder / f"{name}.log").open("ab") as output:

@@ -234,6 +234,28 @@ async def test_a_parked_workspace_goes_on_once_it_can(
     assert not parked
 
 
+async def test_a_worker_may_be_a_scheduler_too(
+    installation: Installation, database: AsyncEngine
+) -> None:
+    installation.start("worker", "both", "--with-scheduler")
+    pid = installation.processes["both"].pid
+    kinds = (
+        "SELECT string_agg(kind, ' ' ORDER BY kind), bool_and(stopped_at IS NULL)"
+        " FROM workers.processes WHERE pid = :pid"
+    )
+    await until(database, kinds, ("scheduler worker", True), pid=pid)
+    for scheduler in ("scheduler", "second"):
+        assert installation.stop(scheduler) == 0
+    await until(database, LEADER, (pid,))
+    [[since]] = await rows(database, "SELECT now()")
+    swept = "SELECT last_run > :since FROM workers.schedules WHERE name = 'sweep'"
+    await until(database, swept, (True,), since=since)
+    installation.start("scheduler", "second")
+    installation.start("scheduler")
+    assert installation.stop("both") == 0
+    await until(database, kinds, ("scheduler worker", False), pid=pid)
+
+
 # Schedulers
 
 

@@ -13,13 +13,9 @@ import { children } from './server.js';
 /** Holds whatever projects, so that lists stay behind; the test's end lets it go on. */
 function holdProjection(): () => void {
   const parts = children(inject('pid'));
-  const pids = ['worker', 'scheduler'].map((name) => parts.get(name));
-  const signal = (name: NodeJS.Signals) => {
-    for (const pid of pids) {
-      if (pid === undefined) throw new Error(`Not all is there: ${[...parts.keys()].join()}`);
-      process.kill(pid, name);
-    }
-  };
+  const pid = parts.get('worker');
+  if (pid === undefined) throw new Error(`No worker: ${[...parts.keys()].join()}`);
+  const signal = (name: NodeJS.Signals) => process.kill(pid, name);
   signal('SIGSTOP');
   onTestFinished(() => {
     signal('SIGCONT');

@@ -137,10 +137,12 @@ export class Issuer {
 export function children(pid: number): Map<string, number> {
   const listed = readFileSync(`/proc/${String(pid)}/task/${String(pid)}/children`, 'utf8');
   const pids = listed.trim().split(' ').map(Number);
-  return new Map(pids.map((child) => [lastWord(child), child]));
+  return new Map(pids.map((child) => [commandOf(child), child]));
 }
 
-function lastWord(pid: number): string {
-  const words = readFileSync(`/proc/${String(pid)}/cmdline`, 'utf8').split('\0');
-  return words.filter(Boolean).at(-1) ?? '';
+/** The command of `python -m metacortex`, of another program its last word. */
+function commandOf(pid: number): string {
+  const words = readFileSync(`/proc/${String(pid)}/cmdline`, 'utf8').split('\0').filter(Boolean);
+  const ours = words.indexOf('metacortex');
+  return words.at(ours < 0 ? -1 : ours + 1) ?? '';
 }

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.table import Table
 
-COLOURS = {"api": 36, "worker": 33, "scheduler": 35, "migrate": 32}  # ANSI foregrounds
+COLOURS = {"api": 36, "worker": 33, "migrate": 32}  # ANSI foregrounds
 WIDTH = max(map(len, COLOURS))
 
 
