@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from bench import ours, sections
 from bench.growth import page
 from bench.growth.asking import Asker, Client, Times
-from bench.growth.costs import disk, idle, importing, rebuild
+from bench.growth.costs import disk, idle, importing, rebuild, writing
 from bench.growth.peer import lists
 from bench.growth.questions import COUNT_NONE, WITHOUT_TOTAL, questions
 from bench.host import FULL, QUICK, Host, call, free_port, host, say
@@ -29,12 +29,15 @@ class Plan:
     sizes: Sequence[int]
     rounds: int
     import_tasks: int
+    writes: int
+    small: int = 10_000
+    """Tasks of the workspace to which writes into the others are compared."""
 
 
 PLANS = {
-    "quick": Plan((200, 2_000), 3, 300),
-    "default": Plan((1_000, 100_000), 15, 5_000),
-    "full": Plan((1_000, 100_000, 1_000_000), 15, 100_000),
+    "quick": Plan((200, 2_000), 3, 300, writes=5, small=300),
+    "default": Plan((1_000, 100_000), 15, 5_000, writes=300),
+    "full": Plan((1_000, 100_000, 1_000_000), 15, 100_000, writes=300),
 }
 
 
@@ -59,13 +62,17 @@ def measured(running: Host, plan: Plan) -> str:
     worker = ours.start(running, "worker", env, port)
     facts: list[tuple[str, str]] = []
     answers: dict[int, Mapping[str, Times]] = {}
-    for size in plan.sizes:
+    for size in (plan.small, *plan.sizes):
         facts += load(running, env, size)
     running.sql("VACUUM ANALYZE", DATABASE)
     for size in plan.sizes:
         say(f"asking in the workspace of {size:,} tasks")
         answers[size] = ask(running, port, size, plan.rounds)
-    facts += disk(running, DATABASE, sum(plan.sizes))
+    facts += disk(running, DATABASE, sum(plan.sizes) + plan.small)
+    sizes = (plan.small, *plan.sizes[1:])
+    tokens = ours.tokens(running.folder, [user(it) for it in sizes]).tokens
+    facts += writing(port, dict(zip(sizes, tokens, strict=True)), plan.writes)
+    wait(running)
     facts += importing(running, port, plan.import_tasks)
     wait(running)
     facts += rebuild(running, env, user(plan.sizes[1]))

@@ -4,7 +4,7 @@ import json
 import os
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from bench import ours
 from bench.growth.asking import API, Client, Times
@@ -15,6 +15,7 @@ DATABASE = "growth"
 Fact = tuple[str, str]
 IDLE_S = 10
 BATCH = 100
+PARTS = 16  # of a workspace, from each of which tasks are edited
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -93,6 +94,50 @@ def _visible(client: Client, over: threading.Event) -> list[float]:
         found.append((time.perf_counter() - begin) * 1e3)
         time.sleep(0.02)
     return found
+
+
+def writing(port: int, users: Mapping[int, str], rounds: int) -> list[Fact]:
+    """Return how long a creation and an edit take in workspaces, by turns.
+
+    `users` by how many tasks they have; the ratios are to the first of them.
+    """
+    clients = {size: Client(port, token) for size, token in users.items()}
+    known = {size: _spread(it, size) for size, it in clients.items()}
+    created: dict[int, list[float]] = {size: [] for size in users}
+    edited: dict[int, list[float]] = {size: [] for size in users}
+    for number in range(rounds):
+        for size, client in clients.items():
+            created[size].append(_write(client, "POST", "/tasks", title(number)))
+            id = known[size][number % len(known[size])]
+            path = f"/tasks/{id}"
+            edited[size].append(_write(client, "PATCH", path, f"Edit {number}"))
+    facts = []
+    for what, found in (("create", created), ("edit", edited)):
+        times = {size: Times(ms) for size, ms in found.items()}
+        first = next(iter(times.values())).p50
+        facts += [
+            (
+                f"{what} among {size:,} tasks, p50 / p99 (ratio)",
+                f"{it.p50:.2f} / {it.p99:.2f} ms ({it.p50 / first:.2f})",
+            )
+            for size, it in times.items()
+        ]
+    return facts
+
+
+def _spread(client: Client, size: int) -> list[str]:
+    """Return tasks from all over a workspace, none twice."""
+    pages = max(1, size // 60)  # some are archived
+    asked = sorted({pages * part // PARTS + 1 for part in range(PARTS)})
+    found = [client.ask("/tasks", page=it, archived="false")["data"] for it in asked]
+    return [it["id"] for several in zip(*found, strict=False) for it in several]
+
+
+def _write(client: Client, method: str, path: str, called: str) -> float:
+    status, found, ms = client.send(method, f"{API}{path}", {"title": called})
+    if status not in (200, 201):
+        raise ValueError(f"{status}: {found[:300]!r}")
+    return ms
 
 
 def rebuild(running: Host, env: dict[str, str], user: str) -> list[Fact]:
