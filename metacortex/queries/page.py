@@ -25,7 +25,6 @@ PER_PAGE = 50
 PER_PAGE_LIMIT = 200  # beyond it, a page costs more than two requests
 FAR = 1_000  # rows before a page; fewer are passed over in less than a millisecond
 COUNT_LIMIT = 10_000  # what auditors are told without asking; more is "many"
-LARGE = 5_000  # tasks: a search reads them in 10 ms, and an index of all workspaces not
 PAGE_LIMIT = 1_000_000  # an offset beyond 200 million rows helps nobody
 
 
@@ -158,8 +157,8 @@ class ListQuery(ABC):
     sort: Sequence[str] = ()
     count: Count | None = None
     """Whether to count; without it as the list does."""
-    large: bool = False
-    """Whether what is `sized` has more than `LARGE` rows."""
+    sizes: Sequence[int] = ()
+    """How many rows there are of what is `sized`."""
 
     table: ClassVar[str]
     reads: ClassVar[str] = "p.workspace_id, p.id, p.document"
@@ -174,10 +173,14 @@ class ListQuery(ABC):
     """What is counted up to unless an exact total is asked for; beyond it is null."""
     default_sort: ClassVar[tuple[str, ...]]
 
-    @property
-    def sized(self) -> str | None:
-        """The SQL of the size of what is searched, where it makes a difference."""
+    def sized(self, filters: Filters) -> str | None:
+        """Return the SQL of how many rows there are, where that makes a difference."""
         return None
+
+    @property
+    def first(self) -> int:
+        """How many rows of a list are looked at before what an index finds."""
+        return 0
 
     def kept_total(self, columns: Collection[str], where: str) -> str | None:
         """Return the SQL of the total where nothing has to be counted for it."""
@@ -233,10 +236,11 @@ class Source:
 
 async def fetch(reader: Reader, query: ListQuery, source: Source | None = None) -> Page:
     """Return a page. Raises Malformed for a cursor that is not of this query."""
-    if query.sized is not None:
-        (size,) = await reader.row(text(query.sized), {"workspace": query.workspace_id})
-        query = replace(query, large=size > LARGE)
     filters = query.filters()
+    sized = query.sized(filters)
+    if sized is not None:
+        within = {**filters.values, "workspace": query.workspace_id}
+        query = replace(query, sizes=tuple(await reader.row(text(sized), within)))
     keys = tuple(_keys(query))
     found = query.found(filters, keys)
     mark = _fingerprint(query, filters)
@@ -245,6 +249,7 @@ async def fetch(reader: Reader, query: ListQuery, source: Source | None = None) 
         **filters.values,
         **{f"k{index}": value for index, value in enumerate(after or ())},
         "workspace": query.workspace_id,
+        "first": query.first,
         **(source.values if source else {}),
     }
     asked = Asked(
@@ -253,6 +258,7 @@ async def fetch(reader: Reader, query: ListQuery, source: Source | None = None) 
         columns=query.reads,
         document=query.document,
         where=_where(filters, scanned=_is_ranked(query) and filters.inverted),
+        near=_where(filters, scanned=False, without=found.matches),
         keys=keys,
         after=after is not None,
         source="" if source is None else f"{source.sql}, ",
@@ -315,15 +321,16 @@ def _is_ranked(query: ListQuery) -> bool:
     return query.sorted_by()[:1] in (("-relevance",), ("relevance",))
 
 
-def _where(filters: Filters, *, scanned: bool) -> str:
-    """Return all conditions.
+def _where(filters: Filters, *, scanned: bool, without: str = "") -> str:
+    """Return all conditions, or all but one.
 
     `scanned`: the one on the workspace is in a form that is found in no index. What an
     inverted index finds is of one workspace; Postgres cannot know, and would read all
     of its other rows' places as well.
     """
     equals = "IS NOT DISTINCT FROM" if scanned else "="
-    return " AND ".join([f"workspace_id {equals} :workspace", *filters.conditions])
+    conditions = [it for it in filters.conditions if it != without]
+    return " AND ".join([f"workspace_id {equals} :workspace", *conditions])
 
 
 def _total(query: ListQuery, filters: Filters, rows: str) -> str:

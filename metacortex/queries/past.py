@@ -77,8 +77,7 @@ class ListPastTasks(ListTasks):
     table = "past"
     document = "p.document::text"
 
-    @property
-    def sized(self) -> None:
+    def sized(self, filters: Filters) -> None:
         """There is no index of the past."""
 
     def kept_total(self, columns: Collection[str], where: str) -> None:

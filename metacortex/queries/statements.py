@@ -10,15 +10,14 @@ from metacortex.queries import cursors
 from metacortex.queries.cursors import Key
 
 UNCOUNTED = "NULL::bigint"
-FIRST = 1_000  # rows of a list, read in 3 ms: a word of one in twenty fills a page
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
     """What is looked through for a list: a table, or what an index of words finds.
 
-    The first rows of the list are looked at before: of a common word they have enough,
-    and Postgres cannot tell which words are.
+    With `matches` the first rows of the list are looked at before: where much is found
+    they have enough, and Postgres cannot tell of a word, a tag or a workspace.
     """
 
     rows: str
@@ -30,7 +29,9 @@ class Found:
     with_words: str = "{}"
     """The SQL of some of the list's rows with their words."""
     matches: str = ""
-    """The condition of being found, where the first rows are looked at."""
+    """The condition of being found, where the first rows (`:first`) are looked at."""
+    far: str = ""
+    """The SQL of all that meets the condition, if it is not that of `rows`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +43,8 @@ class Asked:
     columns: str
     document: str
     where: str
+    near: str
+    """The conditions of the first rows: all but the one that is looked for in them."""
     keys: tuple[Key, ...]
     after: bool
     source: str
@@ -94,13 +97,14 @@ def _some(asked: Asked, rows: str, where: str, beyond: str) -> str:
 def _near(asked: Asked, select: str, where: str, beyond: str) -> tuple[str, str]:
     """Return what is found among the first rows, and all of it or of what is found."""
     found, order = asked.found, _ordered(asked.keys)
-    some = _some(asked, asked.table, where, beyond)
-    first = f"(SELECT * FROM {some} ORDER BY {order} LIMIT {FIRST})"
+    some = _some(asked, asked.table, f"WHERE {asked.near}", beyond)
+    first = f"(SELECT * FROM {some} ORDER BY {order} LIMIT :first)"
     wanted = "CAST(:limit AS bigint) + CAST(:offset AS bigint)"
     enough = f"(SELECT count(*) FROM near) >= {wanted}"
     near = f"""near AS MATERIALIZED ({select} {found.with_words.format(first)} p
         WHERE {found.matches} ORDER BY {order} LIMIT {wanted}), """
-    far = f"""({select} {found.rows} p {where}{beyond} AND NOT {enough}
+    rows = found.far or found.rows
+    far = f"""({select} {rows} p {where}{beyond} AND NOT {enough}
         ORDER BY {order} LIMIT {wanted})"""
     either = f"SELECT * FROM near WHERE {enough} UNION ALL (SELECT * FROM {far} far)"
     return near, f"SELECT * FROM ({either}) either"
