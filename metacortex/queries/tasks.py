@@ -347,9 +347,10 @@ class ListTasks(ListQuery):
     @property
     def first(self) -> int:
         """How many tasks of a list are looked at before what an index finds."""
+        by_creation = self.sorted_by()[0].endswith("created_at")
         if self.q:
-            return task_words.FIRST
-        if not self.sizes or not self.sorted_by()[0].endswith("created_at"):
+            return task_words.first(sum(self.sizes) if by_creation else 0)
+        if not self.sizes or not by_creation:
             return FIRST
         (tagged, live), wanted = self.sizes, (self.page or 1) * self.per_page + 1
         pays = tagged and wanted * live / tagged < CHEAPER * tagged
