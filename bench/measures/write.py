@@ -15,7 +15,8 @@ from bench.results import Row
 
 CALLERS = 64
 SHAPES = {"one hot workspace": 1, "64 workspaces": 64}
-THREADS = (1, 2, 4, 8)  # of the eventsourcing library; its best is compared
+MODES = ((1, 1), (1, 4), (1, 8), (2, 1), (2, 4), (2, 8), (4, 4))
+"""Processes of the eventsourcing library and threads of each; its best is compared."""
 OURS, PGBENCH, EVENTSOURCING = "ours_write", "peer_pgbench", "peer_eventsourcing"
 
 
@@ -92,10 +93,11 @@ def lone(host: Host) -> list[Row]:
 
 
 def eventsourcing(host: Host) -> list[Row]:
-    """Our bus against the library's best number of threads."""
+    """Our bus against the library's best number of processes and threads."""
     host.create_database(EVENTSOURCING)
 
-    def peer(threads: int) -> float:
+    def peer(mode: tuple[int, int]) -> float:
+        processes, threads = mode
         env = {
             "PERSISTENCE_MODULE": "eventsourcing.postgres",
             "POSTGRES_DBNAME": EVENTSOURCING,
@@ -103,14 +105,15 @@ def eventsourcing(host: Host) -> list[Row]:
             "POSTGRES_USER": "postgres",
             "POSTGRES_PASSWORD": "",
         }
-        spec = {"env": env, "threads": threads, "seconds": host.scale.seconds}
+        how = {"processes": processes, "threads": threads}
+        spec = {"env": env, **how, "seconds": host.scale.seconds}
         rate: float = call("bench.peers.eventstore", spec)["per_s"]
         return rate
 
-    rates = {threads: peer(threads) for threads in THREADS}
+    rates = {mode: peer(mode) for mode in MODES}
     best = max(rates, key=rates.__getitem__)
-    say(f"eventsourcing by threads: {rates}")
-    name = f"eventsourcing, {best} threads"
+    say(f"eventsourcing by processes and threads: {rates}")
+    name = "eventsourcing, {} processes of {} threads".format(*best)
     rows = []
     for shape, count in SHAPES.items():
         mine, theirs = host.alternate(
