@@ -142,7 +142,9 @@ export function children(pid: number): Map<string, number> {
 
 /** The command of `python -m metacortex`, of another program its last word. */
 function commandOf(pid: number): string {
-  const words = readFileSync(`/proc/${String(pid)}/cmdline`, 'utf8').split('\0').filter(Boolean);
+  const words = readFileSync(`/proc/${String(pid)}/cmdline`, 'utf8')
+    .split('\0')
+    .filter(Boolean);
   const ours = words.indexOf('metacortex');
   return words.at(ours < 0 ? -1 : ours + 1) ?? '';
 }
