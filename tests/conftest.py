@@ -123,7 +123,7 @@ def plain_logs() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def patience() -> Iterator[None]:
-    """Wait as long for a connection as a machine takes that stands still."""
+    """Wait longer for a connection than the product does: a machine may stall."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(database, "POOL_TIMEOUT_S", 30.0)
         yield

@@ -16,8 +16,8 @@ UNCOUNTED = "NULL::bigint"
 class Found:
     """What is looked through for a list: a table, or what an index of words finds.
 
-    With `matches` the first rows of the list are looked at before: where much is found
-    they have enough, and Postgres cannot tell of a word, a tag or a workspace.
+    With `matches` the first rows of the list are looked at before. Where the condition
+    is common they fill the page, which Postgres cannot estimate for one workspace.
     """
 
     rows: str

@@ -24,6 +24,7 @@ _DESCRIPTION = "coalesce(description, '')"
 SEARCHED = f"setweight({words.vector('title')}, 'A') || {words.vector(_DESCRIPTION)}"
 MATCHES = "search @@ to_tsquery('simple', :q)"
 RELEVANCE = "ts_rank_cd(search, to_tsquery('simple', :q))::float8"
+LARGE = 5_000  # tasks: a search reads them in 10 ms, and an index of all workspaces not
 FIRST = 1_000  # rows of a list, read in 1.5 ms: a word of one in twenty fills a page
 MOST_FIRST = 6_000  # where an index finds as many of a word of one in a hundred
 KNOWN = {"deleted", "q"}
@@ -73,18 +74,18 @@ _SCANNED = (
 def first(tasks: int) -> int:
     """Return how many tasks in the order of creation are looked at before the index.
 
-    What it finds takes as long as it grows with the workspace, in which each is
-    somewhere else.
+    The larger the workspace, the more the index finds, each on a page of its own.
     """
     return min(MOST_FIRST, max(FIRST, tasks // 150))
 
 
-def found(*, large: bool, alone: bool, whole: bool) -> Found:
+def found(*, tasks: int, alone: bool, whole: bool) -> Found:
     """Return what a search looks through.
 
-    `large`: the workspace is. `alone`: the words tell all that is compared and sorted
+    `tasks`: how many there are. `alone`: the words tell all that is compared and sorted
     by. `whole`: all that is found is needed, for the order or the total.
     """
+    large = tasks > LARGE
     rows = _INDEXED if large else _SCANNED
     matches = MATCHES if large and not whole else ""
     on = "" if large else _SAME

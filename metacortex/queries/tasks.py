@@ -45,7 +45,7 @@ from metacortex.events.tasks import (
     TaskUnblocked,
 )
 from metacortex.kernel.rank import effective_sql
-from metacortex.queries import comments, counts, task_words, words
+from metacortex.queries import comments, counts, first_tasks, task_words, words
 from metacortex.queries.cursors import Key
 from metacortex.queries.page import Filters, ListQuery, Sort
 from metacortex.queries.statements import Found
@@ -259,32 +259,6 @@ _COUNTED = (
 )
 
 
-_TAGGED = "tags && CAST(:tag AS uuid[])"
-_CHANGED = "updated_at >= :updated_since"
-LARGE = 5_000  # tasks: a search reads them in 10 ms, and an index of all workspaces not
-FIRST = 2_000  # rows of a list, read in 1 ms: what one in forty is fills a page
-CHEAPER = 2  # rows in the order of creation cost less than one that an index finds
-_BY_INDEX = {
-    "tag": (
-        _TAGGED,
-        f"(SELECT * FROM queries.tasks WHERE {_TAGGED}"
-        " AND workspace_id IS NOT DISTINCT FROM :workspace OFFSET 0)",
-    ),
-    "updated_since": (
-        _CHANGED,
-        f"(SELECT * FROM queries.tasks WHERE {_CHANGED}"
-        " AND workspace_id = :workspace AND NOT deleted OFFSET 0)",
-    ),
-}
-"""Conditions that each have an index, in another order than that of a list; and all
-that such an index finds, in a form that is found in no other."""
-MISJUDGED = (
-    *(["-created_at"], ["created_at"]),
-    *(["-priority"], ["priority"], ["-priority", "due"]),
-)
-"""The orders in which Postgres misjudges how soon a page is full of what meets them."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListTasks(ListQuery):
     """The tasks of a workspace, newest first unless sorted or searched otherwise."""
@@ -334,27 +308,20 @@ class ListTasks(ListQuery):
         return self.overdue is None and self.as_of is None
 
     def sized(self, filters: Filters) -> str | None:
-        """Return how many tasks there are, before it how many of the tag asked for."""
-        whole = "workspace_id = :workspace"
+        """Return how many tasks are searched; or have the tag, and are there."""
         if self.q:
-            return counts.total(whole)
-        if self._looked_for(filters) != "tag":
-            return None
-        live = f"{whole} AND NOT deleted"
-        tagged = counts.facet_total("tag", f"{live} AND {counts.OF_TAG}")
-        return f"SELECT ({tagged}), ({counts.total(live)})"
+            return counts.total("workspace_id = :workspace")
+        name = first_tasks.looked_for(filters, self.sorted_by())
+        return first_tasks.sizes(name) if name else None
 
     @property
     def first(self) -> int:
         """How many tasks of a list are looked at before what an index finds."""
-        by_creation = self.sorted_by()[0].endswith("created_at")
+        sort = self.sorted_by()
         if self.q:
+            by_creation = sort[0].endswith("created_at")
             return task_words.first(sum(self.sizes) if by_creation else 0)
-        if not self.sizes or not by_creation:
-            return FIRST
-        (tagged, live), wanted = self.sizes, (self.page or 1) * self.per_page + 1
-        pays = tagged and wanted * live / tagged < CHEAPER * tagged
-        return CHEAPER * tagged if pays else 0
+        return first_tasks.first(self.sizes, sort, (self.page or 1) * self.per_page + 1)
 
     def kept_total(self, columns: Collection[str], where: str) -> str | None:
         """Return a sum of kept counts, or what is late by its own indexes."""
@@ -364,7 +331,9 @@ class ListTasks(ListQuery):
         or_none = "none" in (*self.created_by, *self.assignee_id)
         if len(facets) == 1 and not or_none and {*columns} - facets <= counts.TOLD:
             (facet,) = facets
-            return counts.facet_total(facet, where.replace(_TAGGED, counts.OF_TAG))
+            return counts.facet_total(
+                facet, where.replace(first_tasks.TAGGED, counts.OF_TAG)
+            )
         if columns == {"deleted", "overdue"} and not self.deleted:
             return f"SELECT {LATE}"
         if columns == {"deleted", "not overdue"} and not self.deleted:
@@ -375,24 +344,15 @@ class ListTasks(ListQuery):
     def found(self, filters: Filters, keys: Sequence[Key]) -> Found:
         """Return the tasks, or what a search looks through."""
         if not self.q:
-            name = self._looked_for(filters)
-            if name is None:
-                return Found(rows=self.table)
-            matches, far = _BY_INDEX[name]
-            return Found(rows=self.table, matches=matches, far=far)
+            name = first_tasks.looked_for(filters, self.sorted_by())
+            return first_tasks.found(name) if name else Found(rows=self.table)
         known = filters.columns is not None and filters.columns <= task_words.KNOWN
         sorted_by = {sql for sql, _, _ in keys}
         return task_words.found(
-            large=sum(self.sizes) > LARGE,
+            tasks=sum(self.sizes),
             alone=known and sorted_by <= task_words.SORTED,
             whole=self.count != "none" or task_words.RELEVANCE in sorted_by,
         )
-
-    def _looked_for(self, filters: Filters) -> str | None:
-        """Return the one condition that is looked for in the list before its index."""
-        name, *others = sorted((filters.columns or set()) - {"deleted"}) or [""]
-        known = name in _BY_INDEX and [*self.sorted_by()] in MISJUDGED
-        return name if known and not (others or self.deleted) else None
 
     def filters(self) -> Filters:
         """Return the conditions of this list."""
@@ -402,10 +362,12 @@ class ListTasks(ListQuery):
         if self.tag:
             tag = list(self.tag)
             if len(tag) == 1:
-                found.compare("tag", _TAGGED, tag=tag)
+                found.compare("tag", first_tasks.TAGGED, tag=tag)
             else:
                 every = "tags @> CAST(:tag AS uuid[])"
-                found.add(every if self.tag_mode == "all" else _TAGGED, tag=tag)
+                found.add(
+                    every if self.tag_mode == "all" else first_tasks.TAGGED, tag=tag
+                )
             found.inverted = True
         if self.due_from:
             dated = f"{DUE} >= CAST(:due_from AS date) AND {DUE} < 'infinity'"
@@ -416,7 +378,7 @@ class ListTasks(ListQuery):
             found.ranged = (DUE, DUE_LAST)
         if self.updated_since:
             since = self.updated_since
-            found.compare("updated_since", _CHANGED, updated_since=since)
+            found.compare("updated_since", first_tasks.CHANGED, updated_since=since)
         if self.overdue is not None:
             name = "overdue" if self.overdue else "not overdue"
             wanted = f"({_OVERDUE})" if self.overdue else f"({_OVERDUE}) IS NOT TRUE"

@@ -130,7 +130,7 @@ async def own(postgres_url: str, redis_url: str) -> Urls:
 
 @asynccontextmanager
 async def limited(urls: Urls, setting: str, value: str) -> AsyncIterator[None]:
-    """Let connections of the application that begin meanwhile wait no longer."""
+    """Set a limit of the connections that the application opens meanwhile."""
     name = make_url(urls.app).database
     role = f"ALTER ROLE metacortex_app IN DATABASE {name}"
     await run(urls, f"{role} SET {setting} = '{value}'")
@@ -182,7 +182,7 @@ async def client(own: Urls, scratch: Path) -> AsyncIterator[Client]:
 
 @pytest.fixture
 async def hurried(own: Urls, scratch: Path) -> AsyncIterator[Client]:
-    """Somebody who has one task, served by those who wait for no lock."""
+    """Somebody who has one task, whose requests wait for a lock for 0.3 s."""
     async with limited(own, "lock_timeout", "0.3s"), served(own, scratch) as found:
         yield found
 

@@ -50,7 +50,6 @@ DATABASE_NAMES = (
 READY = "200"
 PROCESSES = {"api": ("api",), "worker": ("worker", "--with-scheduler")}
 """The arguments of each; a scheduler of its own would take 90 MB more."""
-
 DATABASE = "metacortex"
 READY_TIMEOUT_S = 60.0  # a cold start on a slow disk; the usual one takes two
 PROBE_PAUSE_S = 0.1
