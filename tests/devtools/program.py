@@ -20,7 +20,7 @@ def main() -> int:
             settings,
             command=(sys.executable, "-S", FAKE),  # -S: starts three times as fast
             backoff=Backoff(first_s=0.1, limit_s=0.4),
-            ready_timeout_s=10,
+            ready_timeout_s=60,
         )
     )
 

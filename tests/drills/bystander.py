@@ -18,6 +18,8 @@ def main(url: str, token: str) -> None:
     headers = {"Authorization": f"Bearer {token}"}
     with httpx2.Client(base_url=url, headers=headers, timeout=TIMEOUT_S) as http:
         task_id = http.post("/tasks", json={"title": "a"}).json()["data"]["id"]
+        while _status(http, "GET", f"/tasks/{task_id}/history", None) != 200:
+            time.sleep(PAUSE_S)  # the worker may still be starting
         asked = (
             ("POST", "/tasks", {"title": "Buy milk"}),
             ("PATCH", f"/tasks/{task_id}", {"priority": "high"}),

@@ -84,15 +84,13 @@ async def test_a_hundred_streams_of_a_workspace_read_once(
     """Once each of them asked for every event, over ten connections."""
     users = [f"user_{number}" for number in range(5)] * USER_STREAMS
     opened = [streams.open(caller(workspace, user)) for user in users]
-    listening = [
-        asyncio.create_task(collected(streams.events(it, 0, bool), 4)) for it in opened
-    ]
-    await asyncio.sleep(0.05)
+    all_events = [streams.events(it, 0, bool) for it in opened]
+    assert [await anext(it) for it in all_events] == [BEGIN] * 100
+    listening = [asyncio.create_task(collected(it, 3)) for it in all_events]
     for _ in range(3):
         await happens(lane, projector, workspace, 1)
     for heard in await asyncio.gather(*listening):
-        assert heard[0] == BEGIN
-        assert [it.split("\n")[0] for it in heard[1:]] == ["id: 1", "id: 2", "id: 3"]
+        assert [it.split("\n")[0] for it in heard] == ["id: 1", "id: 2", "id: 3"]
     assert queries.reads <= 6
 
 
@@ -178,15 +176,13 @@ async def test_a_database_that_is_lost_ends_all_streams_in_one_line(
 ) -> None:
     opened = [streams.open(caller(workspace)) for _ in range(10)]
     with capture_logs() as logs:
-        listening = [
-            asyncio.create_task(collected(streams.events(it, 0, bool), 9))
-            for it in opened
-        ]
-        await asyncio.sleep(0.05)
+        all_events = [streams.events(it, 0, bool) for it in opened]
+        assert [await anext(it) for it in all_events] == [BEGIN] * 10
+        listening = [asyncio.create_task(collected(it, 9)) for it in all_events]
         queries.lost = True
         await happens(lane, projector, workspace, 1)
         heard = await asyncio.gather(*listening)
-    assert heard == [[BEGIN, RECONNECT]] * 10
+    assert heard == [[RECONNECT]] * 10
     (line,) = [it for it in logs if it["event"] == "stream_ended"]
     assert (line["log_level"], line["code"]) == ("warning", "database_unavailable")
     queries.lost = False

@@ -75,7 +75,7 @@ async def test_slow_reads_of_one_make_nobody_else_wait(urls: Urls) -> None:
         one.cancel()
     await asyncio.gather(*held, return_exceptions=True)
     await database.dispose()
-    assert waited < 1.0  # seven rounds of the others would take ten
+    assert waited < 5.0  # the others' ten rounds take ten
 
 
 async def test_a_read_that_takes_too_long_holds_no_connection(urls: Urls) -> None:
