@@ -30,20 +30,21 @@ from metacortex.kernel.errors import (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Step:
     """One decision to make, with the needs of its rules.
 
     `action` is a command, what an undo has to revert, or an error that planning found.
-    `creates` is the stream that the command is to create.
+    Only an error has no `stream`. `creates` says that the command is to create it.
     """
 
     action: Any
     needs: Sequence[Need]
-    creates: Stream | None = None
+    stream: Stream | None = None
+    creates: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class PlannedUnit:
     """A unit with the steps of each of its requests."""
 
@@ -72,8 +73,8 @@ def step(action: Any) -> Step:
         return Step(action, ())
     command = action.planned() if isinstance(action, undo.Touched) else action
     decider, stream = addressed(command)
-    creates = stream if command.__class__ in decider.creation_commands else None
-    return Step(action, decider.needs(command), creates)
+    creates = command.__class__ in decider.creation_commands
+    return Step(action, decider.needs(command), stream, creates)
 
 
 def addressed(command: Any) -> tuple[Decider, Stream]:
@@ -108,29 +109,29 @@ class Batch:
 
     def run(self, planned: PlannedUnit) -> None:
         """Decide a unit; its results are appended to `results`, none if postponed."""
-        unit = planned.unit
-        if unit.workspace_id in self._held or self._is_full:
-            self._postpone(unit, apart=False)
+        workspace_id = planned.unit.workspace_id
+        if workspace_id in self._held or self._is_full:
+            self._postpone(workspace_id, apart=False)
             return
-        session = self._session(unit.workspace_id)
+        session = self._session(workspace_id)
         savepoint = session.savepoint()
         self._budget = Budget(quick=self._quick)
         try:
             self._run(planned, session, savepoint)
         except TakesLong:
             session.rollback_to(savepoint)
-            self._postpone(unit, apart=True)
+            self._postpone(workspace_id, apart=True)
         self._events += self._budget.spent
 
     @property
     def _is_full(self) -> bool:
         return self._quick and self._events >= BATCH_EVENTS
 
-    def _postpone(self, unit: Unit, *, apart: bool) -> None:
+    def _postpone(self, workspace_id: UUID, *, apart: bool) -> None:
         """Leave a unit for later, and with it the later ones of its workspace."""
         self.postponed[len(self.results)] = apart
         self.results.append([])
-        self._held.add(unit.workspace_id)
+        self._held.add(workspace_id)
 
     def _run(
         self, planned: PlannedUnit, session: WorkspaceSession, savepoint: Savepoint
@@ -231,17 +232,16 @@ class Batch:
     ) -> tuple[str, UUID]:
         """Decide one command, append its events, and return its stream."""
         command, needs = step.action, step.needs
-        if isinstance(command, MetaCortexError):
+        if step.stream is None:
             raise command
+        type, stream_id = step.stream
+        decider = DECIDERS[type]
         if isinstance(command, undo.Touched):
             command = self._reverting(command, session)
-            needs = DECIDERS[command.stream_type].needs(command)
-        decider, (type, stream_id) = addressed(command)
+            needs = decider.needs(command)
         before = session.stored[type].get(stream_id)
         expected = request.expected_version
-        if expected is not None and (
-            before or command.__class__ in decider.creation_commands
-        ):
+        if expected is not None and (before or step.creates):
             _check_version(expected, before)
         actor_id, budget = request.context.actor_id, self._budget
         facts = facts_of(needs, session, actor_id, budget.found)

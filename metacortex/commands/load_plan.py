@@ -50,8 +50,8 @@ class LoadPlan:
             for need in step.needs:
                 if session is not None and session.satisfies(need):
                     continue
-                if need == step.creates and not dry:
-                    self.assumed_absent.append((workspace_id, step.creates))
+                if step.creates and need == step.stream and not dry:
+                    self.assumed_absent.append((workspace_id, step.stream))
                 else:
                     needs.append((workspace_id, need))
         if dry:

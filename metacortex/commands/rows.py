@@ -1,7 +1,7 @@
 """The rows of a batch: log rows with their hashes, and receipts."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -25,7 +25,7 @@ class Rows:
     """Makes the log rows of a batch; only the salts are not determined."""
 
     def __init__(self) -> None:
-        self._salts = b""
+        self._salts = _salts()
         self._context: Context | None = None
         self._context_data = b""
         self._event: Any = None
@@ -48,7 +48,7 @@ class Rows:
         if event is not self._event:  # a tree is deleted by one event for all of it
             self._event, self._event_data = event, _small(codec.encode(event))
         data, context_data = self._event_data, self._context_data
-        salt = self._salt()
+        salt = next(self._salts)
         payload = payload_hash(salt, data, context_data)
         row: dict[str, Any] = {
             "workspace_id": context.workspace_id,
@@ -75,11 +75,12 @@ class Rows:
         row["leaf_hash"] = leaf_hash
         return row, leaf_hash
 
-    def _salt(self) -> bytes:
-        if not self._salts:
-            self._salts = os.urandom(SALTS * SALT_BYTES)
-        salt, self._salts = self._salts[:SALT_BYTES], self._salts[SALT_BYTES:]
-        return salt
+
+def _salts() -> Iterator[bytes]:
+    while True:
+        drawn = os.urandom(SALTS * SALT_BYTES)
+        for at in range(0, len(drawn), SALT_BYTES):
+            yield drawn[at : at + SALT_BYTES]
 
 
 def receipt(

@@ -39,9 +39,9 @@ class UnknownEvent(Exception):
 
 def encode(event: Any) -> bytes:
     """Return the canonical data of an event; fields at their default are left out."""
-    adapter = _ADAPTERS[NAMES[type(event)]]
+    serializer = _ADAPTERS[NAMES[event.__class__]].serializer
     return canonical(
-        adapter.dump_python(event, mode="json", by_alias=True, exclude_defaults=True)
+        serializer.to_python(event, mode="json", by_alias=True, exclude_defaults=True)
     )
 
 

@@ -296,5 +296,7 @@ def edit(cls: type[S], state: Any, command: Any, **instead: Any) -> S | None:
     changes = {}
     for name in names_of(cls):
         new = instead[name] if name in instead else getattr(command, name)
-        changes[name] = change(getattr(state, name), new)
-    return cls(**changes) if any(changes.values()) else None
+        old = getattr(state, name)
+        if new is not UNSET and new != old:
+            changes[name] = Change(old, new)
+    return cls(**changes) if changes else None
