@@ -213,7 +213,7 @@ def _names(cls: type[Any]) -> tuple[str, ...]:
 def birth(cls: type[S], created: type[Any], *besides: str) -> Callable[..., S]:
     """Return what makes a `cls` of a creation event: each field by name.
 
-    It takes the event, and the fields `besides` by keyword. Raises TypeError for a
+    It takes the event, and the fields `besides` in this order. Raises TypeError for a
     field of the event that the class lacks. Compiled, as dataclasses compile their
     `__init__`: in a loop it would take half as long again, for every event.
     """

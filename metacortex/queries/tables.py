@@ -8,6 +8,7 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache, lru_cache
+from operator import attrgetter
 from typing import Annotated, Any, TypeVar, cast
 from uuid import UUID
 
@@ -113,19 +114,27 @@ class Projection:
     parts: Parts | None = None
 
 
-def first_row(row: type[R], created: type[Any]) -> Callable[[Recorded[Any]], R]:
-    """Return what makes a row of a creation: its fields by name, and the record's."""
-    born = birth(row, created, "id", "version", "created_at", "updated_at")
+_OF_RECORD = {
+    "id": "stream_id",
+    "version": "version",
+    "created_at": "recorded_at",
+    "updated_at": "recorded_at",
+}
+
+
+def first_row(
+    row: type[R], created: type[Any], **of_record: str
+) -> Callable[[Recorded[Any]], R]:
+    """Return what makes a row of a creation: its fields by name, and the record's.
+
+    `of_record` says which fields of the record go into further fields of the row.
+    """
+    names = _OF_RECORD | of_record
+    born = birth(row, created, *names)
+    values = attrgetter(*names.values())
 
     def made(event: Recorded[Any]) -> R:
-        record = event.record
-        return born(
-            event.event,
-            id=record.stream_id,
-            version=record.version,
-            created_at=record.recorded_at,
-            updated_at=record.recorded_at,
-        )
+        return born(event.event, *values(event.record))
 
     return made
 

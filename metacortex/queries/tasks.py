@@ -7,7 +7,7 @@ the zone of whoever asks, so lists take `time_zone`.
 
 import datetime as dt
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, assert_never, get_args
 from uuid import UUID
@@ -143,13 +143,13 @@ class ListedTask(TaskRow):
     comments: int
 
 
-_first = first_row(TaskRow, TaskCreated)
+_first = first_row(TaskRow, TaskCreated, created_by="actor_id")
 
 
 def project(row: TaskRow | None, event: Recorded[TaskEvent]) -> TaskRow:
     """Return the row after the event."""
     if isinstance(event.event, TaskCreated):
-        return replace(_first(event), created_by=event.record.actor_id)
+        return _first(event)
     assert row is not None, "a task's first event is its creation"
     return next_row(row, event)
 
