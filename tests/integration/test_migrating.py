@@ -31,6 +31,7 @@ from tests.conftest import Urls, migrated, roles_of
 from tests.integration import laws
 from tests.integration.walking import Walk
 
+HANG_S = 60  # only there to end a hang
 SPACES = 4
 WRITERS = 6
 READERS = 4
@@ -270,11 +271,19 @@ async def test_a_table_in_use_is_waited_for_and_named(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     scratch.write(tmp_path / "v", ADD, after=SCHEMA, locks=named)
-    user = engine(own.app, name="report")
+    user, attempts, say = engine(own.app, name="report"), list[str](), locks.say
+
+    def heard(line: str) -> None:
+        attempts.append(line)
+        say(line)
+
+    monkeypatch.setattr(locks, "say", heard)
     async with user.connect() as connection:
         await connection.execute(text("SELECT count(*) FROM queries.tasks"))
         migrating = asyncio.create_task(migrate(own, tmp_path / "v", monkeypatch))
-        await asyncio.sleep(2.5)  # two attempts and more
+        async with asyncio.timeout(HANG_S):
+            while len(attempts) < 2:
+                await asyncio.sleep(0.05)
         assert not migrating.done()
     said = await migrating
     await user.dispose()
