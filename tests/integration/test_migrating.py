@@ -19,6 +19,7 @@ from metacortex.api.health import SCHEMA
 from metacortex.cli import processes
 from metacortex.commands.bus import Bus
 from metacortex.commands.lane import Lane
+from metacortex.console import say
 from metacortex.embedded import create_database
 from metacortex.kernel.database import driver_pool, engine
 from metacortex.kernel.driver_errors import Meaning, meaning, sqlstate
@@ -271,7 +272,7 @@ async def test_a_table_in_use_is_waited_for_and_named(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     scratch.write(tmp_path / "v", ADD, after=SCHEMA, locks=named)
-    user, attempts, say = engine(own.app, name="report"), list[str](), locks.say
+    user, attempts = engine(own.app, name="report"), list[str]()
 
     def heard(line: str) -> None:
         attempts.append(line)
