@@ -28,6 +28,7 @@ import { childOf } from "./server.ts";
 const browser = browsing();
 const [small, large, importer] = [somebody(), somebody(), somebody()];
 const COUNTED_MS = 60_000; // each fault is seen within a minute, and gone within one
+const REDIS_AWAY_MS = 30_000;
 const MOST_CLICKS = 3;
 
 let spare: ChildProcess;
@@ -237,6 +238,7 @@ describe("faults", () => {
   it("Redis away: the checks say what is wrong and what helps", async () => {
     const redis = childOf(inject("supervisor"), "redis-server");
     process.kill(redis, "SIGSTOP");
+    const back = Date.now() + REDIS_AWAY_MS;
     try {
       await toCause("broker_unreachable", "See checks");
       const notice = main(page).getByRole("region", { name: "Redis does not answer" });
@@ -245,6 +247,7 @@ describe("faults", () => {
         .getByText("failing")
         .waitFor();
       await seen("fault-redis");
+      await new Promise((done) => setTimeout(done, back - Date.now()));
     } finally {
       process.kill(redis, "SIGCONT");
     }

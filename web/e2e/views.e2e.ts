@@ -141,9 +141,12 @@ describe("the board", () => {
       .getByRole("region", { name: "History" });
     const change = history.locator(".change").filter({ hasText: "Drying" });
     expect(await change.innerText()).toMatch(/section\s+Doing → Drying/);
+    await page.getByRole("combobox", { name: "Section" }).selectOption("Doing");
+    await eventually(async () => (await columns(page))["Doing"], ["Saw the boards"]);
+    await eventually(async () => (await stored(user))[0]?.version, 4);
     await page.getByRole("button", { name: "Close the task" }).click();
     await page.getByRole("button", { name: "Board" }).click();
-    await page.getByRole("heading", { level: 2, name: "Drying" }).waitFor();
+    await page.getByRole("heading", { level: 2, name: "Doing" }).waitFor();
     await eventually(() => outline(page), ["Saw the boards"]);
     await page.close();
   });

@@ -63,6 +63,10 @@ export function useActions() {
       tagAnew: (one: Task, name: string) => run(commands.tagAnew(one, name)),
       moveToProject: (one: Task, id: string | null) =>
         run([commands.moveToProject(one, id, children())]),
+      moveToSection: (one: Task, id: string | null) => {
+        const draft = commands.moveToSection(one, id);
+        if (draft) run([draft]);
+      },
       place: (id: string, where: Place) => {
         const one = task(id);
         if (!one) return;

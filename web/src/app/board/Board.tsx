@@ -7,9 +7,10 @@ import { text } from "../../shared/i18n/index.ts";
 import { useSnapshot } from "../../shared/sync/SyncContext.tsx";
 import NameDialog from "../../shared/ui/NameDialog.tsx";
 import { createSection, moveSection } from "../commands/sections.ts";
+import { sectionsOf } from "../tree/order.ts";
 import { useActions } from "../useActions.ts";
 import { BoardColumn } from "./BoardColumn.tsx";
-import { type Column, columnsOf, moveTo, NONE, sectionsOf } from "./columns.ts";
+import { type Column, columnsOf, NONE, sectionOf } from "./columns.ts";
 
 /** The open tasks of a project in columns: its sections, and those in none. */
 export default function Board({ projectId }: { projectId: string }) {
@@ -19,8 +20,7 @@ export default function Board({ projectId }: { projectId: string }) {
   const columns = useMemo(() => columnsOf(snapshot, projectId), [snapshot, projectId]);
   const put = (id: string, column: Column | undefined) => {
     const task = snapshot.task.get(id);
-    const draft = task && column && moveTo(task, column);
-    if (draft) actions.run([draft]);
+    if (task && column) actions.moveToSection(task, sectionOf(column));
   };
   const sections = sectionsOf(snapshot, projectId);
   /** To the place of another section; the column of none is always the first. */

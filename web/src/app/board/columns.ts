@@ -1,9 +1,8 @@
 /** The columns of a project's board. */
 import { text } from "../../shared/i18n/index.ts";
-import type { Draft } from "../../shared/sync/pending.ts";
 import type { Snapshot } from "../../shared/sync/replica.ts";
-import type { Section, Task } from "../../shared/sync/rows.ts";
-import { inOrder } from "../tree/order.ts";
+import type { Task } from "../../shared/sync/rows.ts";
+import { inOrder, sectionsOf } from "../tree/order.ts";
 
 /** The column of the tasks that are in no section. */
 export const NONE = "none";
@@ -12,16 +11,6 @@ export interface Column {
   id: string;
   title: string;
   tasks: Task[];
-}
-
-/** The sections of a project, in order. */
-export function sectionsOf(
-  { section }: Pick<Snapshot, "section">,
-  projectId: string,
-): Section[] {
-  return [...section.values()]
-    .filter((it) => it.project_id === projectId && !it.deleted)
-    .sort(inOrder);
 }
 
 export function columnsOf(
@@ -50,15 +39,6 @@ export function columnsOf(
   ];
 }
 
-/** The command that brings a task into a column; null where it is there. */
-export function moveTo(task: Task, column: Column): Draft | null {
-  const section_id = column.id === NONE ? null : column.id;
-  if ((task.section_id ?? null) === section_id) return null;
-  return {
-    type: "task.move",
-    target: task.id,
-    args: { section_id },
-    label: text.commands.moved(task.title),
-    patches: [{ type: "task", id: task.id, set: { section_id } }],
-  };
-}
+/** The section that a column shows; null for the tasks that are in none. */
+export const sectionOf = (column: Column): string | null =>
+  column.id === NONE ? null : column.id;

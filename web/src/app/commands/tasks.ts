@@ -189,6 +189,12 @@ export function moveToProject(
   };
 }
 
+/** Into a section of its project, or into none; null where it is there. */
+export function moveToSection(task: Task, section_id: string | null): Draft | null {
+  if ((task.section_id ?? null) === section_id) return null;
+  return about("move", task, { section_id }, words.moved(task.title), { section_id });
+}
+
 /** Beside a sibling, or below a parent. */
 export function place(task: Task, where: Place, all: readonly Task[]): Draft {
   const { parent_id, before, after, group } = where;

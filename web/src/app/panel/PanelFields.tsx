@@ -8,6 +8,7 @@ import { displayName } from "../../shared/auth/development.ts";
 import { text } from "../../shared/i18n/index.ts";
 import type { Priority, Task } from "../../shared/sync/rows.ts";
 import { useSnapshot } from "../../shared/sync/SyncContext.tsx";
+import { sectionsOf } from "../tree/order.ts";
 import { useActions } from "../useActions.ts";
 import { DueField } from "./DueField.tsx";
 import { TagField } from "./TagField.tsx";
@@ -57,6 +58,7 @@ export function PanelFields({ task }: { task: Task }) {
         </select>
       </label>
       <ProjectField task={task} />
+      <SectionField task={task} />
       <TagField task={task} />
       <AssigneeField task={task} />
       <p className="field-row">
@@ -90,6 +92,34 @@ function ProjectField({ task }: { task: Task }) {
       >
         <option value="">{text.lists.inbox}</option>
         {shown.map((it) => (
+          <option key={it.id} value={it.id}>
+            {it.name}
+          </option>
+        ))}
+      </select>
+    </label>
+  );
+}
+
+/** Where the project has sections; subtasks are where their parent is. */
+function SectionField({ task }: { task: Task }) {
+  const snapshot = useSnapshot();
+  const actions = useActions();
+  const sections = useMemo(
+    () => (task.project_id ? sectionsOf(snapshot, task.project_id) : []),
+    [snapshot, task.project_id],
+  );
+  if (sections.length === 0 || task.parent_id) return null;
+  return (
+    <label>
+      <span>{text.fields.section}</span>
+      <select
+        className="input plain"
+        value={task.section_id ?? ""}
+        onChange={(event) => actions.moveToSection(task, event.target.value || null)}
+      >
+        <option value="">{text.noSection}</option>
+        {sections.map((it) => (
           <option key={it.id} value={it.id}>
             {it.name}
           </option>

@@ -3,7 +3,8 @@
  * was never moved stands where its creation puts it.
  */
 import { microseconds } from "../../shared/sync/instants.ts";
-import type { Task } from "../../shared/sync/rows.ts";
+import type { Snapshot } from "../../shared/sync/replica.ts";
+import type { Section, Task } from "../../shared/sync/rows.ts";
 
 const DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 const BASE = DIGITS.length;
@@ -24,6 +25,16 @@ const bytes = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 export function inOrder(a: Placed, b: Placed): number {
   if (!a.rank && !b.rank) return bytes(a.created_at, b.created_at) || bytes(a.id, b.id);
   return bytes(rankOf(a), rankOf(b)) || bytes(a.id, b.id);
+}
+
+/** The sections of a project, in order. */
+export function sectionsOf(
+  { section }: Pick<Snapshot, "section">,
+  projectId: string,
+): Section[] {
+  return [...section.values()]
+    .filter((it) => it.project_id === projectId && !it.deleted)
+    .sort(inOrder);
 }
 
 /** Returns an index between two; an empty one stands for the beginning or the end. */
