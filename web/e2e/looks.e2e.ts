@@ -88,6 +88,10 @@ describe("every page", () => {
     await page.getByRole("link", { name: "Call the notary" }).dragTo(column);
     await column.getByRole("link", { name: "Call the notary" }).waitFor();
     await look(page, "board");
+    await column.getByRole("link", { name: "Call the notary" }).click();
+    await page.getByRole("combobox", { name: "Section" }).waitFor();
+    await look(page, "panel-section");
+    await page.getByRole("button", { name: "Close the task" }).click();
     await page.getByRole("button", { name: "Time machine" }).click();
     await look(page, "time");
     await page.goto(new URL("/search?q=the", page.url()).href);
