@@ -33,17 +33,20 @@ _TABLES = text(f"""
     FROM pg_stat_user_tables WHERE schemaname = ANY (CAST(:schemas AS text[]))
     ORDER BY pg_total_relation_size(relid) DESC LIMIT {TABLES}
     """)
-_HAS_STATEMENTS = text(
-    "SELECT count(*) FROM pg_extension WHERE extname = 'pg_stat_statements'"
-)
-_STATEMENTS = text(f"""
+_SCHEMA_OF_STATEMENTS = text("""
+    SELECT extnamespace::regnamespace::text AS schema FROM pg_extension
+    WHERE extname = 'pg_stat_statements'
+    """)
+_STATEMENTS = f"""
     SELECT left(query, 500) AS statement, calls, mean_exec_time AS mean_ms,
         total_exec_time AS total_ms
-    FROM pg_stat_statements
+    FROM {{schema}}.pg_stat_statements
     WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database())
     ORDER BY mean_exec_time DESC LIMIT {STATEMENTS}
-    """)
-_NOT_LOADED = "55000"  # the extension is there, the server's library is not
+    """
+"""The schema, which is not on the search path, is an identifier that Postgres quoted."""
+
+_NOT_TO_BE_HAD = ("55000", "42501")  # the library is not loaded, or no right to read
 
 
 async def database(reads: Reader) -> dict[str, Any]:
@@ -58,13 +61,14 @@ async def database(reads: Reader) -> dict[str, Any]:
 
 
 async def _slow_statements(reads: Reader) -> list[dict[str, Any]] | None:
-    """Return the slowest statements, or None where nobody counts them."""
-    (extensions,) = await reads.row(_HAS_STATEMENTS, {})
-    if not extensions:
+    """Return the slowest statements, or None where none are counted for us."""
+    found = await reads.row(_SCHEMA_OF_STATEMENTS, {})
+    if found is None:
         return None
+    statement = text(_STATEMENTS.format(schema=found["schema"]))
     try:
-        return [dict(it) for it in await reads.rows(_STATEMENTS, {})]
+        return [dict(it) for it in await reads.rows(statement, {})]
     except Exception as error:
-        if sqlstate(error) != _NOT_LOADED:
+        if sqlstate(error) not in _NOT_TO_BE_HAD:
             raise
         return None

@@ -293,7 +293,8 @@ export const ops = {
     tables: "Tables",
     logins: "Connections",
     statements: "Slow statements",
-    noStatements: "The extension pg_stat_statements is not there.",
+    noStatements:
+      "Postgres counts none: “Too slow, or held up” in the runbook says how it does.",
     never: "never",
     empty: "None.",
   },
