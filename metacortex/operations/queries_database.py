@@ -46,7 +46,7 @@ _STATEMENTS = f"""
     """
 """The schema, which is not on the search path, is an identifier that Postgres quoted."""
 
-_NOT_TO_BE_HAD = ("55000", "42501")  # the library is not loaded, or no right to read
+_NOT_TO_BE_HAD = ("55000", "42501")  # library not loaded, or no right to read
 
 
 async def database(reads: Reader) -> dict[str, Any]:
