@@ -44,7 +44,7 @@ _STATEMENTS = f"""
     WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database())
     ORDER BY mean_exec_time DESC LIMIT {STATEMENTS}
     """
-"""The schema, which is not on the search path, is an identifier that Postgres quoted."""
+"""The schema is not on the search path; Postgres has quoted it as an identifier."""
 
 _NOT_TO_BE_HAD = ("55000", "42501")  # library not loaded, or no right to read
 
