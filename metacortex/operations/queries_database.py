@@ -4,9 +4,10 @@ As the login of the API may see it: of other logins it may count connections, no
 what they run.
 """
 
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 
 from metacortex.kernel.database import Reader
 from metacortex.kernel.driver_errors import sqlstate
@@ -37,14 +38,22 @@ _SCHEMA_OF_STATEMENTS = text("""
     SELECT extnamespace::regnamespace::text AS schema FROM pg_extension
     WHERE extname = 'pg_stat_statements'
     """)
-_STATEMENTS = f"""
+
+
+@lru_cache
+def _slowest(schema: str) -> TextClause:
+    """Return the query of the extension's view, whose schema no search path has.
+
+    The schema is an identifier that Postgres has quoted.
+    """
+    return text(f"""
     SELECT left(query, 500) AS statement, calls, mean_exec_time AS mean_ms,
         total_exec_time AS total_ms
-    FROM {{schema}}.pg_stat_statements
+    FROM {schema}.pg_stat_statements
     WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database())
     ORDER BY mean_exec_time DESC LIMIT {STATEMENTS}
-    """
-"""The schema is not on the search path; Postgres has quoted it as an identifier."""
+    """)
+
 
 _NOT_TO_BE_HAD = ("55000", "42501")  # library not loaded, or no right to read
 
@@ -65,9 +74,8 @@ async def _slow_statements(reads: Reader) -> list[dict[str, Any]] | None:
     found = await reads.row(_SCHEMA_OF_STATEMENTS, {})
     if found is None:
         return None
-    statement = text(_STATEMENTS.format(schema=found["schema"]))
     try:
-        return [dict(it) for it in await reads.rows(statement, {})]
+        return [dict(it) for it in await reads.rows(_slowest(found["schema"]), {})]
     except Exception as error:
         if sqlstate(error) not in _NOT_TO_BE_HAD:
             raise

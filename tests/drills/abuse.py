@@ -117,8 +117,9 @@ async def _attacked(running: Installation, scale: Scale) -> Drill:
             base_url=running.base_url, headers=headers, timeout=60, limits=limits
         ) as http:
             target = Target(http, running.base_url, token, scale)
-            while log.stat().st_size < 100:
-                await asyncio.sleep(0.05)
+            async with asyncio.timeout(HANG_S):
+                while log.stat().st_size < 100:
+                    await asyncio.sleep(0.05)
             reports = [await _report(it, target, running, log) for it in ATTACKS]
     finally:
         beside.kill()
@@ -143,10 +144,11 @@ async def _report(
     answer = await attack.run(target)
     ended = time.monotonic()
     await asyncio.sleep(AFTER_S)
+    until = ended + AFTER_S
     async with asyncio.timeout(HANG_S):
-        while not _waits(log, began, ended + AFTER_S):
-            await asyncio.sleep(0.05)  # it may not have had its turn of a busy machine
-    waits = _waits(log, began, ended + AFTER_S)
+        while not (waits := _waits(log, began, until)):
+            await asyncio.sleep(0.05)  # it had no turn yet: its next request counts
+            until = time.monotonic()
     return Report(
         attack=attack,
         answer=answer,

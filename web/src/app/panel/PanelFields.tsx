@@ -11,6 +11,7 @@ import { useSnapshot } from "../../shared/sync/SyncContext.tsx";
 import { sectionsOf } from "../tree/order.ts";
 import { useActions } from "../useActions.ts";
 import { DueField } from "./DueField.tsx";
+import { SelectField } from "./SelectField.tsx";
 import { TagField } from "./TagField.tsx";
 
 const PRIORITIES: readonly Priority[] = ["urgent", "high", "medium", "low"];
@@ -83,21 +84,13 @@ function ProjectField({ task }: { task: Task }) {
     [project, task.project_id],
   );
   return (
-    <label>
-      <span>{text.fields.project}</span>
-      <select
-        className="input plain"
-        value={task.project_id ?? ""}
-        onChange={(event) => actions.moveToProject(task, event.target.value || null)}
-      >
-        <option value="">{text.lists.inbox}</option>
-        {shown.map((it) => (
-          <option key={it.id} value={it.id}>
-            {it.name}
-          </option>
-        ))}
-      </select>
-    </label>
+    <SelectField
+      label={text.fields.project}
+      value={task.project_id}
+      none={text.lists.inbox}
+      options={shown}
+      onChoose={(id) => actions.moveToProject(task, id)}
+    />
   );
 }
 
@@ -111,21 +104,13 @@ function SectionField({ task }: { task: Task }) {
   );
   if (sections.length === 0 || task.parent_id) return null;
   return (
-    <label>
-      <span>{text.fields.section}</span>
-      <select
-        className="input plain"
-        value={task.section_id ?? ""}
-        onChange={(event) => actions.moveToSection(task, event.target.value || null)}
-      >
-        <option value="">{text.noSection}</option>
-        {sections.map((it) => (
-          <option key={it.id} value={it.id}>
-            {it.name}
-          </option>
-        ))}
-      </select>
-    </label>
+    <SelectField
+      label={text.fields.section}
+      value={task.section_id}
+      none={text.noSection}
+      options={sections}
+      onChoose={(id) => actions.moveToSection(task, id)}
+    />
   );
 }
 
@@ -134,25 +119,15 @@ function AssigneeField({ task }: { task: Task }) {
   const nameOf = useNameOf();
   const actions = useActions();
   const { assignee_id: assignee } = task;
-  const known = members.some((it) => it.id === assignee);
+  const ids = new Set(members.map((it) => it.id));
+  const known = assignee && !ids.has(assignee) ? [assignee, ...ids] : [...ids];
   return (
-    <label>
-      <span>{text.fields.assignee}</span>
-      <select
-        className="input plain"
-        value={assignee ?? ""}
-        onChange={(event) =>
-          actions.edit(task, { assignee_id: event.target.value || null })
-        }
-      >
-        <option value="">{text.nobody}</option>
-        {assignee && !known && <option value={assignee}>{nameOf(assignee)}</option>}
-        {members.map((it) => (
-          <option key={it.id} value={it.id}>
-            {nameOf(it.id)}
-          </option>
-        ))}
-      </select>
-    </label>
+    <SelectField
+      label={text.fields.assignee}
+      value={assignee}
+      none={text.nobody}
+      options={known.map((id) => ({ id, name: nameOf(id) }))}
+      onChoose={(id) => actions.edit(task, { assignee_id: id })}
+    />
   );
 }

@@ -294,7 +294,7 @@ export const ops = {
     logins: "Connections",
     statements: "Slow statements",
     noStatements:
-      "Postgres counts none: “Too slow, or held up” in the runbook says how it does.",
+      "Postgres does not count them. “Too slow, or held up” in the runbook says how to start that.",
     never: "never",
     empty: "None.",
   },
