@@ -248,6 +248,7 @@ class DriverPool:
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[DriverConnection]:
+        pool = self._engine.pool
         connection = await self._alive()
         try:
             await self.plans.refresh(connection)
@@ -256,7 +257,10 @@ class DriverPool:
             await connection.invalidate()
             await connection.close()
             raise
-        if len(self._idle) < self._max_idle:
+        if self._engine.pool is not pool:  # disposed of meanwhile: nobody would close it
+            await connection.invalidate()
+            await connection.close()
+        elif len(self._idle) < self._max_idle:
             self._idle.append(connection)
         else:
             await connection.close()

@@ -31,6 +31,24 @@ async def hang_up(urls: Urls) -> None:
     await asyncio.sleep(0.1)  # the loop hears of it
 
 
+async def test_who_still_reads_when_the_engine_is_disposed_of_closes(
+    urls: Urls,
+) -> None:
+    database = engine(urls.app, name="still read")
+    direct = driver_pool(database)
+    await direct.row(_ONE, {})
+    late = asyncio.create_task(direct.row(_NAP, {}))
+    await asyncio.sleep(0)
+    assert not direct._idle, "it is in use"
+    await database.dispose()
+    await late
+    assert not direct._idle
+    await direct.row(_NAP, {})
+    assert len(direct._idle) == 1, "an engine may be used again"
+    await database.dispose()
+    assert not direct._idle
+
+
 async def test_nobody_pays_for_connections_of_before(urls: Urls) -> None:
     database = engine(urls.app, pool_size=8, name="hung up on")
     direct = driver_pool(database)
