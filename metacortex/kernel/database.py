@@ -257,7 +257,7 @@ class DriverPool:
             await connection.invalidate()
             await connection.close()
             raise
-        if self._engine.pool is not pool:  # disposed of meanwhile: nobody would close it
+        if self._engine.pool is not pool:  # disposed of: nobody would close it
             await connection.invalidate()
             await connection.close()
         elif len(self._idle) < self._max_idle:
